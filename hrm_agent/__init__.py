@@ -1,0 +1,32 @@
+"""The Hierarchical Reasoning Model as an agent that learns what to answer and when to stop.
+
+The names below are imported when first used, so that ``import hrm_agent.cores`` needs torch alone.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hrm_agent.agent import HRM, NonFiniteError
+    from hrm_agent.callbacks import EvaluateCallback
+    from hrm_agent.checkpoint import CheckpointError
+    from hrm_agent.evaluation import Evaluation, evaluate
+
+__all__ = ["HRM", "CheckpointError", "EvaluateCallback", "Evaluation", "NonFiniteError", "evaluate"]
+
+_HOMES = {
+    "HRM": "agent",
+    "NonFiniteError": "agent",
+    "EvaluateCallback": "callbacks",
+    "CheckpointError": "checkpoint",
+    "Evaluation": "evaluation",
+    "evaluate": "evaluation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,388 @@
+"""HRM as a Stable-Baselines3 algorithm: a thin shell over `Learner`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import gymnasium as gym
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback
+from stable_baselines3.common.utils import get_device
+from stable_baselines3.common.vec_env import VecEnv
+
+from hrm_agent import halting as halting_policies
+from hrm_agent.checkpoint import (
+    CheckpointError,
+    checkpoint_path,
+    optimizer_tensors,
+    read_checkpoint,
+    restore_optimizers,
+    write_checkpoint,
+)
+from hrm_agent.evaluation import Evaluation, evaluate
+from hrm_agent.halting import Exploration, HaltingPolicy
+from hrm_agent.halting.exploration import Per
+from hrm_agent.learning.learner import Learner, LearnerConfig
+from hrm_agent.learning.metrics import MetricSums, tensorboard_tags
+from hrm_agent.learning.optim import learning_rate_factor
+from hrm_agent.policy import HRMPolicy
+from hrm_agent.vec_env import PuzzleStream, as_vec_env
+from hrm_env.actions import action_space
+from hrm_env.observations import ObservationSizes, observation_space, sizes_of
+from hrm_env.vector import PuzzleVectorEnv
+
+
+class NonFiniteError(RuntimeError):
+    """The loss or a weight is no longer a finite number."""
+
+
+class HRM(BaseAlgorithm):
+    """The Hierarchical Reasoning Model: learns what to answer by supervision and when to stop by Q-learning.
+
+    Every timestep is one segment of one environment; ``n_envs`` timesteps are one optimizer step. The defaults are the
+    paper's (arXiv 2506.21734).
+
+    Args:
+        policy: ``"HRMPolicy"`` or a subclass of it.
+        env: A registered id, a gymnasium environment, the native vector environment or an SB3 `VecEnv`, of puzzles.
+        n_envs: Slots B, where ``env`` is an id; the batch size.
+        env_kwargs: Options of the environment, where ``env`` is an id.
+        learning_rate: Full rate, reached after the warm-up.
+        warmup_steps: Optimizer steps of linear warm-up.
+        lr_min_ratio: The rate at the end of a cosine decay over the run, as a share of the full rate; 1 keeps it constant.
+        halting: The policy that decides when to stop, as in `hrm_agent.halting.make`; swap it at any time by
+            ``model.halting = ...``.
+        exploration: Probability ε of a minimum number of segments.
+        exploration_per: Whether that is drawn once an ``"episode"`` (paper) or every ``"segment"`` (reference code).
+        policy_kwargs: The core's name and options.
+        tensorboard_log: Folder of the TensorBoard logs.
+        verbose: 1 prints the log.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``.
+        seed: Seed of weights, puzzles and exploration.
+        _init_setup_model: For SB3's signature.
+        **learning: Fields of `LearnerConfig`.
+
+    Raises:
+        ValueError: An option is unknown or out of range.
+    """
+
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"HRMPolicy": HRMPolicy}
+    policy: HRMPolicy
+
+    def __init__(
+        self,
+        policy: str | type[HRMPolicy] = "HRMPolicy",
+        env: GymEnv | str | None = None,
+        *,
+        n_envs: int = 768,
+        env_kwargs: dict[str, Any] | None = None,
+        learning_rate: float = 1e-4,
+        warmup_steps: int = 2000,
+        lr_min_ratio: float = 1.0,
+        halting: str | HaltingPolicy = "q-compare",
+        exploration: float = 0.1,
+        exploration_per: Per = "episode",
+        policy_kwargs: dict[str, Any] | None = None,
+        tensorboard_log: str | None = None,
+        verbose: int = 0,
+        device: torch.device | str = "auto",
+        seed: int | None = None,
+        _init_setup_model: bool = True,
+        **learning: Any,
+    ) -> None:
+        if isinstance(env, str):
+            made = gym.make_vec(env, num_envs=n_envs, array="torch", device=get_device(device), **(env_kwargs or {}))
+            env = as_vec_env(made, verbose)
+        elif env is not None:
+            env = as_vec_env(env, verbose)
+        super().__init__(
+            policy,
+            env,
+            learning_rate,
+            policy_kwargs=policy_kwargs,
+            tensorboard_log=tensorboard_log,
+            verbose=verbose,
+            device=device,
+            support_multi_env=True,
+            seed=seed,
+        )
+        self.learner_config = _learner_config(learning_rate, learning)
+        self.warmup_steps, self.lr_min_ratio = warmup_steps, lr_min_ratio
+        self.exploration, self.exploration_per = exploration, exploration_per
+        self._halting_at_start = halting_policies.make(halting)
+        self._sums = MetricSums()
+        if _init_setup_model and env is not None:
+            self._setup_model()
+
+    def _setup_model(self) -> None:
+        self._setup_lr_schedule()
+        self.set_random_seed(self.seed)
+        made = self.policy_class(self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs)
+        assert isinstance(made, HRMPolicy)
+        self.policy = made.to(self.device)
+        self._generator = torch.Generator(self.device).manual_seed(torch.initial_seed() % 2**63)
+        self._explorer = Exploration(
+            self._halting_at_start, self.exploration, self.max_segments, self._generator, self.exploration_per
+        )
+        self.learner = Learner(self.policy.core, self._explorer, self.max_segments, self.learner_config)
+        self.policy.average = self.learner.ema
+        self.halting = self._halting_at_start
+        if self.env is not None:
+            self._stream = PuzzleStream(self.env, self.device)
+
+    @staticmethod
+    def _wrap_env(env: GymEnv, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
+        return as_vec_env(env, verbose)
+
+    @property
+    def max_segments(self) -> int:
+        """The budget M_max, from the observation space."""
+        return sizes_of(self.observation_space).max_segments
+
+    @property
+    def halting(self) -> HaltingPolicy:
+        """The policy that decides when to stop, in training, `predict` and `evaluate`; assign a string or a policy."""
+        return self.policy.halting
+
+    @halting.setter
+    def halting(self, halting: str | HaltingPolicy) -> None:
+        self.policy.halting = halting_policies.make(halting)
+        self._explorer.policy = halting_policies.make(halting)
+
+    def learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        log_interval: int = 100,
+        tb_log_name: str = "HRM",
+        reset_num_timesteps: bool = True,
+        progress_bar: bool = False,
+    ) -> Self:
+        """Trains for ``total_timesteps`` segments over all environments.
+
+        Args:
+            total_timesteps: Segments; rounded up to whole optimizer steps.
+            callback: SB3 callbacks.
+            log_interval: Optimizer steps between log entries.
+            tb_log_name: Name of the run's log folder.
+            reset_num_timesteps: Start counting anew, with fresh puzzles; False goes on where the last call ended.
+            progress_bar: Show one.
+
+        Raises:
+            NonFiniteError: The loss is no longer finite; checkpoints on disk are untouched.
+            ValueError: The log folder cannot be written.
+        """
+        anew = reset_num_timesteps or self._last_obs is None
+        try:
+            total_timesteps, callback = self._setup_learn(
+                total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
+            )
+        except OSError as error:
+            raise ValueError(f"tensorboard_log: expected a writable folder, found {self.tensorboard_log!r} ({error})") from error
+        if anew:
+            assert self._last_obs is not None
+            self._stream.begin(self._last_obs)
+            self._carry = self.policy.core.initial_carry(self.n_envs)
+        callback.on_training_start(locals(), globals())
+        callback.on_rollout_start()
+        self._interval_started = time.perf_counter()
+        while self.num_timesteps < total_timesteps and self._train_segment(callback):
+            if self._sums.steps >= log_interval:
+                self._log()
+        callback.on_rollout_end()
+        self._log()
+        callback.on_training_end()
+        return self
+
+    def _train_segment(self, callback: BaseCallback) -> bool:
+        """One segment in every environment and one optimizer step; False where a callback wants to stop."""
+        self.learner.set_learning_rate_factor(self._learning_rate_factor())
+        batch, segment = self._stream.current()
+        step = self.learner.step(self._carry, batch, segment)
+        self._carry = step.carry
+        result = self._stream.step(step.answer, step.halt)
+        exploring = (self._explorer.min_segments > 1).float().mean()
+        self._sums.add(step.metrics | {"reward": result.reward.sum(), "exploring": exploring})
+        self.num_timesteps += self.n_envs
+        self._n_updates += 1
+        callback.update_locals(locals())
+        return callback.on_step()
+
+    def _learning_rate_factor(self) -> float:
+        step, total = self.num_timesteps // self.n_envs, self._total_timesteps // self.n_envs
+        return learning_rate_factor(step, self.warmup_steps, total, self.lr_min_ratio)
+
+    def _log(self) -> None:
+        """Reads the interval's sums from the device, checks and records them."""
+        steps, sums = self._sums.steps, self._sums.pop()
+        if not steps:
+            return
+        if not torch.isfinite(sums["loss"]):
+            raise NonFiniteError(
+                f"the loss is not finite within the {steps} optimizer steps before step {self._n_updates}: "
+                "lower the learning rate or clip the gradient, and go on from the last checkpoint"
+            )
+        now = time.perf_counter()
+        for tag, value in tensorboard_tags(sums, steps).items():
+            self.logger.record(tag, value, exclude=("stdout",) if isinstance(value, torch.Tensor) else None)
+        self.logger.record("train/learning_rate", self.learner.optimizers[0].param_groups[0]["lr"])
+        self.logger.record("train/segments_per_second", steps * self.n_envs / (now - self._interval_started))
+        self.logger.record("train/updates", self._n_updates)
+        self.logger.dump(self.num_timesteps)
+        self._interval_started = now
+
+    def evaluate(self, env: PuzzleVectorEnv, halting: str | HaltingPolicy | None = None) -> Evaluation:
+        """Every puzzle of ``env`` exactly once; see `hrm_agent.evaluation.evaluate`.
+
+        Args:
+            env: ``gym.make_vec(id, num_envs=B, order="once", ...)``.
+            halting: Another policy for this sweep.
+        """
+        policy = self.halting if halting is None else halting_policies.make(halting)
+        return evaluate(self.policy.acting_core, policy, env.unwrapped)
+
+    def save(self, path: str | Path, exclude: Any = None, include: Any = None) -> None:  # type: ignore[override]
+        """Writes a zip of JSON and safetensors: weights, averaged weights, optimizer state and options.
+
+        Args:
+            path: With or without ``.zip``.
+            exclude: For SB3's signature; has no effect.
+            include: For SB3's signature; has no effect.
+
+        Raises:
+            NonFiniteError: A weight is not finite; the file, if it exists, stays as it was.
+        """
+        weights = self.policy.state_dict()
+        bad = next((name for name, tensor in weights.items() if not torch.isfinite(tensor).all()), None)
+        if bad is not None:
+            raise NonFiniteError(f"{path}: not written, because {bad} is not finite; an older file stays as it was")
+        config = {
+            "task": None if self.env is None else _task_name(self.env),
+            "sizes": asdict(sizes_of(self.observation_space)),
+            "policy_kwargs": self.policy_kwargs,
+            "options": {
+                "n_envs": self.n_envs,
+                "warmup_steps": self.warmup_steps,
+                "lr_min_ratio": self.lr_min_ratio,
+                "halting": self.halting.name,
+                "exploration": self.exploration,
+                "exploration_per": self.exploration_per,
+                "seed": self.seed,
+                **asdict(self.learner_config),
+            },
+            "num_timesteps": self.num_timesteps,
+            "updates": self._n_updates,
+        }
+        tensors = {"policy": weights, "optimizer": optimizer_tensors(self.learner.optimizers)}
+        write_checkpoint(checkpoint_path(path), config, tensors)
+
+    @classmethod
+    def load(  # type: ignore[override]  # without SB3's options for pickled objects
+        cls,
+        path: str | Path,
+        env: GymEnv | None = None,
+        device: torch.device | str = "auto",
+        **overrides: Any,
+    ) -> Self:
+        """Reads what `save` wrote. Nothing is unpickled.
+
+        Args:
+            path: The file, with or without ``.zip``, or the folder of a run that holds ``model.zip``.
+            env: Puzzles to go on with; None where the model is only to predict or to be evaluated.
+            device: Where to put it.
+            **overrides: Options of the constructor to change, such as ``halting="fixed:4"``.
+
+        Raises:
+            CheckpointError: The file is missing, damaged, or made for other puzzles than those of ``env``.
+        """
+        file = checkpoint_path(path)
+        config, tensors = read_checkpoint(file)
+        try:
+            sizes = ObservationSizes(**config["sizes"])
+            options = {**config["options"], "betas": tuple(config["options"]["betas"]), **overrides}
+            model = cls(
+                env=env, device=device, policy_kwargs=config["policy_kwargs"], _init_setup_model=False, **options
+            )
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"{file}: expected the options of an HRM agent, found others ({error})") from error
+        if model.env is None:
+            model.observation_space = observation_space(sizes)
+            model.action_space = action_space(sizes.seq_len, sizes.vocab_size)
+            model.n_envs = options["n_envs"]
+        else:
+            _check_fit(f"{file}: made", config["task"], sizes, model.env)
+        model._setup_model()
+        try:
+            model.policy.load_state_dict(tensors["policy"])
+            restore_optimizers(model.learner.optimizers, tensors["optimizer"])
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise CheckpointError(f"{file}: expected the weights of its own options, found others ({error})") from error
+        model.num_timesteps, model._n_updates = config["num_timesteps"], config["updates"]
+        return model
+
+    def set_env(self, env: GymEnv, force_reset: bool = True) -> None:
+        """Goes on with other puzzles of the same sizes; the budget of segments may differ.
+
+        Raises:
+            ValueError: The puzzles have other sizes, or there are not ``n_envs`` environments.
+        """
+        made = as_vec_env(env, self.verbose)
+        _check_fit("set_env: the agent is", None, sizes_of(self.observation_space), made)
+        if made.num_envs != self.n_envs:
+            raise ValueError(f"set_env: expected {self.n_envs} environments, found {made.num_envs}")
+        self.env, self.observation_space = made, made.observation_space
+        self.policy.max_segments = self._explorer.max_segments = self.learner.max_segments = self.max_segments
+        self._stream = PuzzleStream(made, self.device)
+        if force_reset:
+            self._last_obs = None
+
+    def set_parameters(
+        self,
+        load_path_or_dict: str | Mapping[str, Any],
+        exact_match: bool = True,
+        device: torch.device | str = "auto",
+    ) -> None:
+        """Puts weights in place: of `get_parameters`, or of a checkpoint file, which is not unpickled."""
+        parameters = load_path_or_dict
+        if not isinstance(parameters, Mapping):
+            parameters = {"policy": read_checkpoint(checkpoint_path(parameters))[1]["policy"]}
+        super().set_parameters(dict(parameters), exact_match, device)
+
+
+def _learner_config(learning_rate: float, options: dict[str, Any]) -> LearnerConfig:
+    if not isinstance(learning_rate, float | int):
+        raise ValueError(
+            "learning_rate: expected a number (schedules are warmup_steps and lr_min_ratio), "
+            f"found {type(learning_rate).__name__}"
+        )
+    unknown = sorted(set(options) - set(LearnerConfig.__dataclass_fields__))
+    if unknown:
+        raise ValueError(f"HRM: unknown option {unknown[0]!r}; see the arguments of HRM and LearnerConfig")
+    return LearnerConfig(learning_rate=learning_rate, **options)
+
+
+def _task_name(env: VecEnv) -> str | None:
+    name = getattr(env, "metadata", {}).get("task")
+    return name if isinstance(name, str) else None
+
+
+def _check_fit(whose: str, task: str | None, sizes: ObservationSizes, env: VecEnv) -> None:
+    """Refuses an environment of other puzzles than an agent was made for."""
+    found, found_task = sizes_of(env.observation_space), _task_name(env)
+    same_sizes = (found.seq_len, found.vocab_size, found.num_puzzle_ids) == (
+        sizes.seq_len,
+        sizes.vocab_size,
+        sizes.num_puzzle_ids,
+    )
+    if not same_sizes or (task and found_task and task != found_task):
+        raise CheckpointError(
+            f"{whose} for {task or 'puzzles'} of {sizes.seq_len} cells with {sizes.vocab_size} tokens, "
+            f"found an environment of {found_task or 'puzzles'} of {found.seq_len} cells with {found.vocab_size} tokens"
+        )

@@ -1,0 +1,54 @@
+"""Callbacks for `HRM.learn`, beside those of Stable-Baselines3."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from stable_baselines3.common.callbacks import BaseCallback
+
+from hrm_agent.agent import HRM
+from hrm_env.vector import PuzzleVectorEnv
+
+
+class EvaluateCallback(BaseCallback):
+    """Evaluates every test puzzle exactly once, every so many optimizer steps, and logs ``eval/``.
+
+    SB3's `EvalCallback` samples episodes; this one sweeps them.
+
+    Args:
+        env: ``gym.make_vec(id, num_envs=B, order="once", ...)``.
+        every_updates: Optimizer steps between sweeps.
+        best_path: Where to save the agent when the exact accuracy is the best so far; None does not save.
+        verbose: 1 prints each sweep.
+
+    Attributes:
+        history: ``(updates, summary)`` of every sweep.
+    """
+
+    def __init__(
+        self, env: PuzzleVectorEnv, every_updates: int, best_path: str | Path | None = None, verbose: int = 0
+    ) -> None:
+        super().__init__(verbose)
+        self.env, self.every_updates, self.best_path = env, every_updates, best_path
+        self.history: list[tuple[int, dict[str, Any]]] = []
+
+    def _on_step(self) -> bool:
+        if self.n_calls % self.every_updates == 0:
+            self.evaluate()
+        return True
+
+    def evaluate(self) -> dict[str, Any]:
+        """One sweep now, logged and remembered."""
+        model = self.model
+        assert isinstance(model, HRM)
+        summary = model.evaluate(self.env).summary()
+        for name in ("exact", "cell_accuracy", "segments_mean", "segments_p95", "q_halt_accuracy", "puzzles_per_second"):
+            self.logger.record(f"eval/{name}", summary[name])
+        self.logger.record("eval/exact_after_one_segment", summary["accuracy_by_segment"][0])
+        self.logger.dump(model.num_timesteps)
+        best = max((past["exact"] for _, past in self.history), default=-1.0)
+        self.history.append((model._n_updates, summary))
+        if self.best_path is not None and summary["exact"] > best:
+            model.save(self.best_path)
+        return summary

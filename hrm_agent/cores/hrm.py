@@ -1,0 +1,151 @@
+"""The Hierarchical Reasoning Model (arXiv 2506.21734): a slow module H and a fast module L."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hrm_agent.cores.core import Carry, PuzzleShape, ReasoningCore, SegmentOutput
+from hrm_agent.cores.layers import Block, Linear, Mixer, ReasoningModule, RotaryEmbedding, truncated_normal_
+
+Gradient = Literal["one-step", "last-cycle", "full"]
+Positions = Literal["rope", "learned"]
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class HRMConfig:
+    """Options of the core; the defaults are the paper's (27,275,266 parameters on 9x9 Sudoku).
+
+    Attributes:
+        hidden_size: Width D.
+        num_heads: Attention heads.
+        expansion: Width factor of the feed-forward layers, before their 2/3 (SwiGLU).
+        h_layers: Blocks of the slow module H.
+        l_layers: Blocks of the fast module L.
+        h_cycles: High-level cycles N of a segment.
+        l_cycles: Low-level steps T of a cycle.
+        mixer: How a block mixes positions.
+        positions: How attention knows positions. An MLP mixer needs none.
+        puzzle_positions: Extra positions P in front of the puzzle, filled by the puzzle embedding; the Q head reads the
+            first position.
+        gradient: ``"one-step"`` backpropagates through the last L and the last H step only (the paper), ``"last-cycle"``
+            through the last high-level cycle, ``"full"`` through the whole segment.
+        dtype: Precision of the activations; weights are float32.
+    """
+
+    hidden_size: int = 512
+    num_heads: int = 8
+    expansion: float = 4.0
+    h_layers: int = 4
+    l_layers: int = 4
+    h_cycles: int = 2
+    l_cycles: int = 2
+    mixer: Mixer = "attention"
+    positions: Positions = "rope"
+    puzzle_positions: int = 1
+    gradient: Gradient = "one-step"
+    dtype: Precision = "float32"
+
+    def __post_init__(self) -> None:
+        """Rejects what no core can be built from."""
+        choices = {"mixer": Mixer, "positions": Positions, "gradient": Gradient, "dtype": Precision}
+        for name, choice in choices.items():
+            if getattr(self, name) not in get_args(choice):
+                raise ValueError(f"{name}: expected one of {get_args(choice)}, found {getattr(self, name)!r}")
+        for name in ("hidden_size", "num_heads", "h_layers", "l_layers", "h_cycles", "l_cycles"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected at least 1, found {getattr(self, name)}")
+        if self.hidden_size % (2 * self.num_heads):
+            raise ValueError(
+                f"hidden_size: expected a multiple of 2 * num_heads = {2 * self.num_heads}, found {self.hidden_size}"
+            )
+
+
+class HRMCore(ReasoningCore):
+    """One segment of HRM: N cycles of T fast steps and one slow step, then the answer and the Q values.
+
+    z_L ← f_L(z_L, z_H + x) at every step, z_H ← f_H(z_H, z_L) at the end of every cycle (paper, section 2).
+    """
+
+    start_h: Tensor
+    start_l: Tensor
+
+    def __init__(self, shape: PuzzleShape, config: HRMConfig) -> None:
+        super().__init__()
+        self.shape, self.config = shape, config
+        dim, prefix = config.hidden_size, config.puzzle_positions
+        length = prefix + shape.seq_len
+        self.activation_dtype: torch.dtype = getattr(torch, config.dtype)
+        self.embed_scale = math.sqrt(dim)
+
+        self.token_embedding = nn.Parameter(truncated_normal_(torch.empty(shape.vocab_size, dim), 1 / self.embed_scale))
+        self.answer_head = Linear(dim, shape.vocab_size)
+        # almost zero Q values at the start: the bootstrapped targets begin near "never right"
+        self.q_weight = nn.Parameter(torch.zeros(2, dim))
+        self.q_bias = nn.Parameter(torch.full((2,), -5.0))
+        self.puzzle_embedding = (
+            nn.Embedding(shape.num_puzzle_ids, prefix * dim, sparse=True, _weight=torch.zeros(shape.num_puzzle_ids, prefix * dim))
+            if prefix
+            else None
+        )
+        attention = config.mixer == "attention"
+        self.position_embedding = (
+            nn.Parameter(truncated_normal_(torch.empty(length, dim), 1 / self.embed_scale))
+            if attention and config.positions == "learned"
+            else None
+        )
+        self.rotary = (
+            RotaryEmbedding(dim // config.num_heads, length) if attention and config.positions == "rope" else None
+        )
+
+        def module(layers: int) -> ReasoningModule:
+            arguments = (dim, config.num_heads, config.expansion, config.mixer, length, self.rotary)
+            return ReasoningModule([Block(*arguments) for _ in range(layers)])
+
+        self.h_module = module(config.h_layers)
+        self.l_module = module(config.l_layers)
+        self.register_buffer("start_h", truncated_normal_(torch.empty(dim), 1.0))
+        self.register_buffer("start_l", truncated_normal_(torch.empty(dim), 1.0))
+
+    def initial_carry(self, batch_size: int) -> Carry:
+        """The two fixed start vectors, broadcast over batch and positions."""
+        size = (batch_size, self.config.puzzle_positions + self.shape.seq_len, self.config.hidden_size)
+        return Carry(*(start.to(self.activation_dtype).expand(size) for start in (self.start_h, self.start_l)))
+
+    def embed(self, inputs: Tensor, puzzle_id: Tensor) -> Tensor:
+        """Input embedding x ``(B, P+L, D)``: √D · tokens, or √D · (tokens + positions)/√2 where positions are learned."""
+        x = F.embedding(inputs, self.token_embedding)
+        if self.puzzle_embedding is not None:
+            prefix = self.puzzle_embedding(puzzle_id).unflatten(-1, (self.config.puzzle_positions, -1))
+            x = torch.cat([prefix, x], dim=1)
+        if self.position_embedding is not None:
+            x = (x + self.position_embedding) * math.sqrt(0.5)
+        return (self.embed_scale * x).to(self.activation_dtype)
+
+    def q_values(self, q_input: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of (halt, continue): a linear map of z_H at the first position."""
+        q = F.linear(q_input, self.q_weight.to(q_input.dtype), self.q_bias.to(q_input.dtype)).float()
+        return q[:, 0], q[:, 1]
+
+    def forward(self, carry: Carry, inputs: Tensor, puzzle_id: Tensor) -> SegmentOutput:
+        """One segment; the returned carry is detached."""
+        x = self.embed(inputs, puzzle_id)
+        z_h, z_l = carry
+        cycles, steps = self.config.h_cycles, self.config.l_cycles
+        total = cycles * steps
+        first_with_gradient = {"one-step": total - 1, "last-cycle": total - steps, "full": 0}[self.config.gradient]
+        training = torch.is_grad_enabled()
+        for step in range(total):
+            with torch.set_grad_enabled(training and step >= first_with_gradient):
+                z_l = self.l_module(z_l, z_h + x)
+                if (step + 1) % steps == 0:
+                    z_h = self.h_module(z_h, z_l)
+        logits = self.answer_head(z_h[:, self.config.puzzle_positions :]).float()
+        q_input = z_h[:, 0]
+        return SegmentOutput(Carry(z_h, z_l).detach(), logits, *self.q_values(q_input), q_input)

@@ -1,0 +1,145 @@
+"""The building blocks of the cores, as in the HRM reference code: no biases, no learned norm scale, post-norm."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Mixer = Literal["attention", "mlp"]
+
+
+def truncated_normal_(tensor: Tensor, std: float, generator: torch.Generator | None = None) -> Tensor:
+    """Fills a tensor with a normal cut at two deviations and rescaled so that the result has deviation ``std``.
+
+    `torch.nn.init.trunc_normal_` does not rescale; this is JAX's truncated-normal initialiser, which the paper uses.
+    """
+    edge = math.erf(2 / math.sqrt(2))
+    density = math.exp(-2.0) / math.sqrt(2 * math.pi)
+    scale = std / math.sqrt(1 - 4 * density / edge)
+    with torch.no_grad():
+        tensor.uniform_(-edge, edge, generator=generator).erfinv_().mul_(math.sqrt(2) * scale)
+        return tensor.clamp_(-2 * scale, 2 * scale)
+
+
+def rms_norm(x: Tensor, eps: float = 1e-5) -> Tensor:
+    """Scales the last dimension to unit root mean square, computed in float32, without a learned gain."""
+    return F.rms_norm(x, (x.shape[-1],), eps=eps)
+
+
+class Linear(nn.Module):
+    """A linear map without bias, float32 weights cast to the input's dtype, truncated LeCun-normal at start."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(truncated_normal_(torch.empty(out_features, in_features), in_features**-0.5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps ``(..., in_features)`` to ``(..., out_features)``."""
+        return F.linear(x, self.weight.to(x.dtype))
+
+
+class SwiGLU(nn.Module):
+    """Gated feed-forward layer (arXiv 2002.05202), inner width 2/3·expansion·d rounded up to ``multiple``."""
+
+    def __init__(self, dim: int, expansion: float, multiple: int = 256) -> None:
+        super().__init__()
+        inner = math.ceil(round(expansion * dim * 2 / 3) / multiple) * multiple
+        self.gate_up = Linear(dim, 2 * inner)
+        self.down = Linear(inner, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps ``(..., dim)`` to ``(..., dim)``."""
+        gate, up = self.gate_up(x).chunk(2, dim=-1)
+        return cast(Tensor, self.down(F.silu(gate) * up))
+
+
+class RotaryEmbedding(nn.Module):
+    """Rotary position embedding (arXiv 2104.09864), rotating the two halves of each head."""
+
+    cos: Tensor
+    sin: Tensor
+
+    def __init__(self, head_dim: int, length: int, theta: float = 10_000.0) -> None:
+        super().__init__()
+        frequency = theta ** (-torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim)
+        angle = torch.outer(torch.arange(length, dtype=torch.float32), frequency).repeat(1, 2)
+        self.register_buffer("cos", angle.cos(), persistent=False)
+        self.register_buffer("sin", angle.sin(), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Rotates queries or keys ``(B, heads, length, head_dim)``."""
+        first, second = x.float().chunk(2, dim=-1)
+        return (x * self.cos + torch.cat([-second, first], dim=-1) * self.sin).to(x.dtype)
+
+
+class Attention(nn.Module):
+    """Full (non-causal) multi-head self-attention with optional rotary positions."""
+
+    def __init__(self, dim: int, num_heads: int, rotary: RotaryEmbedding | None) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.qkv = Linear(dim, 3 * dim)
+        self.out = Linear(dim, dim)
+        self._rotary = [rotary]  # in a list: one shared table, not a submodule of every layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps ``(B, length, dim)`` to ``(B, length, dim)``."""
+        query, key, value = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
+        (rotary,) = self._rotary
+        if rotary is not None:
+            query, key = rotary(query), rotary(key)
+        mixed = F.scaled_dot_product_attention(query, key, value)
+        return cast(Tensor, self.out(mixed.transpose(1, 2).flatten(2)))
+
+
+class PositionMixer(nn.Module):
+    """A SwiGLU over positions instead of attention (MLP-Mixer, arXiv 2105.01601; TRM, arXiv 2510.04871)."""
+
+    def __init__(self, length: int, expansion: float) -> None:
+        super().__init__()
+        self.mix = SwiGLU(length, expansion, multiple=32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps ``(B, length, dim)`` to ``(B, length, dim)``, the same map for every feature."""
+        return cast(Tensor, self.mix(x.transpose(1, 2).contiguous())).transpose(1, 2)
+
+
+class Block(nn.Module):
+    """Post-norm block: ``h = rms(h + mix(h)); h = rms(h + swiglu(h))``."""
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        expansion: float,
+        mixer: Mixer,
+        length: int,
+        rotary: RotaryEmbedding | None,
+    ) -> None:
+        super().__init__()
+        self.mixer = PositionMixer(length, expansion) if mixer == "mlp" else Attention(dim, num_heads, rotary)
+        self.feed_forward = SwiGLU(dim, expansion)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps ``(B, length, dim)`` to ``(B, length, dim)``."""
+        x = rms_norm(x + self.mixer(x))
+        return rms_norm(x + self.feed_forward(x))
+
+
+class ReasoningModule(nn.Module):
+    """A recurrent module, H or L: adds the injection to its state, then a stack of blocks."""
+
+    def __init__(self, blocks: list[Block]) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, state: Tensor, injection: Tensor) -> Tensor:
+        """The next state ``(B, length, dim)``."""
+        x = state + injection
+        for block in self.blocks:
+            x = block(x)
+        return x

@@ -1,0 +1,53 @@
+"""Exploration: now and then think longer than the policy wants, so that the Q values of late segments are learned."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from hrm_agent.halting.policy import HaltContext, HaltingPolicy
+
+Per = Literal["episode", "segment"]
+
+
+class Exploration(HaltingPolicy):
+    """With probability ε a row may not halt before M_min ~ U{2..M_max}; otherwise M_min = 1. Wraps any policy.
+
+    Args:
+        policy: The policy to delay.
+        epsilon: ε, the exploration rate.
+        max_segments: M_max.
+        generator: Source of randomness, on the device of the batch.
+        per: When M_min is drawn: once an ``"episode"`` (the paper) or anew every ``"segment"`` (the reference code).
+    """
+
+    def __init__(
+        self,
+        policy: HaltingPolicy,
+        epsilon: float,
+        max_segments: int,
+        generator: torch.Generator,
+        per: Per = "episode",
+    ) -> None:
+        if not 0 <= epsilon <= 1:
+            raise ValueError(f"exploration rate: expected 0 to 1, found {epsilon}")
+        self.policy, self.epsilon, self.max_segments, self.per = policy, epsilon, max_segments, per
+        self.generator = generator
+        self.min_segments = torch.ones(0, dtype=torch.long, device=generator.device)
+
+    def reset(self, mask: Tensor) -> None:
+        """Draws M_min for the rows that begin an episode, or for all where it is drawn per segment."""
+        self.policy.reset(mask)
+        size, device = mask.shape, self.generator.device
+        if self.per == "segment" or self.min_segments.shape != size:
+            mask = torch.ones_like(mask)
+            self.min_segments = torch.ones(size, dtype=torch.long, device=device)
+        explore = torch.rand(size, generator=self.generator, device=device) < self.epsilon
+        longer = torch.randint(2, max(self.max_segments, 2) + 1, size, generator=self.generator, device=device)
+        self.min_segments = torch.where(mask, torch.where(explore, longer, 1), self.min_segments)
+
+    def decide(self, context: HaltContext) -> Tensor:
+        """Which rows halt now, ``(B,)`` bool."""
+        return self.policy.decide(context) & (context.segment >= self.min_segments)

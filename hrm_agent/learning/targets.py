@@ -1,0 +1,22 @@
+"""Q-learning targets of the halting decision (paper, section 2, "Adaptive computational time"), with γ = 1."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def halt_target(correct: Tensor) -> Tensor:
+    """G_halt = 1 if the answer is right, else 0: the reward of halting now, ``(B,)`` float32."""
+    return correct.float()
+
+
+def continue_target(next_q_halt: Tensor, next_q_continue: Tensor, is_last: Tensor) -> Tensor:
+    """G_continue = σ(next Q_halt) where no decision is left, else σ(max(next Q_halt, next Q_continue)), ``(B,)``.
+
+    Args:
+        next_q_halt: Logits one segment later.
+        next_q_continue: Logits one segment later.
+        is_last: Where the budget leaves no choice.
+    """
+    return torch.sigmoid(torch.where(is_last, next_q_halt, torch.maximum(next_q_halt, next_q_continue)))

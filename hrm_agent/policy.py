@@ -1,0 +1,103 @@
+"""The SB3-facing policy: a core, its averaged weights, and a halting policy."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from hrm_agent import halting
+from hrm_agent.cores import PuzzleShape, ReasoningCore, make_core
+from hrm_agent.reasoning import Reasoner
+from hrm_env.actions import pack
+from hrm_env.observations import sizes_of
+
+
+class HRMPolicy(BasePolicy):
+    """Answers and decides. ``policy_kwargs`` are the core's name and options.
+
+    Args:
+        observation_space: Of a puzzle environment.
+        action_space: Of the same.
+        lr_schedule: For SB3's signature; the learner has its own.
+        core: A name of `hrm_agent.cores.CORES`.
+        **core_options: The core's options.
+
+    Attributes:
+        core: The trained network.
+        average: Moving average of its weights, where the learner keeps one.
+        halting: The policy that decides when to stop; swap it at any time.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        lr_schedule: Schedule | None = None,
+        core: str = "hrm",
+        **core_options: Any,
+    ) -> None:
+        super().__init__(observation_space, action_space)
+        sizes = sizes_of(observation_space)
+        self.max_segments = sizes.max_segments
+        self.core = make_core(PuzzleShape(sizes.seq_len, sizes.vocab_size, sizes.num_puzzle_ids), core, **core_options)
+        self.average: AveragedModel | None = None
+        self.halting = halting.make("q-compare")
+
+    @property
+    def acting_core(self) -> ReasoningCore:
+        """The network that acts: the averaged one where there is one."""
+        return self.core if self.average is None else cast(ReasoningCore, self.average.module)
+
+    def forward(self, obs: PyTorchObs, deterministic: bool = True) -> Tensor:
+        """Actions ``(B, L+1)`` after one segment from a fresh hidden state."""
+        return self._predict(obs, deterministic)
+
+    def _predict(self, observation: PyTorchObs, deterministic: bool = True) -> Tensor:
+        """As `forward`; SB3 calls it for policies without memory."""
+        named = cast(dict[str, Tensor], observation)
+        return self._act(named, None, torch.ones(len(named["inputs"]), dtype=torch.bool, device=self.device))[0]
+
+    def _act(
+        self, observation: dict[str, Tensor], state: Reasoner | None, start: Tensor
+    ) -> tuple[Tensor, Reasoner]:
+        """Actions ``(B, L+1)`` and the state for the next call."""
+        inputs, puzzle_id, segment = (observation[key].long() for key in ("inputs", "puzzle_id", "segment"))
+        fresh = state is None
+        reasoner = Reasoner(self.acting_core, self.halting, self.max_segments, len(inputs)) if fresh else state.copy()
+        start = torch.ones_like(start) if fresh else start | (segment == 0)
+        answer, halt, _ = reasoner.think(inputs, puzzle_id, start, segment)
+        return pack(answer, halt), reasoner
+
+    def predict(
+        self,
+        observation: np.ndarray | dict[str, np.ndarray],
+        state: Reasoner | None = None,  # type: ignore[override]  # SB3 types every state as arrays
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = True,
+    ) -> tuple[np.ndarray, Reasoner]:  # type: ignore[override]
+        """One segment: actions, and the state to hand in at the next segment (hidden state and halting memory).
+
+        Answers are the most probable tokens and halting follows the policy, without exploration, whatever ``deterministic``
+        says.
+
+        Args:
+            observation: One observation or a batch.
+            state: What the last call returned; None begins.
+            episode_start: Rows that begin an episode, ``(B,)``; rows with ``segment == 0`` begin in any case.
+            deterministic: For SB3's signature.
+        """
+        tensors, vectorized = self.obs_to_tensor(observation)
+        named = cast(dict[str, Tensor], tensors)
+        start = torch.zeros(len(named["inputs"]), dtype=torch.bool, device=self.device)
+        if episode_start is not None:
+            start = start | torch.as_tensor(episode_start, dtype=torch.bool, device=self.device)
+        action, reasoner = self._act(named, state, start)
+        array = action.cpu().numpy()
+        return (array if vectorized else array[0]), reasoner

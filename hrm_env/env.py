@@ -1,0 +1,141 @@
+"""One puzzle at a time: the scalar environment."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, SupportsFloat
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from hrm_env.actions import checked, unpack
+from hrm_env.rules import HALT_REASONS, EpisodeRules
+from hrm_env.task import PuzzleBatch, PuzzleTask
+
+Observation = dict[str, Any]
+
+
+class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
+    """A puzzle is an episode, a deep-supervision segment is a step.
+
+    **Observation**: Dict of ``inputs`` (L,) tokens, ``puzzle_id``, and ``segment``, the segments used so far (0 at reset).
+    The solution is only in ``info["solution"]``.
+
+    **Action**: ``MultiDiscrete([V] * L + [2])``: the current answer, then 1 to halt or 0 to continue.
+
+    **Reward**: ``reward(answer)`` when the episode ends, 0 before; every step costs ``segment_cost``. With the defaults the
+    mean return is the exact accuracy.
+
+    **Episode end**: at halt, and at the step that uses the last of ``max_segments`` (terminated, not truncated: the segment
+    is observed). ``info`` then also holds ``exact``, ``cell_accuracy``, ``segments`` and ``halt_reason``, "agent" or
+    "budget".
+
+    **Reset options**: ``{"index": k}`` picks a puzzle.
+
+    Args:
+        task: A `PuzzleTask` or the name of a built-in one.
+        render_mode: ``"ansi"`` or ``"rgb_array"``.
+        **options: Those of `EpisodeRules.build` and `hrm_env.sources.load_puzzles`.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 2}  # noqa: RUF012
+    _orders: ClassVar[tuple[str, ...]] = ("random", "sequential")
+
+    def __init__(self, task: str | PuzzleTask, *, render_mode: str | None = None, **options: Any) -> None:
+        check_render_mode(render_mode)
+        self.rules = EpisodeRules.build(task, **options)
+        if self.rules.order not in self._orders:
+            raise ValueError(f"order: expected one of {self._orders} in a scalar environment, found {self.rules.order!r}")
+        self.observation_space = self.rules.observation_space
+        self.action_space = self.rules.action_space
+        self.render_mode = render_mode
+        self.metadata = {**self.metadata, "task": self.rules.task.spec.name}
+        self._stored = self.rules.tensors()
+        self._generator = torch.Generator()
+        self._cursor = -1
+        self._batch: PuzzleBatch | None = None
+        self._answer: Tensor | None = None
+        self._previous: Tensor | None = None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Begins an episode with the next puzzle, or the one of ``options["index"]``."""
+        super().reset(seed=seed)
+        if seed is not None:
+            self._cursor = -1
+        self._index = self._next_index(options or {})
+        if self.rules.augment:
+            self._generator.manual_seed(int(self.np_random.integers(2**62)))
+        self._batch = self.rules.draw(self._stored, torch.tensor([self._index]), self._generator)
+        self._segment = 0
+        self._answer = self._previous = None
+        return self._observation(), self._info()
+
+    def _next_index(self, options: dict[str, Any]) -> int:
+        count = len(self.rules.puzzles)
+        if "index" in options:
+            index = int(options["index"])
+            if not 0 <= index < count:
+                raise ValueError(f'options["index"]: expected 0 to {count - 1}, found {index}')
+            return index
+        if self.rules.order == "random":
+            return int(self.np_random.integers(count))
+        self._cursor = (self._cursor + 1) % count
+        return self._cursor
+
+    def step(
+        self, action: npt.NDArray[np.int64]
+    ) -> tuple[Observation, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Hands in an answer and a decision."""
+        if self._batch is None:
+            raise gym.error.ResetNeeded("step: expected reset() before the first step")
+        answer, halt = unpack(torch.from_numpy(checked(action, self.rules.action_space)).unsqueeze(0))
+        self._previous, self._answer = self._answer, answer[0]
+        self._segment += 1
+        outcome = self.rules.grade(self._batch, answer, halt, torch.tensor([self._segment]))
+        info = self._info()
+        if outcome.terminated:
+            info |= {
+                "exact": bool(outcome.exact),
+                "cell_accuracy": float(outcome.cells),
+                "segments": self._segment,
+                "halt_reason": HALT_REASONS[int(outcome.halt_reason)],
+            }
+        return self._observation(), float(outcome.reward), bool(outcome.terminated), False, info
+
+    def _observation(self) -> Observation:
+        assert self._batch is not None
+        return {
+            "inputs": self._batch.inputs[0].numpy().copy(),
+            "puzzle_id": np.int64(self._batch.puzzle_id[0]),
+            "segment": np.int64(self._segment),
+        }
+
+    def _info(self) -> dict[str, Any]:
+        assert self._batch is not None
+        return {"solution": self._batch.solution[0].numpy().copy(), "index": self._index}
+
+    def render(self) -> Any:
+        """The puzzle with the newest answer: text for "ansi", a picture ``(H, W, 3)`` uint8 for "rgb_array"."""
+        if self._batch is None:
+            raise gym.error.ResetNeeded("render: expected reset() before the first render")
+        inputs, solution = self._batch.inputs[0], self._batch.solution[0]
+        if self.render_mode == "ansi":
+            return self.rules.task.to_text(inputs, self._answer, solution, self._previous)
+        if self.render_mode == "rgb_array":
+            return self.rules.task.render(inputs, self._answer, solution)
+        return None
+
+
+def check_render_mode(render_mode: str | None) -> None:
+    """Refuses a mode that no environment here has.
+
+    Raises:
+        ValueError: ``render_mode`` is unknown.
+    """
+    known = PuzzleEnv.metadata["render_modes"]
+    if render_mode is not None and render_mode not in known:
+        raise ValueError(f"render_mode: expected one of {known}, found {render_mode!r}")

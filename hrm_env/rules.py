@@ -1,0 +1,135 @@
+"""The rules of an episode, shared by the scalar and the batched environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, get_args
+
+import torch
+from gymnasium import spaces
+from torch import Tensor
+
+from hrm_env.actions import action_space
+from hrm_env.grading import cell_accuracy, exact_match
+from hrm_env.observations import ObservationSizes, observation_space
+from hrm_env.rewards import REWARDS, Reward
+from hrm_env.sources import Puzzles, load_puzzles
+from hrm_env.task import PuzzleBatch, PuzzleTask
+from hrm_env.tasks import make_task
+
+Order = Literal["random", "sequential", "once"]
+HALT_REASONS = ("", "agent", "budget")
+"""Why an episode ended; "" while it runs."""
+
+
+class Outcome(NamedTuple):
+    """What a step does to B slots.
+
+    Attributes:
+        reward: ``(B,)`` float32.
+        terminated: ``(B,)`` bool.
+        exact: The answer is right, ``(B,)`` bool.
+        cells: Share of right cells, ``(B,)`` float32.
+        halt_reason: Index into `HALT_REASONS`, ``(B,)`` int64.
+    """
+
+    reward: Tensor
+    terminated: Tensor
+    exact: Tensor
+    cells: Tensor
+    halt_reason: Tensor
+
+
+@dataclass(frozen=True)
+class EpisodeRules:
+    """What an episode is: its puzzles, its budget, its reward.
+
+    Attributes:
+        task: The puzzle family.
+        puzzles: Those that are drawn from.
+        max_segments: Budget M_max; the step that uses the last segment is graded whatever the halt bit.
+        reward: What an answer is worth at the end.
+        segment_cost: Taken from the reward at every step.
+        augment: Draw a random symmetric variant of every puzzle.
+        order: ``"random"`` draws puzzles independently; ``"sequential"`` goes round in file order; ``"once"`` hands out each
+            puzzle once (batched environment only).
+    """
+
+    task: PuzzleTask
+    puzzles: Puzzles
+    max_segments: int
+    reward: Reward
+    segment_cost: float
+    augment: bool
+    order: Order
+
+    @classmethod
+    def build(
+        cls,
+        task: str | PuzzleTask,
+        *,
+        max_segments: int = 16,
+        reward: str | Reward = "exact",
+        segment_cost: float = 0.0,
+        augment: bool = False,
+        order: Order = "random",
+        **source_options: Any,
+    ) -> EpisodeRules:
+        """Rules from the options of ``gym.make``; the rest are those of `hrm_env.sources.load_puzzles`.
+
+        Raises:
+            ValueError: An option is out of range.
+            TypeError: An option is unknown.
+        """
+        if max_segments < 1:
+            raise ValueError(f"max_segments: expected at least 1, found {max_segments}")
+        if order not in get_args(Order):
+            raise ValueError(f"order: expected one of {get_args(Order)}, found {order!r}")
+        if isinstance(reward, str):
+            if reward not in REWARDS:
+                raise ValueError(f"reward: expected one of {', '.join(REWARDS)} or a function, found {reward!r}")
+            reward = REWARDS[reward]
+        made = make_task(task)
+        return cls(made, load_puzzles(made, **source_options), max_segments, reward, segment_cost, augment, order)
+
+    @cached_property
+    def observation_space(self) -> spaces.Dict:
+        """The space of one observation."""
+        spec = self.task.spec
+        sizes = ObservationSizes(spec.seq_len, spec.vocab_size, spec.num_puzzle_ids, self.max_segments)
+        return observation_space(sizes)
+
+    @cached_property
+    def action_space(self) -> spaces.MultiDiscrete:
+        """L answer tokens, then the halt bit."""
+        return action_space(self.task.spec.seq_len, self.task.spec.vocab_size)
+
+    def tensors(self, device: torch.device | str = "cpu") -> PuzzleBatch:
+        """All puzzles on a device, as stored: ``(N, L)`` uint8, ``(N, L)`` uint8, ``(N,)`` int32."""
+        arrays = (self.puzzles.inputs, self.puzzles.solution, self.puzzles.puzzle_id)
+        return PuzzleBatch(*(torch.as_tensor(array).to(device) for array in arrays))
+
+    def draw(self, stored: PuzzleBatch, index: Tensor, generator: torch.Generator) -> PuzzleBatch:
+        """The puzzles of ``index (B,)`` as int64 tokens, each in a random variant where `augment` is set."""
+        batch = PuzzleBatch(*(tensor[index].long() for tensor in stored))
+        return self.task.augment(batch, generator) if self.augment else batch
+
+    def grade(self, batch: PuzzleBatch, answer: Tensor, halt: Tensor, segment: Tensor) -> Outcome:
+        """Ends the episodes that halt or use up the budget, and pays.
+
+        Args:
+            batch: The puzzles.
+            answer: ``(B, L)``.
+            halt: ``(B,)`` bool.
+            segment: Segments used including this step, ``(B,)``.
+        """
+        terminated = halt | (segment >= self.max_segments)
+        reward = self.reward(self.task, batch, answer) * terminated - self.segment_cost
+        return Outcome(
+            reward=reward,
+            terminated=terminated,
+            exact=exact_match(answer, batch.solution),
+            cells=cell_accuracy(answer, batch.solution),
+            halt_reason=torch.where(halt, 1, 2) * terminated,
+        )

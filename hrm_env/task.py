@@ -1,0 +1,161 @@
+"""What a puzzle family is: its sizes, its batches, and the base class of every task."""
+
+from __future__ import annotations
+
+import zlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+PAD_ID = 0
+"""Token of positions outside the puzzle. As a label it means "not graded", for every task."""
+
+Tokens = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class PuzzleSpec:
+    """Sizes of a puzzle family.
+
+    Attributes:
+        name: The task's own name with its size, such as ``"sudoku:3x3"``; a checkpoint remembers it.
+        height: Rows of the drawn grid.
+        width: Columns of the drawn grid.
+        vocab_size: Number of tokens V; tokens are ``0..V-1`` and 0 is `PAD_ID`.
+        num_puzzle_ids: Rows of the puzzle-embedding table (1 where all puzzles share one).
+    """
+
+    name: str
+    height: int
+    width: int
+    vocab_size: int
+    num_puzzle_ids: int = 1
+
+    @property
+    def seq_len(self) -> int:
+        """Number of tokens L of a puzzle."""
+        return self.height * self.width
+
+
+class PuzzleBatch(NamedTuple):
+    """A batch of puzzles on one device.
+
+    Attributes:
+        inputs: Tokens shown to the agent, ``(B, L)`` int64.
+        solution: Answer tokens, ``(B, L)`` int64; `PAD_ID` where nothing is graded.
+        puzzle_id: Row of the puzzle-embedding table, ``(B,)`` int64.
+    """
+
+    inputs: Tensor
+    solution: Tensor
+    puzzle_id: Tensor
+
+
+class PuzzleTask(ABC):
+    """A puzzle family: how to make, read, check, vary and draw its puzzles.
+
+    A subclass sets `spec`, `alphabet` and optionally `blank`, and implements `generate` and `satisfies_rules`. Everything
+    else has a default that fits a grid of characters. Methods that run inside the environment's step (`check`,
+    `augment`) work on torch tensors of any device; everything else is numpy.
+
+    Attributes:
+        spec: The sizes.
+        alphabet: The characters of tokens 1, 2, ... in text files.
+        blank: The character of a cell that the agent must fill, or None where no cell is blank.
+    """
+
+    spec: PuzzleSpec
+    alphabet: str
+    blank: str | None = None
+
+    @abstractmethod
+    def generate(self, count: int, rng: np.random.Generator) -> tuple[Tokens, Tokens, npt.NDArray[np.int32]]:
+        """Makes puzzles.
+
+        A subclass may add keyword options (as Sudoku's ``clues``); ``gym.make(id, clues=30)`` passes them on.
+
+        Args:
+            count: How many.
+            rng: The only source of randomness.
+
+        Returns:
+            Inputs ``(count, L)`` uint8, solutions ``(count, L)`` uint8, difficulty ratings ``(count,)`` int32.
+        """
+
+    @abstractmethod
+    def satisfies_rules(self, inputs: Tensor, answer: Tensor) -> Tensor:
+        """Whether each answer is a finished puzzle by the rules alone, ``(B,)`` bool; givens are checked apart."""
+
+    def keeps_givens(self, inputs: Tensor, answer: Tensor) -> Tensor:
+        """Whether each answer leaves the given cells as they are, ``(B,)`` bool."""
+        return ((answer == inputs) | (inputs == self.blank_id)).all(-1)
+
+    def check(self, inputs: Tensor, answer: Tensor) -> Tensor:
+        """Whether each answer ``(B, L)`` solves its puzzle ``(B, L)``, without the stored solution: ``(B,)`` bool."""
+        return self.keeps_givens(inputs, answer) & self.satisfies_rules(inputs, answer)
+
+    def augment(self, batch: PuzzleBatch, generator: torch.Generator) -> PuzzleBatch:
+        """A random symmetric variant of each puzzle, on the batch's device. The default leaves them as they are."""
+        return batch
+
+    def symmetry_key(self, inputs: Tokens) -> npt.NDArray[np.uint64]:
+        """A number for each puzzle ``(N, L)`` that all its symmetric variants share, ``(N,)`` uint64.
+
+        Generated puzzles go to the training or the test split by this number, so no test puzzle is a variant of a
+        training puzzle. The default knows no symmetry: a hash of the tokens.
+        """
+        return np.array([zlib.crc32(row.tobytes()) for row in inputs], dtype=np.uint64)
+
+    @property
+    def blank_id(self) -> int:
+        """Token of `blank`; -1, which no cell holds, where the task has none."""
+        return -1 if self.blank is None else self.alphabet.index(self.blank) + 1
+
+    def encode(self, text: str) -> Tokens:
+        """Tokens ``(L,)`` uint8 of a puzzle's text.
+
+        Raises:
+            ValueError: The text has another length or a character outside the alphabet.
+        """
+        if len(text) != self.spec.seq_len:
+            raise ValueError(f"expected {self.spec.seq_len} characters, found {len(text)}")
+        unknown = next((char for char in text if char not in self.alphabet), None)
+        if unknown is not None:
+            raise ValueError(f"expected characters of {self.alphabet!r}, found {unknown!r}")
+        return np.array([self.alphabet.index(char) + 1 for char in text], dtype=np.uint8)
+
+    def decode(self, tokens: npt.ArrayLike) -> str:
+        """Text of tokens ``(L,)``; `PAD_ID` becomes ``_``."""
+        symbols = "_" + self.alphabet
+        return "".join(symbols[int(token)] for token in np.asarray(tokens))
+
+    def render(
+        self, inputs: npt.ArrayLike, answer: npt.ArrayLike | None = None, solution: npt.ArrayLike | None = None
+    ) -> npt.NDArray[np.uint8]:
+        """A picture ``(H, W, 3)`` uint8 of a puzzle ``(L,)`` and, where given, the agent's answer against the solution."""
+        from hrm_env.drawing import draw_grid
+
+        return draw_grid(self, inputs, answer, solution)
+
+    def to_text(
+        self,
+        inputs: npt.ArrayLike,
+        answer: npt.ArrayLike | None = None,
+        solution: npt.ArrayLike | None = None,
+        previous: npt.ArrayLike | None = None,
+    ) -> str:
+        """Coloured terminal text: givens bold, right green, wrong red, changed since ``previous`` underlined."""
+        from hrm_env.drawing import write_grid
+
+        return write_grid(self, inputs, answer, solution, previous)
+
+    @property
+    def boxes(self) -> tuple[int, int]:
+        """Rows and columns between the thick lines of a drawing; the whole grid unless the task has boxes."""
+        return self.spec.height, self.spec.width
+

@@ -1,0 +1,35 @@
+"""Copy: the answer is the input. The smallest task, for tests and first steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from hrm_env.task import PuzzleSpec, PuzzleTask, Tokens
+
+
+class Copy(PuzzleTask):
+    """Repeat ``length`` random letters out of ``symbols``.
+
+    Args:
+        length: Number of letters L.
+        symbols: Size of the alphabet, at most 26.
+    """
+
+    def __init__(self, length: int = 4, symbols: int = 4) -> None:
+        if length < 1 or not 2 <= symbols <= 26:
+            raise ValueError(f"Copy: expected length >= 1 and 2 to 26 symbols, found {length} and {symbols}")
+        self.alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[:symbols]
+        self.spec = PuzzleSpec(f"copy:{length}x{symbols}", height=1, width=length, vocab_size=symbols + 1)
+
+    def generate(self, count: int, rng: np.random.Generator) -> tuple[Tokens, Tokens, npt.NDArray[np.int32]]:
+        """Random letters; a rating of 0 for all."""
+        letters = rng.integers(1, self.spec.vocab_size, (count, self.spec.seq_len), dtype=np.uint8)
+        return letters, letters.copy(), np.zeros(count, dtype=np.int32)
+
+
+    def satisfies_rules(self, inputs: Tensor, answer: Tensor) -> Tensor:
+        """There is no rule beyond repeating the input."""
+        return torch.ones(len(answer), dtype=torch.bool, device=answer.device)

@@ -1,0 +1,132 @@
+"""Sudoku of any box shape."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from hrm_env.task import PuzzleBatch, PuzzleSpec, PuzzleTask, Tokens
+from hrm_env.tasks.sudoku_solver import SudokuSolver
+
+DIGITS = "123456789ABCDEFG"
+FIRST_DIGIT = 2  # tokens: PAD 0, blank 1, digit d is d + 1
+
+
+class Sudoku(PuzzleTask):
+    """n×n Sudoku with boxes of ``box_height`` × ``box_width``, n = box_height · box_width, at most 16.
+
+    Tokens are those of the HRM reference code: PAD 0, blank 1, digits 2..n+1. Text is ``.`` and ``1``..``9`` (then
+    ``A``..``G``).
+    """
+
+    blank = "."
+
+    def __init__(self, box_height: int = 3, box_width: int = 3) -> None:
+        self.size = n = box_height * box_width
+        if not 4 <= n <= len(DIGITS):
+            raise ValueError(
+                f"Sudoku: expected a box of 4 to {len(DIGITS)} cells, found {box_height}x{box_width} with {n}"
+            )
+        self.box_height, self.box_width = box_height, box_width
+        self.alphabet = "." + DIGITS[:n]
+        self.spec = PuzzleSpec(f"sudoku:{box_height}x{box_width}", height=n, width=n, vocab_size=n + FIRST_DIGIT)
+        self.solver = SudokuSolver(box_height, box_width)
+
+    @property
+    def boxes(self) -> tuple[int, int]:
+        """Rows and columns of a box."""
+        return self.box_height, self.box_width
+
+    def generate(
+        self, count: int, rng: np.random.Generator, clues: int = 0
+    ) -> tuple[Tokens, Tokens, npt.NDArray[np.int32]]:
+        """Makes puzzles with exactly one solution, proved by the solver.
+
+        Args:
+            count: How many.
+            rng: The only source of randomness.
+            clues: Exact number of givens; 0 makes minimal puzzles, of which no clue can be spared.
+
+        Returns:
+            Inputs ``(count, L)``, solutions ``(count, L)`` and ratings ``(count,)``: the guesses our solver makes.
+
+        Raises:
+            ValueError: ``clues`` is out of range, or so low that hardly any grid can be reduced to it.
+        """
+        cells = self.spec.seq_len
+        if not 0 <= clues <= cells:
+            raise ValueError(f"clues: expected 0 (minimal) to {cells}, found {clues}")
+        kept: list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]] = []
+        made = tried = 0
+        while made < count:
+            grids = self.solver.random_grids(max(count - made, 64), rng)
+            puzzles = self.solver.dig(grids, clues, rng)
+            wanted = (puzzles != 0).sum(axis=1) == clues if clues else np.ones(len(puzzles), dtype=np.bool_)
+            kept.append((puzzles[wanted], grids[wanted]))
+            made += int(wanted.sum())
+            tried += len(grids)
+            if made * 100 < tried > 2000:
+                raise ValueError(f"clues: only {made} of {tried} grids could be reduced to {clues} clues; ask for more")
+        puzzles, grids = (np.concatenate(part)[:count] for part in zip(*kept, strict=True))
+        rating = self.solver.search(self.solver.candidates(puzzles), limit=2).guesses
+        return (puzzles + 1).astype(np.uint8), (grids + 1).astype(np.uint8), rating
+
+    def satisfies_rules(self, inputs: Tensor, answer: Tensor) -> Tensor:
+        """Every row, column and box holds every digit once."""
+        digits = answer.long() - FIRST_DIGIT
+        in_range = ((digits >= 0) & (digits < self.size)).all(-1)
+        bits = 1 << digits.clamp(0, self.size - 1)
+        units = torch.as_tensor(self.solver.units, device=answer.device)
+        # n powers of two add up to 2^n - 1 only if they are all different
+        return in_range & (bits[..., units].sum(-1) == (1 << self.size) - 1).all(-1)
+
+    def augment(self, batch: PuzzleBatch, generator: torch.Generator) -> PuzzleBatch:
+        """Relabels digits, permutes bands, stacks, rows and columns, and transposes where boxes are square."""
+        batch_size, device, n = len(batch.inputs), batch.inputs.device, self.size
+
+        def shuffled(*shape: int) -> Tensor:
+            return torch.rand(batch_size, *shape, generator=generator, device=device).argsort(-1)
+
+        def lines(box: int) -> Tensor:  # rows within bands, or columns within stacks
+            return (shuffled(n // box).unsqueeze(-1) * box + shuffled(n // box, box)).flatten(1)
+
+        rows, columns = lines(self.box_height), lines(self.box_width)
+        cells = rows.unsqueeze(2) * n + columns.unsqueeze(1)
+        if self.box_height == self.box_width:
+            flip = torch.rand(batch_size, 1, 1, generator=generator, device=device) < 0.5
+            cells = torch.where(flip, cells.transpose(1, 2), cells)
+        cells = cells.flatten(1)
+        unchanged = torch.arange(FIRST_DIGIT, device=device).expand(batch_size, -1)
+        relabel = torch.cat([unchanged, shuffled(n) + FIRST_DIGIT], dim=1)
+        return batch._replace(
+            inputs=relabel.gather(1, batch.inputs.gather(1, cells)),
+            solution=relabel.gather(1, batch.solution.gather(1, cells)),
+        )
+
+    def symmetry_key(self, inputs: Tokens) -> npt.NDArray[np.uint64]:
+        """Colour refinement (Weisfeiler-Leman) of the givens over rows, columns, boxes and equal digits.
+
+        Symmetric puzzles always agree; puzzles that agree are almost always symmetric.
+        """
+        digits = inputs.astype(np.int64) - 1  # 0 is blank
+        same = digits[:, None, :] == np.arange(1, self.size + 1)[None, :, None]  # (N, n, L)
+        row, column, box = self.solver.unit_of
+        colour = _mix((digits > 0).astype(np.uint64))
+        across, down = (3, 3) if self.box_height == self.box_width else (3, 5)  # transposition swaps rows and columns
+        for _ in range(4):
+            units = _mix(colour[:, self.solver.units].sum(axis=2, dtype=np.uint64))
+            digit_colour = _mix((colour[:, None, :] * same).sum(axis=2, dtype=np.uint64))
+            of_digit = np.concatenate([np.zeros((len(inputs), 1), np.uint64), digit_colour], axis=1)
+            linked = units[:, row] * np.uint64(across) + units[:, column] * np.uint64(down) + units[:, box] * np.uint64(7)
+            colour = _mix(colour * np.uint64(11) + linked + np.take_along_axis(of_digit, digits, 1) * np.uint64(13))
+        return _mix(colour.sum(axis=1, dtype=np.uint64))
+
+
+def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """SplitMix64's finaliser: a fixed, well-spread permutation of the 64-bit numbers."""
+    x = x + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))

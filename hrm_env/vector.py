@@ -1,0 +1,215 @@
+"""Many puzzles at once: the native batched environment, on the CPU or a CUDA device."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from torch import Tensor
+
+from hrm_env.actions import checked, unpack
+from hrm_env.env import PuzzleEnv, check_render_mode
+from hrm_env.rules import HALT_REASONS, EpisodeRules, Outcome
+from hrm_env.task import PuzzleBatch, PuzzleTask
+
+TensorStep = tuple[dict[str, Tensor], Tensor, Tensor, Tensor, dict[str, Any]]
+
+
+class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
+    """`PuzzleEnv`, B slots in lockstep. Autoreset is SAME_STEP: no segment is wasted.
+
+    A slot whose episode ends is refilled in the same step: the returned observation and ``info["solution"]`` are the new
+    puzzle's, and ``info["final_obs"]``, ``info["final_info"]`` the finished one's.
+
+    ``array="torch"`` takes and returns tensors on ``device`` and never waits for the device: ``final_obs`` and
+    ``final_info`` are then always there, meaningful where terminated, and ``halt_reason`` is an index into `HALT_REASONS`.
+    ``array="numpy"`` keeps Gymnasium's contract.
+
+    With ``order="once"`` each puzzle is handed out once; ``info["active"]`` (B,) tells the slots that still hold one. An idle
+    slot neither ends nor pays.
+
+    Args:
+        task: A `PuzzleTask` or the name of a built-in one.
+        num_envs: Slots B.
+        array: ``"numpy"`` or ``"torch"``.
+        device: Where puzzles, augmentation and episodes live.
+        render_mode: ``"ansi"`` or ``"rgb_array"``; `render` gives one per slot.
+        **options: Those of `EpisodeRules.build` and `hrm_env.sources.load_puzzles`.
+    """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012
+        **PuzzleEnv.metadata,
+        "autoreset_mode": AutoresetMode.SAME_STEP,
+    }
+
+    def __init__(
+        self,
+        task: str | PuzzleTask,
+        num_envs: int = 1,
+        *,
+        array: Literal["numpy", "torch"] = "numpy",
+        device: torch.device | str = "cpu",
+        render_mode: str | None = None,
+        **options: Any,
+    ) -> None:
+        if array not in ("numpy", "torch"):
+            raise ValueError(f"array: expected 'numpy' or 'torch', found {array!r}")
+        if num_envs < 1:
+            raise ValueError(f"num_envs: expected at least 1, found {num_envs}")
+        check_render_mode(render_mode)
+        self.rules = EpisodeRules.build(task, **options)
+        self.num_envs, self.array, self.device, self.render_mode = num_envs, array, torch.device(device), render_mode
+        self.single_observation_space = self.rules.observation_space
+        self.single_action_space = self.rules.action_space
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.metadata = {**self.metadata, "task": self.rules.task.spec.name}
+        self._stored = self.rules.tensors(self.device)
+        self._generator = torch.Generator(self.device)
+        self._batch: PuzzleBatch | None = None
+
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Begins an episode in every slot.
+
+        Args:
+            seed: One seed for all slots; of a list, which Gymnasium allows, the first counts.
+            options: ``{"index": (B,) integers}`` picks the puzzles.
+        """
+        observation, info = self.reset_tensors(seed[0] if isinstance(seed, list) else seed, options)
+        if self.array == "torch":
+            return observation, info
+        return _numpy(observation), self._numpy_info(info)
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Hands in B answers and decisions ``(B, L+1)``."""
+        if self.array == "torch":
+            return self.step_tensors(actions)
+        action = torch.from_numpy(checked(actions, self.single_action_space, (self.num_envs,))).to(self.device)
+        observation, reward, terminated, truncated, info = self.step_tensors(action)
+        rewards = reward.cpu().numpy().astype(np.float64)
+        return _numpy(observation), rewards, terminated.cpu().numpy(), truncated.cpu().numpy(), self._numpy_info(info)
+
+    def reset_tensors(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """`reset` with device tensors, whatever ``array`` is."""
+        if seed is not None or self._batch is None:
+            super().reset(seed=seed)
+            self._generator.manual_seed(int(self.np_random.integers(2**62)))
+            self._next = torch.zeros((), dtype=torch.long, device=self.device)
+        every = torch.ones(self.num_envs, dtype=torch.bool, device=self.device)
+        index = self._next_indices(every)
+        if options and "index" in options:
+            index = self._chosen(options["index"])
+        self._index, self._active = index % len(self.rules.puzzles), self._has_puzzle(index)
+        self._batch = self.rules.draw(self._stored, self._index, self._generator)
+        self._segment = torch.zeros(self.num_envs, dtype=torch.long, device=self.device)
+        self._answer: Tensor | None = None
+        return self._observation(), self._info()
+
+    def step_tensors(self, action: Tensor) -> TensorStep:
+        """`step` with device tensors, whatever ``array`` is: actions ``(B, L+1)`` int64 on the environment's device."""
+        if self._batch is None:
+            raise gym.error.ResetNeeded("step: expected reset() before the first step")
+        if action.shape != self.action_space.shape:
+            raise ValueError(f"action: expected shape {self.action_space.shape}, found {tuple(action.shape)}")
+        self._answer, halt = unpack(action)
+        active = self._active
+        self._segment = self._segment + active
+        outcome = self.rules.grade(self._batch, self._answer, halt, self._segment)
+        done = outcome.terminated & active
+        final = {"final_obs": self._observation(), "final_info": self._final_info(outcome), "_final_info": done}
+        self._refill(done)
+        return self._observation(), outcome.reward * active, done, torch.zeros_like(done), self._info() | final
+
+    def _refill(self, done: Tensor) -> None:
+        """Puts the next puzzles into the slots that are done."""
+        assert self._batch is not None
+        index = self._next_indices(done)
+        self._active = self._active & (~done | self._has_puzzle(index))
+        index = torch.where(done, index % len(self.rules.puzzles), self._index)
+        # a CPU looks which slots are done and draws only those; a CUDA device must not wait, and draws all
+        rows = done.nonzero().squeeze(1) if self.device.type == "cpu" else torch.arange(self.num_envs, device=self.device)
+        fresh = self.rules.draw(self._stored, index[rows], self._generator)
+        old = PuzzleBatch(*(tensor.clone() for tensor in self._batch))
+        for tensor, new in zip(old, fresh, strict=True):
+            keep = ~done[rows].view(-1, *[1] * (new.dim() - 1))
+            tensor[rows] = torch.where(keep, tensor[rows], new)
+        self._batch, self._index = old, index
+        self._segment = torch.where(done, 0, self._segment)
+
+    def _next_indices(self, done: Tensor) -> Tensor:
+        """An index for each slot, of which those that are done will be used; counts on past N."""
+        if self.rules.order == "random":
+            count = len(self.rules.puzzles)
+            return torch.randint(count, (self.num_envs,), generator=self._generator, device=self.device)
+        index = self._next + done.cumsum(0) - 1
+        self._next = self._next + done.sum()
+        return index
+
+    def _has_puzzle(self, index: Tensor) -> Tensor:
+        """Whether an index counts on to a puzzle: not past the end where each is handed out once."""
+        return (index < len(self.rules.puzzles)) | torch.tensor(self.rules.order != "once", device=self.device)
+
+    def _chosen(self, index: Any) -> Tensor:
+        chosen = np.asarray(index)
+        count = len(self.rules.puzzles)
+        if chosen.shape != (self.num_envs,) or chosen.min() < 0 or chosen.max() >= count:
+            raise ValueError(f'options["index"]: expected {self.num_envs} integers from 0 to {count - 1}, found {index!r}')
+        return torch.as_tensor(chosen, dtype=torch.long, device=self.device)
+
+    def _observation(self) -> dict[str, Tensor]:
+        assert self._batch is not None
+        return {"inputs": self._batch.inputs, "puzzle_id": self._batch.puzzle_id, "segment": self._segment}
+
+    def _info(self) -> dict[str, Any]:
+        assert self._batch is not None
+        return {"solution": self._batch.solution, "index": self._index, "active": self._active}
+
+    def _final_info(self, outcome: Outcome) -> dict[str, Tensor]:
+        return self._info() | {
+            "exact": outcome.exact,
+            "cell_accuracy": outcome.cells,
+            "segments": self._segment,
+            "halt_reason": outcome.halt_reason,
+        }
+
+    def _numpy_info(self, info: dict[str, Any]) -> dict[str, Any]:
+        """Gymnasium's form: arrays with a mask ``_key`` beside each; final keys only where an episode ended."""
+        every = np.ones(self.num_envs, dtype=np.bool_)
+        keys = ("solution", "index") if self.rules.order != "once" else ("solution", "index", "active")
+        result = _masked({key: info[key].cpu().numpy() for key in keys}, every)
+        if "_final_info" in info and (done := info["_final_info"].cpu().numpy()).any():
+            final = _numpy(info["final_info"])
+            del final["active"]
+            final["halt_reason"] = np.array(HALT_REASONS, dtype=object)[final["halt_reason"]]
+            result |= _masked({"final_obs": _masked(_numpy(info["final_obs"]), done), "final_info": _masked(final, done)}, done)
+        return result
+
+    def render(self) -> tuple[Any, ...] | None:
+        """One text or picture per slot, as in `PuzzleEnv.render`."""
+        if self.render_mode is None or self._batch is None:
+            return None
+        task = self.rules.task
+        draw = task.to_text if self.render_mode == "ansi" else task.render
+        fresh = (self._segment == 0).tolist()
+        inputs, solution = self._batch.inputs.cpu(), self._batch.solution.cpu()
+        answer = None if self._answer is None else self._answer.cpu()
+        return tuple(
+            draw(inputs[slot], None if answer is None or fresh[slot] else answer[slot], solution[slot])
+            for slot in range(self.num_envs)
+        )
+
+
+def _numpy(tensors: dict[str, Tensor]) -> dict[str, Any]:
+    return {key: tensor.cpu().numpy() for key, tensor in tensors.items()}
+
+
+def _masked(arrays: dict[str, Any], mask: Any) -> dict[str, Any]:
+    return arrays | {f"_{key}": mask for key in arrays}

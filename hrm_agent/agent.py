@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import gymnasium as gym
 import torch
+from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
@@ -116,6 +117,7 @@ class HRM(BaseAlgorithm):
         self.learner_config = _learner_config(learning_rate, learning)
         self.warmup_steps, self.lr_min_ratio = warmup_steps, lr_min_ratio
         self.exploration, self.exploration_per = exploration, exploration_per
+        self.task_name = None if self.env is None else _task_name(self.env)
         self._halting_at_start = halting_policies.make(halting)
         self._sums = MetricSums()
         if _init_setup_model and env is not None:
@@ -244,7 +246,11 @@ class HRM(BaseAlgorithm):
         Args:
             env: ``gym.make_vec(id, num_envs=B, order="once", ...)``.
             halting: Another policy for this sweep.
+
+        Raises:
+            CheckpointError: The puzzles are others than the agent was made for.
         """
+        self._check_fit("evaluate: the agent is made", env.single_observation_space, _task_name(env))
         policy = self.halting if halting is None else halting_policies.make(halting)
         return evaluate(self.policy.acting_core, policy, env.unwrapped)
 
@@ -264,7 +270,7 @@ class HRM(BaseAlgorithm):
         if bad is not None:
             raise NonFiniteError(f"{path}: not written, because {bad} is not finite; an older file stays as it was")
         config = {
-            "task": None if self.env is None else _task_name(self.env),
+            "task": self.task_name,
             "sizes": asdict(sizes_of(self.observation_space)),
             "policy_kwargs": self.policy_kwargs,
             "options": {
@@ -312,12 +318,15 @@ class HRM(BaseAlgorithm):
             )
         except (KeyError, TypeError) as error:
             raise CheckpointError(f"{file}: expected the options of an HRM agent, found others ({error})") from error
-        if model.env is None:
-            model.observation_space = observation_space(sizes)
-            model.action_space = action_space(sizes.seq_len, sizes.vocab_size)
+        given, given_task = getattr(model, "observation_space", None), model.task_name
+        model.task_name = config["task"]
+        model.observation_space = observation_space(sizes)
+        model.action_space = action_space(sizes.seq_len, sizes.vocab_size)
+        if given is None:
             model.n_envs = options["n_envs"]
         else:
-            _check_fit(f"{file}: made", config["task"], sizes, model.env)
+            model._check_fit(f"{file}: made", given, given_task)
+            model.observation_space = given
         model._setup_model()
         try:
             model.policy.load_state_dict(tensors["policy"])
@@ -334,7 +343,7 @@ class HRM(BaseAlgorithm):
             ValueError: The puzzles have other sizes, or there are not ``n_envs`` environments.
         """
         made = as_vec_env(env, self.verbose)
-        _check_fit("set_env: the agent is", None, sizes_of(self.observation_space), made)
+        self._check_fit("set_env: the agent is made", made.observation_space, _task_name(made))
         if made.num_envs != self.n_envs:
             raise ValueError(f"set_env: expected {self.n_envs} environments, found {made.num_envs}")
         self.env, self.observation_space = made, made.observation_space
@@ -355,6 +364,16 @@ class HRM(BaseAlgorithm):
             parameters = {"policy": read_checkpoint(checkpoint_path(parameters))[1]["policy"]}
         super().set_parameters(dict(parameters), exact_match, device)
 
+    def _check_fit(self, whose: str, space: spaces.Space[Any], task: str | None) -> None:
+        """Refuses an environment of other puzzles than the agent was made for; its budget may differ."""
+        mine, found = sizes_of(self.observation_space), sizes_of(space)
+        other_task = None not in (task, self.task_name) and task != self.task_name
+        if other_task or replace(found, max_segments=0) != replace(mine, max_segments=0):
+            raise CheckpointError(
+                f"{whose} for {self.task_name or 'puzzles'} of {mine.seq_len} cells with {mine.vocab_size} tokens, "
+                f"found an environment of {task or 'puzzles'} of {found.seq_len} cells with {found.vocab_size} tokens"
+            )
+
 
 def _learner_config(learning_rate: float, options: dict[str, Any]) -> LearnerConfig:
     if not isinstance(learning_rate, float | int):
@@ -368,21 +387,6 @@ def _learner_config(learning_rate: float, options: dict[str, Any]) -> LearnerCon
     return LearnerConfig(learning_rate=learning_rate, **options)
 
 
-def _task_name(env: VecEnv) -> str | None:
-    name = getattr(env, "metadata", {}).get("task")
+def _task_name(env: Any) -> str | None:
+    name = (env.metadata or {}).get("task")
     return name if isinstance(name, str) else None
-
-
-def _check_fit(whose: str, task: str | None, sizes: ObservationSizes, env: VecEnv) -> None:
-    """Refuses an environment of other puzzles than an agent was made for."""
-    found, found_task = sizes_of(env.observation_space), _task_name(env)
-    same_sizes = (found.seq_len, found.vocab_size, found.num_puzzle_ids) == (
-        sizes.seq_len,
-        sizes.vocab_size,
-        sizes.num_puzzle_ids,
-    )
-    if not same_sizes or (task and found_task and task != found_task):
-        raise CheckpointError(
-            f"{whose} for {task or 'puzzles'} of {sizes.seq_len} cells with {sizes.vocab_size} tokens, "
-            f"found an environment of {found_task or 'puzzles'} of {found.seq_len} cells with {found.vocab_size} tokens"
-        )

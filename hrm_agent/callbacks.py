@@ -18,8 +18,8 @@ class EvaluateCallback(BaseCallback):
 
     Args:
         env: ``gym.make_vec(id, num_envs=B, order="once", ...)``.
-        every_updates: Optimizer steps between sweeps.
-        best_path: Where to save the agent when the exact accuracy is the best so far; None does not save.
+        every_updates: Optimizer steps between sweeps; 0 sweeps only when `evaluate` is called.
+        save_path: Where to save the agent at every sweep; None does not save.
         verbose: 1 prints each sweep.
 
     Attributes:
@@ -27,14 +27,14 @@ class EvaluateCallback(BaseCallback):
     """
 
     def __init__(
-        self, env: PuzzleVectorEnv, every_updates: int, best_path: str | Path | None = None, verbose: int = 0
+        self, env: PuzzleVectorEnv, every_updates: int, save_path: str | Path | None = None, verbose: int = 0
     ) -> None:
         super().__init__(verbose)
-        self.env, self.every_updates, self.best_path = env, every_updates, best_path
+        self.env, self.every_updates, self.save_path = env, every_updates, save_path
         self.history: list[tuple[int, dict[str, Any]]] = []
 
     def _on_step(self) -> bool:
-        if self.n_calls % self.every_updates == 0:
+        if self.every_updates and self.n_calls % self.every_updates == 0:
             self.evaluate()
         return True
 
@@ -47,8 +47,7 @@ class EvaluateCallback(BaseCallback):
             self.logger.record(f"eval/{name}", summary[name])
         self.logger.record("eval/exact_after_one_segment", summary["accuracy_by_segment"][0])
         self.logger.dump(model.num_timesteps)
-        best = max((past["exact"] for _, past in self.history), default=-1.0)
         self.history.append((model._n_updates, summary))
-        if self.best_path is not None and summary["exact"] > best:
-            model.save(self.best_path)
+        if self.save_path is not None:
+            model.save(self.save_path)
         return summary

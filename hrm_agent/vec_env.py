@@ -29,10 +29,10 @@ class NativeVecEnv(VecEnv):
 
     def __init__(self, env: PuzzleVectorEnv) -> None:
         self.native = env
-        self.metadata = env.metadata
         self.last: tuple[dict[str, Tensor], dict[str, Any]] | None = None
         self.render_mode = env.render_mode
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
+        self.metadata = env.metadata
 
     def reset(self) -> VecEnvObs:
         """A fresh puzzle in every slot."""

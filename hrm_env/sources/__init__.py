@@ -11,7 +11,7 @@ from hrm_env.task import PuzzleTask
 
 __all__ = ["BadRows", "Puzzles", "Source", "Split", "load_puzzles"]
 
-Source = Literal["generated"] | str
+Source = Literal["generated"] | str | Puzzles
 
 
 def load_puzzles(
@@ -29,7 +29,7 @@ def load_puzzles(
 
     Args:
         task: The puzzle family.
-        source: ``"generated"``, or the path of a CSV file (plain or gzip) with the columns ``question`` and ``answer``, and
+        source: ``"generated"``, `Puzzles` in memory, or the path of a CSV file (plain or gzip) with the columns ``question`` and ``answer``, and
             optionally ``source`` and ``rating``.
         split: Generated puzzles only: ``"train"`` or ``"test"``, disjoint up to symmetry for all seeds and sizes.
         num_puzzles: Generated puzzles only: how many.
@@ -42,6 +42,8 @@ def load_puzzles(
         ValueError: A file, row or option is not as it should be; the message names it.
         TypeError: An option is unknown.
     """
+    if isinstance(source, Puzzles):
+        return source
     if source == "generated":
         return generated(task, split, num_puzzles, puzzle_seed, generator_options)
     if generator_options:

@@ -31,3 +31,8 @@ class Puzzles:
     def __len__(self) -> int:
         """N."""
         return len(self.inputs)
+
+    def __getitem__(self, rows: slice) -> Puzzles:
+        """A slice of the puzzles."""
+        arrays = (self.inputs, self.solution, self.puzzle_id, self.rating)
+        return Puzzles(*(array[rows] for array in arrays), skipped=self.skipped)

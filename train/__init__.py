@@ -1,0 +1,1 @@
+"""The commands: ``python -m train fit|evaluate|watch|demo``."""

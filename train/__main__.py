@@ -1,0 +1,39 @@
+"""``python -m train COMMAND``: fit, evaluate, watch, demo."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import hrm_env  # noqa: F401  (registers the ids)
+
+COMMANDS = {
+    "fit": "train an agent, evaluate it, write its checkpoint",
+    "evaluate": "score a checkpoint on every puzzle of a source, once",
+    "watch": "see an agent solve puzzles, segment by segment",
+    "demo": "train the small default, then watch it",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Runs a command; an error of the user's input is one sentence and exit status 2."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print("usage: python -m train COMMAND [--help] [options]\n")
+        print("\n".join(f"  {name:10} {what}" for name, what in COMMANDS.items()))
+        return 0
+    if arguments[0] not in COMMANDS:
+        print(f"error: expected a command of {', '.join(COMMANDS)}, found {arguments[0]!r}", file=sys.stderr)
+        return 2
+    try:
+        import_module(f"train.{arguments[0]}").main(arguments[1:])
+    except (ValueError, TypeError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,94 @@
+"""``python -m train fit``: train an agent, evaluate it, write its checkpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+from stable_baselines3.common.utils import get_device
+
+from hrm_agent.agent import HRM
+from hrm_agent.callbacks import EvaluateCallback
+from hrm_env.files import atomic_write
+from train.data import training_and_test_env
+from train.presets import PRESETS, Fit
+from train.summary import print_summary
+
+
+def main(arguments: list[str]) -> None:
+    """Parses the options, the preset's where none are given, and trains."""
+    fit(parse(arguments, "fit"))
+
+
+def parse(arguments: list[str], command: str) -> Fit:
+    """`Fit` options: those of the preset, changed by the arguments."""
+    preset = "sudoku6x6"
+    for position, argument in enumerate(arguments):
+        if argument.startswith("--preset"):
+            preset = (argument.partition("=")[2] or "".join(arguments[position + 1 : position + 2])).strip()
+    if preset not in PRESETS:
+        raise ValueError(f"--preset: expected one of {', '.join(PRESETS)}, found {preset!r}")
+    return tyro.cli(
+        Fit,
+        default=PRESETS[preset],
+        args=arguments,
+        prog=f"python -m train {command}",
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
+
+
+def fit(options: Fit) -> tuple[HRM, dict[str, Any]]:
+    """Runs the training of ``options``.
+
+    Returns:
+        The trained agent, and what ``result.json`` holds.
+    """
+    torch.set_num_threads(options.threads or os.cpu_count() or 1)
+    device = str(get_device(options.device))
+    options = replace(options, core=replace(options.core, dtype=resolve_dtype(options.core.dtype)))
+    out = Path(options.out.format(preset=options.preset, seed=options.seed))
+    training, test = training_and_test_env(options.data, options.batch_size, device, options.seed)
+    model = HRM(
+        "HRMPolicy",
+        training,
+        policy_kwargs={"core": "hrm", **asdict(options.core)},
+        tensorboard_log=str(out / "tensorboard"),
+        seed=options.seed,
+        device=device,
+        **asdict(options.learning),
+    )
+    print(
+        f"{options.data.env}: {len(training.rules.puzzles):,} training and {len(test.rules.puzzles):,} test puzzles, "
+        f"{sum(p.numel() for p in model.policy.core.parameters()):,} parameters, {options.updates:,} optimizer steps of "
+        f"{options.batch_size} on {device} ({options.core.dtype}, {torch.get_num_threads()} threads)"
+    )
+    sweeps = EvaluateCallback(test, options.evaluate_every, save_path=out / "model.zip")
+    started = time.perf_counter()
+    model.learn(options.updates * options.batch_size, sweeps, progress_bar=True)
+    seconds = time.perf_counter() - started
+    result = {
+        "options": asdict(options),
+        "training_seconds": seconds,
+        "updates": model._n_updates,
+        "chosen": sweeps.evaluate(),
+        "all_segments": model.evaluate(test, halting=f"fixed:{options.data.max_segments}").summary(),
+        "history": [{"updates": updates, **summary} for updates, summary in sweeps.history],
+    }
+    with atomic_write(out / "result.json") as file:
+        file.write(json.dumps(result, indent=2).encode())
+    print_summary(result, out)
+    return model, result
+
+
+def resolve_dtype(dtype: str) -> Any:
+    """ "auto" as bfloat16 where the processor has bfloat16 matrix instructions or there is a CUDA device, else float32."""
+    if dtype != "auto":
+        return dtype
+    fast = torch.cuda.is_available() or torch.cpu._is_amx_tile_supported()
+    return "bfloat16" if fast else "float32"

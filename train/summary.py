@@ -1,0 +1,46 @@
+"""What a person reads after a training run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def print_summary(result: dict[str, Any], out: Path) -> None:
+    """Accuracy after one segment, after all, and where the agent chose to stop; where everything lies; what to type next.
+
+    Args:
+        result: What ``result.json`` holds.
+        out: Folder of the run.
+    """
+    chosen, all_segments = result["chosen"], result["all_segments"]
+    budget = result["options"]["data"]["max_segments"]
+    minutes, seconds = divmod(round(result["training_seconds"]), 60)
+    console = Console()
+    table = Table(
+        title=f"{chosen['puzzles']:,} test puzzles after {result['updates']:,} optimizer steps in {minutes} min {seconds} s"
+    )
+    table.add_column("where it stops")
+    for column in ("solved", "cells right", "segments"):
+        table.add_column(column, justify="right")
+    table.add_row("after one segment", f"{all_segments['accuracy_by_segment'][0]:.1%}", "", "1")
+    table.add_row(
+        "[bold]where the agent chose to",
+        f"[bold green]{chosen['exact']:.1%}",
+        f"{chosen['cell_accuracy']:.1%}",
+        f"[bold]{chosen['segments_mean']:.2f}[/] (95 % within {chosen['segments_p95']:.0f})",
+    )
+    table.add_row(
+        f"after all {budget} segments", f"{all_segments['exact']:.1%}", f"{all_segments['cell_accuracy']:.1%}", str(budget)
+    )
+    console.print(table)
+    console.print(f"The sign of Q_halt tells right from wrong on {chosen['q_halt_accuracy']:.1%} of the puzzles.\n")
+    console.print(f"checkpoint   {out / 'model.zip'}", soft_wrap=True)
+    console.print(f"figures      {out / 'result.json'}", soft_wrap=True)
+    console.print(f"TensorBoard  tensorboard --logdir {out / 'tensorboard'}\n", soft_wrap=True)
+    console.print("What to type next:")
+    console.print(f"  python -m train watch --checkpoint {out}", soft_wrap=True)
+    console.print(f"  python -m train evaluate --checkpoint {out} --halting q-threshold:0.9", soft_wrap=True)

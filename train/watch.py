@@ -1,0 +1,74 @@
+"""``python -m train watch``: see an agent solve puzzles in the terminal, segment by segment."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+import tyro
+
+from hrm_agent.agent import HRM
+from hrm_agent.reasoning import Reasoner
+from hrm_env.grading import exact_match
+from hrm_env.vector import PuzzleVectorEnv
+from train.evaluate import load_agent_and_env, source_options
+
+
+@dataclass(frozen=True)
+class Watch:
+    """See an agent solve puzzles in the terminal, segment by segment.
+
+    Attributes:
+        checkpoint: Folder of a run, or a .zip file.
+        source: "generated" (the test split), or the path of a CSV file.
+        rows: Slice of the CSV's rows, such as "-5000:".
+        env: Registered id of the puzzle; empty for the one the checkpoint was trained on.
+        puzzles: How many to show.
+        first: Number of the first one.
+        halting: Halting policy; empty for the checkpoint's own.
+        max_segments: Budget of an episode; 0 for the checkpoint's own.
+        pause: Seconds between segments.
+    """
+
+    checkpoint: str
+    source: str = "generated"
+    rows: str = ":"
+    env: str = ""
+    puzzles: int = 3
+    first: int = 0
+    halting: str = ""
+    max_segments: int = 0
+    pause: float = 0.5
+
+
+def main(arguments: list[str]) -> None:
+    """Parses the options and shows the puzzles."""
+    options = tyro.cli(Watch, args=arguments, prog="python -m train watch")
+    torch.set_num_threads(1)
+    source = source_options(options.source, options.rows, num_puzzles=1000, skip_bad_rows=False)
+    model, env = load_agent_and_env(options.checkpoint, options.env, "cpu", options.max_segments, **source)
+    if options.halting:
+        model.halting = options.halting
+    for index in range(options.first, min(options.first + options.puzzles, len(env.rules.puzzles))):
+        watch(model, env, index, options.pause)
+
+
+def watch(model: HRM, env: PuzzleVectorEnv, index: int, pause: float) -> None:
+    """Prints puzzle ``index`` and the agent's answer after every segment until it halts."""
+    task, budget = env.rules.task, env.rules.max_segments
+    inputs, solution, puzzle_id = (tensor[index : index + 1].long() for tensor in env.rules.tensors())
+    print(f"\nPuzzle {index}\n{task.to_text(inputs[0])}")
+    reasoner = Reasoner(model.policy.acting_core, model.halting, budget, batch_size=1)
+    previous = None
+    for segment in range(budget):
+        time.sleep(pause)
+        used = torch.tensor([segment])
+        answer, halt, output = reasoner.think(inputs, puzzle_id, used == 0, used, solution)
+        belief = f"Q halt {output.q_halt.sigmoid().item():.2f}, continue {output.q_continue.sigmoid().item():.2f}"
+        print(f"\nsegment {segment + 1} of {budget}: {belief}{', halts' if halt else ''}")
+        print(task.to_text(inputs[0], answer[0], solution[0], previous))
+        previous = answer[0]
+        if halt:
+            print("solved" if exact_match(answer, solution) else "not solved")
+            return

@@ -62,6 +62,8 @@ class HRM(BaseAlgorithm):
             ``model.halting = ...``.
         exploration: Probability ε of a minimum number of segments.
         exploration_per: Whether that is drawn once an ``"episode"`` (paper) or every ``"segment"`` (reference code).
+        compile: Train with `torch.compile`: about 1.5 times as fast on a CPU, after half a minute of compiling (needs a
+            C++ compiler).
         policy_kwargs: The core's name and options.
         tensorboard_log: Folder of the TensorBoard logs.
         verbose: 1 prints the log.
@@ -90,6 +92,7 @@ class HRM(BaseAlgorithm):
         halting: str | HaltingPolicy = "q-compare",
         exploration: float = 0.1,
         exploration_per: Per = "episode",
+        compile: bool = False,
         policy_kwargs: dict[str, Any] | None = None,
         tensorboard_log: str | None = None,
         verbose: int = 0,
@@ -116,7 +119,7 @@ class HRM(BaseAlgorithm):
         )
         self.learner_config = _learner_config(learning_rate, learning)
         self.warmup_steps, self.lr_min_ratio = warmup_steps, lr_min_ratio
-        self.exploration, self.exploration_per = exploration, exploration_per
+        self.exploration, self.exploration_per, self.compile = exploration, exploration_per, compile
         self.task_name = None if self.env is None else _task_name(self.env)
         self._halting_at_start = halting_policies.make(halting)
         self._sums = MetricSums()
@@ -135,6 +138,8 @@ class HRM(BaseAlgorithm):
         )
         self.learner = Learner(self.policy.core, self._explorer, self.max_segments, self.learner_config)
         self.policy.average = self.learner.ema
+        if self.compile:
+            self.policy.core.compile_modules()  # after the average was copied: evaluation has many batch sizes
         self.halting = self._halting_at_start
         if self.env is not None:
             self._stream = PuzzleStream(self.env, self.device)
@@ -280,6 +285,7 @@ class HRM(BaseAlgorithm):
                 "halting": self.halting.name,
                 "exploration": self.exploration,
                 "exploration_per": self.exploration_per,
+                "compile": self.compile,
                 "seed": self.seed,
                 **asdict(self.learner_config),
             },

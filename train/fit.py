@@ -59,6 +59,7 @@ def fit(options: Fit) -> tuple[HRM, dict[str, Any]]:
         training,
         policy_kwargs={"core": "hrm", **asdict(options.core)},
         tensorboard_log=str(out / "tensorboard"),
+        compile=options.compile,
         seed=options.seed,
         device=device,
         **asdict(options.learning),

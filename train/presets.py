@@ -93,6 +93,7 @@ class Fit:
         updates: Optimizer steps.
         evaluate_every: Optimizer steps between evaluations of all test puzzles; 0 for the end only.
         seed: Seed of everything.
+        compile: Train with torch.compile (needs a C++ compiler).
         threads: CPU threads; 0 for all cores.
         device: "auto", "cpu" or "cuda".
         out: Folder of the run.
@@ -106,6 +107,7 @@ class Fit:
     updates: int = 2000
     evaluate_every: int = 500
     seed: int = 0
+    compile: bool = False
     threads: int = 0
     device: str = "auto"
     out: str = "runs/{preset}-seed{seed}"
@@ -118,7 +120,7 @@ PRESETS: dict[str, Fit] = {
     ),
     "sudoku9": Fit(
         preset="sudoku9",
-        data=Data(env="HRM-Sudoku-v0", max_segments=16),
+        data=Data(env="HRM-Sudoku-v0"),
         learning=Learning(learning_rate=2e-3),
         updates=4000,
         evaluate_every=1000,

@@ -71,6 +71,9 @@ class ReasoningCore(nn.Module):
     def forward(self, carry: Carry, inputs: Tensor, puzzle_id: Tensor) -> SegmentOutput:
         """One segment on ``inputs (B, L)`` and ``puzzle_id (B,)``."""
 
+    def compile_modules(self) -> None:
+        """Compiles the costly parts in place with `torch.compile`; the default has none."""
+
     @abstractmethod
     def q_values(self, q_input: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of (halt, continue), ``(B,)`` float32 each, from what the Q head reads ``(B, D)``."""

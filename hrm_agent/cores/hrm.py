@@ -113,6 +113,11 @@ class HRMCore(ReasoningCore):
         self.register_buffer("start_h", truncated_normal_(torch.empty(dim), 1.0))
         self.register_buffer("start_l", truncated_normal_(torch.empty(dim), 1.0))
 
+    def compile_modules(self) -> None:
+        """Compiles H and L; the sparse puzzle embedding, which the compiler refuses, stays outside."""
+        self.h_module.compile()
+        self.l_module.compile()
+
     def initial_carry(self, batch_size: int) -> Carry:
         """The two fixed start vectors, broadcast over batch and positions."""
         size = (batch_size, self.config.puzzle_positions + self.shape.seq_len, self.config.hidden_size)

@@ -14,7 +14,7 @@ from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback
+from stable_baselines3.common.type_aliases import MaybeCallback
 from stable_baselines3.common.utils import get_device
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -34,7 +34,7 @@ from hrm_agent.learning.learner import Learner, LearnerConfig
 from hrm_agent.learning.metrics import MetricSums, tensorboard_tags
 from hrm_agent.learning.optim import learning_rate_factor
 from hrm_agent.policy import HRMPolicy
-from hrm_agent.vec_env import PuzzleStream, as_vec_env
+from hrm_agent.vec_env import PuzzleEnvironment, PuzzleStream, as_vec_env
 from hrm_env.actions import action_space
 from hrm_env.observations import ObservationSizes, observation_space, sizes_of
 from hrm_env.vector import PuzzleVectorEnv
@@ -57,7 +57,8 @@ class HRM(BaseAlgorithm):
         env_kwargs: Options of the environment, where ``env`` is an id.
         learning_rate: Full rate, reached after the warm-up.
         warmup_steps: Optimizer steps of linear warm-up.
-        lr_min_ratio: The rate at the end of a cosine decay over the run, as a share of the full rate; 1 keeps it constant.
+        lr_min_ratio: The rate at the end of a cosine decay over the run, as a share of the full rate; 1 keeps it
+            constant.
         halting: The policy that decides when to stop, as in `hrm_agent.halting.make`; swap it at any time by
             ``model.halting = ...``.
         exploration: Probability ε of a minimum number of segments.
@@ -82,7 +83,7 @@ class HRM(BaseAlgorithm):
     def __init__(
         self,
         policy: str | type[HRMPolicy] = "HRMPolicy",
-        env: GymEnv | str | None = None,
+        env: PuzzleEnvironment | str | None = None,
         *,
         n_envs: int = 768,
         env_kwargs: dict[str, Any] | None = None,
@@ -145,7 +146,7 @@ class HRM(BaseAlgorithm):
             self._stream = PuzzleStream(self.env, self.device)
 
     @staticmethod
-    def _wrap_env(env: GymEnv, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
+    def _wrap_env(env: PuzzleEnvironment, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
         return as_vec_env(env, verbose)
 
     @property
@@ -192,7 +193,9 @@ class HRM(BaseAlgorithm):
                 total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
             )
         except OSError as error:
-            raise ValueError(f"tensorboard_log: expected a writable folder, found {self.tensorboard_log!r} ({error})") from error
+            raise ValueError(
+                f"tensorboard_log: expected a writable folder, found {self.tensorboard_log!r} ({error})"
+            ) from error
         if anew:
             assert self._last_obs is not None
             self._stream.begin(self._last_obs)
@@ -299,7 +302,7 @@ class HRM(BaseAlgorithm):
     def load(  # type: ignore[override]  # without SB3's options for pickled objects
         cls,
         path: str | Path,
-        env: GymEnv | None = None,
+        env: PuzzleEnvironment | None = None,
         device: torch.device | str = "auto",
         **overrides: Any,
     ) -> Self:
@@ -342,7 +345,7 @@ class HRM(BaseAlgorithm):
         model.num_timesteps, model._n_updates = config["num_timesteps"], config["updates"]
         return model
 
-    def set_env(self, env: GymEnv, force_reset: bool = True) -> None:
+    def set_env(self, env: PuzzleEnvironment, force_reset: bool = True) -> None:
         """Goes on with other puzzles of the same sizes; the budget of segments may differ.
 
         Raises:

@@ -43,7 +43,14 @@ class EvaluateCallback(BaseCallback):
         model = self.model
         assert isinstance(model, HRM)
         summary = model.evaluate(self.env).summary()
-        for name in ("exact", "cell_accuracy", "segments_mean", "segments_p95", "q_halt_accuracy", "puzzles_per_second"):
+        for name in (
+            "exact",
+            "cell_accuracy",
+            "segments_mean",
+            "segments_p95",
+            "q_halt_accuracy",
+            "puzzles_per_second",
+        ):
             self.logger.record(f"eval/{name}", summary[name])
         self.logger.record("eval/exact_after_one_segment", summary["accuracy_by_segment"][0])
         self.logger.dump(model.num_timesteps)

@@ -64,28 +64,29 @@ class HRMPolicy(BasePolicy):
         named = cast(dict[str, Tensor], observation)
         return self._act(named, None, torch.ones(len(named["inputs"]), dtype=torch.bool, device=self.device))[0]
 
-    def _act(
-        self, observation: dict[str, Tensor], state: Reasoner | None, start: Tensor
-    ) -> tuple[Tensor, Reasoner]:
+    def _act(self, observation: dict[str, Tensor], state: Reasoner | None, start: Tensor) -> tuple[Tensor, Reasoner]:
         """Actions ``(B, L+1)`` and the state for the next call."""
         inputs, puzzle_id, segment = (observation[key].long() for key in ("inputs", "puzzle_id", "segment"))
-        fresh = state is None
-        reasoner = Reasoner(self.acting_core, self.halting, self.max_segments, len(inputs)) if fresh else state.copy()
-        start = torch.ones_like(start) if fresh else start | (segment == 0)
+        if state is None:
+            reasoner = Reasoner(self.acting_core, self.halting, self.max_segments, len(inputs))
+            start = torch.ones_like(start)
+        else:
+            reasoner = state.copy()
+            start = start | (segment == 0)
         answer, halt, _ = reasoner.think(inputs, puzzle_id, start, segment)
         return pack(answer, halt), reasoner
 
-    def predict(
+    def predict(  # type: ignore[override]  # SB3 types every state as arrays
         self,
         observation: np.ndarray | dict[str, np.ndarray],
-        state: Reasoner | None = None,  # type: ignore[override]  # SB3 types every state as arrays
+        state: Reasoner | None = None,
         episode_start: np.ndarray | None = None,
         deterministic: bool = True,
-    ) -> tuple[np.ndarray, Reasoner]:  # type: ignore[override]
+    ) -> tuple[np.ndarray, Reasoner]:
         """One segment: actions, and the state to hand in at the next segment (hidden state and halting memory).
 
-        Answers are the most probable tokens and halting follows the policy, without exploration, whatever ``deterministic``
-        says.
+        Answers are the most probable tokens and halting follows the policy, without exploration, whatever
+        ``deterministic`` says.
 
         Args:
             observation: One observation or a batch.

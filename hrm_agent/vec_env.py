@@ -1,7 +1,7 @@
 """Between Stable-Baselines3 and the puzzles: one way to step every kind of environment with tensors.
 
-`NativeVecEnv` shows the native batched environment to SB3 as a `VecEnv`. `PuzzleStream` is what the algorithm steps: tensors
-in, tensors out, for the native environment without a detour over numpy, for any other `VecEnv` with one.
+`NativeVecEnv` shows the native batched environment to SB3 as a `VecEnv`. `PuzzleStream` is what the algorithm steps:
+tensors in, tensors out, for the native environment without a detour over numpy, for any other `VecEnv` with one.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
-from gymnasium import Env
 from gymnasium.vector import VectorEnv
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.type_aliases import GymEnv
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 from torch import Tensor
@@ -22,6 +22,8 @@ from torch import Tensor
 from hrm_env.actions import checked, pack
 from hrm_env.task import PuzzleBatch
 from hrm_env.vector import PuzzleVectorEnv
+
+PuzzleEnvironment = GymEnv | VectorEnv[Any, Any, Any]
 
 
 class NativeVecEnv(VecEnv):
@@ -97,7 +99,7 @@ class NativeVecEnv(VecEnv):
         return [wrapper_class.__name__ == "Monitor" for _ in self._get_indices(indices)]
 
 
-def as_vec_env(env: VectorEnv[Any, Any, Any] | Env[Any, Any] | VecEnv, verbose: int = 0) -> VecEnv:
+def as_vec_env(env: PuzzleEnvironment, verbose: int = 0) -> VecEnv:
     """Any kind of puzzle environment as SB3 `VecEnv`.
 
     Raises:
@@ -144,7 +146,7 @@ class PuzzleStream:
             solution = info["solution"]
         else:
             observation = {key: torch.as_tensor(value) for key, value in self._observation.items()}
-            infos = cast(VecEnv, self.env.unwrapped).reset_infos
+            infos = self.env.unwrapped.reset_infos
             solution = torch.as_tensor(np.stack([info["solution"] for info in infos]))
         tensors = (observation["inputs"], solution, observation["puzzle_id"], observation["segment"])
         inputs, solution, puzzle_id, segment = (tensor.to(self.device).long() for tensor in tensors)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from gymnasium.spaces import MultiDiscrete
+from gymnasium.spaces import MultiDiscrete, Space
 from torch import Tensor
 
 HALT = 1
@@ -28,12 +28,13 @@ def unpack(action: Tensor) -> tuple[Tensor, Tensor]:
     return action[..., :-1], action[..., -1] == HALT
 
 
-def checked(action: Any, space: MultiDiscrete, batch: tuple[int, ...] = ()) -> npt.NDArray[np.int64]:
+def checked(action: Any, space: Space[Any], batch: tuple[int, ...] = ()) -> npt.NDArray[np.int64]:
     """The action as int64 array of shape ``(*batch, L+1)``.
 
     Raises:
         ValueError: Its shape, type or a value is not of the action space.
     """
+    assert isinstance(space, MultiDiscrete)
     array, shape = np.asarray(action), (*batch, len(space.nvec))
     if array.shape != shape or not np.issubdtype(array.dtype, np.integer):
         raise ValueError(

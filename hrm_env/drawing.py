@@ -48,8 +48,8 @@ def draw_grid(
 ) -> npt.NDArray[np.uint8]:
     """A picture of a puzzle and, where there is one, of the answer.
 
-    Givens stand bold on grey, right cells green, wrong ones red on pale red, and blue where no solution is known; a given that
-    the answer changes is wrong. A task without blank cells shows the question above the answer.
+    Givens stand bold on grey, right cells green, wrong ones red on pale red, and blue where no solution is known; a
+    given that the answer changes is wrong. A task without blank cells shows the question above the answer.
 
     Args:
         task: The puzzle family.

@@ -20,17 +20,17 @@ Observation = dict[str, Any]
 class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
     """A puzzle is an episode, a deep-supervision segment is a step.
 
-    **Observation**: Dict of ``inputs`` (L,) tokens, ``puzzle_id``, and ``segment``, the segments used so far (0 at reset).
-    The solution is only in ``info["solution"]``.
+    **Observation**: Dict of ``inputs`` (L,) tokens, ``puzzle_id``, and ``segment``, the segments used so far (0 at
+    reset). The solution is only in ``info["solution"]``.
 
     **Action**: ``MultiDiscrete([V] * L + [2])``: the current answer, then 1 to halt or 0 to continue.
 
-    **Reward**: ``reward(answer)`` when the episode ends, 0 before; every step costs ``segment_cost``. With the defaults the
-    mean return is the exact accuracy.
+    **Reward**: ``reward(answer)`` when the episode ends, 0 before; every step costs ``segment_cost``. With the
+    defaults the mean return is the exact accuracy.
 
-    **Episode end**: at halt, and at the step that uses the last of ``max_segments`` (terminated, not truncated: the segment
-    is observed). ``info`` then also holds ``exact``, ``cell_accuracy``, ``segments`` and ``halt_reason``, "agent" or
-    "budget".
+    **Episode end**: at halt, and at the step that uses the last of ``max_segments`` (terminated, not truncated: the
+    segment is observed). ``info`` then also holds ``exact``, ``cell_accuracy``, ``segments`` and ``halt_reason``,
+    "agent" or "budget".
 
     **Reset options**: ``{"index": k}`` picks a puzzle.
 
@@ -47,7 +47,9 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
         check_render_mode(render_mode)
         self.rules = EpisodeRules.build(task, **options)
         if self.rules.order not in self._orders:
-            raise ValueError(f"order: expected one of {self._orders} in a scalar environment, found {self.rules.order!r}")
+            raise ValueError(
+                f"order: expected one of {self._orders} in a scalar environment, found {self.rules.order!r}"
+            )
         self.observation_space = self.rules.observation_space
         self.action_space = self.rules.action_space
         self.render_mode = render_mode
@@ -86,9 +88,7 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
         self._cursor = (self._cursor + 1) % count
         return self._cursor
 
-    def step(
-        self, action: npt.NDArray[np.int64]
-    ) -> tuple[Observation, SupportsFloat, bool, bool, dict[str, Any]]:
+    def step(self, action: npt.NDArray[np.int64]) -> tuple[Observation, SupportsFloat, bool, bool, dict[str, Any]]:
         """Hands in an answer and a decision."""
         if self._batch is None:
             raise gym.error.ResetNeeded("step: expected reset() before the first step")

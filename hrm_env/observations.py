@@ -19,7 +19,7 @@ class ObservationSizes:
 
 
 def observation_space(sizes: ObservationSizes) -> spaces.Dict:
-    """inputs ``(L,)`` tokens, puzzle_id, and segment: segments used so far, 0 at reset."""
+    """Dict of inputs ``(L,)`` tokens, puzzle_id, and segment: segments used so far, 0 at reset."""
     return spaces.Dict(
         {
             "inputs": spaces.MultiDiscrete([sizes.vocab_size] * sizes.seq_len),

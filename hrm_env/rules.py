@@ -52,8 +52,8 @@ class EpisodeRules:
         reward: What an answer is worth at the end.
         segment_cost: Taken from the reward at every step.
         augment: Draw a random symmetric variant of every puzzle.
-        order: ``"random"`` draws puzzles independently; ``"sequential"`` goes round in file order; ``"once"`` hands out each
-            puzzle once (batched environment only).
+        order: ``"random"`` draws puzzles independently; ``"sequential"`` goes round in file order; ``"once"`` hands
+            out each puzzle once (batched environment only).
     """
 
     task: PuzzleTask

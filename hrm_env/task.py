@@ -59,9 +59,9 @@ class PuzzleBatch(NamedTuple):
 class PuzzleTask(ABC):
     """A puzzle family: how to make, read, check, vary and draw its puzzles.
 
-    A subclass sets `spec`, `alphabet` and optionally `blank`, and implements `generate` and `satisfies_rules`. Everything
-    else has a default that fits a grid of characters. Methods that run inside the environment's step (`check`,
-    `augment`) work on torch tensors of any device; everything else is numpy.
+    A subclass sets `spec`, `alphabet` and optionally `blank`, and implements `generate` and `satisfies_rules`.
+    Everything else has a default that fits a grid of characters. Methods that run inside the environment's step
+    (`check`, `augment`) work on torch tensors of any device; everything else is numpy.
 
     Attributes:
         spec: The sizes.
@@ -137,7 +137,7 @@ class PuzzleTask(ABC):
     def render(
         self, inputs: npt.ArrayLike, answer: npt.ArrayLike | None = None, solution: npt.ArrayLike | None = None
     ) -> npt.NDArray[np.uint8]:
-        """A picture ``(H, W, 3)`` uint8 of a puzzle ``(L,)`` and, where given, the agent's answer against the solution."""
+        """A picture ``(H, W, 3)`` uint8 of a puzzle ``(L,)`` and the agent's answer against the solution."""
         from hrm_env.drawing import draw_grid
 
         return draw_grid(self, inputs, answer, solution)
@@ -158,4 +158,3 @@ class PuzzleTask(ABC):
     def boxes(self) -> tuple[int, int]:
         """Rows and columns between the thick lines of a drawing; the whole grid unless the task has boxes."""
         return self.spec.height, self.spec.width
-

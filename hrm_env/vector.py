@@ -22,15 +22,15 @@ TensorStep = tuple[dict[str, Tensor], Tensor, Tensor, Tensor, dict[str, Any]]
 class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
     """`PuzzleEnv`, B slots in lockstep. Autoreset is SAME_STEP: no segment is wasted.
 
-    A slot whose episode ends is refilled in the same step: the returned observation and ``info["solution"]`` are the new
-    puzzle's, and ``info["final_obs"]``, ``info["final_info"]`` the finished one's.
+    A slot whose episode ends is refilled in the same step: the returned observation and ``info["solution"]`` are the
+    new puzzle's, and ``info["final_obs"]``, ``info["final_info"]`` the finished one's.
 
     ``array="torch"`` takes and returns tensors on ``device`` and never waits for the device: ``final_obs`` and
-    ``final_info`` are then always there, meaningful where terminated, and ``halt_reason`` is an index into `HALT_REASONS`.
-    ``array="numpy"`` keeps Gymnasium's contract.
+    ``final_info`` are then always there, meaningful where terminated, and ``halt_reason`` is an index into
+    `HALT_REASONS`. ``array="numpy"`` keeps Gymnasium's contract.
 
-    With ``order="once"`` each puzzle is handed out once; ``info["active"]`` (B,) tells the slots that still hold one. An idle
-    slot neither ends nor pays.
+    With ``order="once"`` each puzzle is handed out once; ``info["active"]`` (B,) tells the slots that still hold one.
+    An idle slot neither ends nor pays.
 
     Args:
         task: A `PuzzleTask` or the name of a built-in one.
@@ -135,7 +135,9 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         self._active = self._active & (~done | self._has_puzzle(index))
         index = torch.where(done, index % len(self.rules.puzzles), self._index)
         # a CPU looks which slots are done and draws only those; a CUDA device must not wait, and draws all
-        rows = done.nonzero().squeeze(1) if self.device.type == "cpu" else torch.arange(self.num_envs, device=self.device)
+        rows = (
+            done.nonzero().squeeze(1) if self.device.type == "cpu" else torch.arange(self.num_envs, device=self.device)
+        )
         fresh = self.rules.draw(self._stored, index[rows], self._generator)
         old = PuzzleBatch(*(tensor.clone() for tensor in self._batch))
         for tensor, new in zip(old, fresh, strict=True):
@@ -161,7 +163,9 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         chosen = np.asarray(index)
         count = len(self.rules.puzzles)
         if chosen.shape != (self.num_envs,) or chosen.min() < 0 or chosen.max() >= count:
-            raise ValueError(f'options["index"]: expected {self.num_envs} integers from 0 to {count - 1}, found {index!r}')
+            raise ValueError(
+                f'options["index"]: expected {self.num_envs} integers from 0 to {count - 1}, found {index!r}'
+            )
         return torch.as_tensor(chosen, dtype=torch.long, device=self.device)
 
     def _observation(self) -> dict[str, Tensor]:
@@ -189,7 +193,9 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
             final = _numpy(info["final_info"])
             del final["active"]
             final["halt_reason"] = np.array(HALT_REASONS, dtype=object)[final["halt_reason"]]
-            result |= _masked({"final_obs": _masked(_numpy(info["final_obs"]), done), "final_info": _masked(final, done)}, done)
+            result |= _masked(
+                {"final_obs": _masked(_numpy(info["final_obs"]), done), "final_info": _masked(final, done)}, done
+            )
         return result
 
     def render(self) -> tuple[Any, ...] | None:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import gymnasium as gym
 
-from hrm_env.sources import Puzzles, load_puzzles
+from hrm_env.sources import BadRows, Puzzles, load_puzzles
 from hrm_env.task import PuzzleTask
 from hrm_env.tasks import make_task
 from hrm_env.vector import PuzzleVectorEnv
@@ -15,7 +15,9 @@ from train.presets import Data
 EVALUATION_SLOTS = 256
 
 
-def training_and_test_env(data: Data, batch_size: int, device: str, seed: int) -> tuple[PuzzleVectorEnv, PuzzleVectorEnv]:
+def training_and_test_env(
+    data: Data, batch_size: int, device: str, seed: int
+) -> tuple[PuzzleVectorEnv, PuzzleVectorEnv]:
     """Batched environments: one to train on in random order, one that hands out every test puzzle once."""
     task = make_task(gym.spec(data.env).kwargs["task"])
     train, test = _puzzles(task, data, seed)
@@ -30,7 +32,7 @@ def _puzzles(task: PuzzleTask, data: Data, seed: int) -> tuple[Puzzles, Puzzles]
     if data.source == "generated":
         train = load_puzzles(task, split="train", num_puzzles=data.num_puzzles, puzzle_seed=seed)
         return train, load_puzzles(task, split="test", num_puzzles=data.test_puzzles)
-    bad_rows = "skip" if data.skip_bad_rows else "raise"
+    bad_rows: BadRows = "skip" if data.skip_bad_rows else "raise"
     train = load_puzzles(task, data.source, bad_rows=bad_rows)
     if data.test_source:
         test = load_puzzles(task, data.test_source, bad_rows=bad_rows)

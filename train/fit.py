@@ -66,8 +66,8 @@ def fit(options: Fit) -> tuple[HRM, dict[str, Any]]:
     )
     print(
         f"{options.data.env}: {len(training.rules.puzzles):,} training and {len(test.rules.puzzles):,} test puzzles, "
-        f"{sum(p.numel() for p in model.policy.core.parameters()):,} parameters, {options.updates:,} optimizer steps of "
-        f"{options.batch_size} on {device} ({options.core.dtype}, {torch.get_num_threads()} threads)"
+        f"{sum(p.numel() for p in model.policy.core.parameters()):,} parameters, {options.updates:,} optimizer steps "
+        f"of {options.batch_size} on {device} ({options.core.dtype}, {torch.get_num_threads()} threads)"
     )
     sweeps = EvaluateCallback(test, options.evaluate_every, save_path=out / "model.zip")
     started = time.perf_counter()
@@ -88,7 +88,7 @@ def fit(options: Fit) -> tuple[HRM, dict[str, Any]]:
 
 
 def resolve_dtype(dtype: str) -> Any:
-    """ "auto" as bfloat16 where the processor has bfloat16 matrix instructions or there is a CUDA device, else float32."""
+    """Resolves "auto": bfloat16 where matrix multiplication has it in hardware (CUDA, Intel AMX), else float32."""
     if dtype != "auto":
         return dtype
     fast = torch.cuda.is_available() or torch.cpu._is_amx_tile_supported()

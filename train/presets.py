@@ -115,9 +115,7 @@ class Fit:
 
 PRESETS: dict[str, Fit] = {
     "sudoku6x6": Fit(),
-    "sudoku4x4": Fit(
-        preset="sudoku4x4", data=Data(env="HRM-Sudoku4x4-v0"), core=Core(hidden_size=64), updates=1000
-    ),
+    "sudoku4x4": Fit(preset="sudoku4x4", data=Data(env="HRM-Sudoku4x4-v0"), core=Core(hidden_size=64), updates=1000),
     "sudoku9": Fit(
         preset="sudoku9",
         data=Data(env="HRM-Sudoku-v0"),

@@ -10,7 +10,7 @@ from rich.table import Table
 
 
 def print_summary(result: dict[str, Any], out: Path) -> None:
-    """Accuracy after one segment, after all, and where the agent chose to stop; where everything lies; what to type next.
+    """Prints the accuracy by where the agent stops, where everything lies, and what to type next.
 
     Args:
         result: What ``result.json`` holds.
@@ -20,9 +20,8 @@ def print_summary(result: dict[str, Any], out: Path) -> None:
     budget = result["options"]["data"]["max_segments"]
     minutes, seconds = divmod(round(result["training_seconds"]), 60)
     console = Console()
-    table = Table(
-        title=f"{chosen['puzzles']:,} test puzzles after {result['updates']:,} optimizer steps in {minutes} min {seconds} s"
-    )
+    trained = f"{result['updates']:,} optimizer steps in {minutes} min {seconds} s"
+    table = Table(title=f"{chosen['puzzles']:,} test puzzles after {trained}")
     table.add_column("where it stops")
     for column in ("solved", "cells right", "segments"):
         table.add_column(column, justify="right")
@@ -34,7 +33,10 @@ def print_summary(result: dict[str, Any], out: Path) -> None:
         f"[bold]{chosen['segments_mean']:.2f}[/] (95 % within {chosen['segments_p95']:.0f})",
     )
     table.add_row(
-        f"after all {budget} segments", f"{all_segments['exact']:.1%}", f"{all_segments['cell_accuracy']:.1%}", str(budget)
+        f"after all {budget} segments",
+        f"{all_segments['exact']:.1%}",
+        f"{all_segments['cell_accuracy']:.1%}",
+        str(budget),
     )
     console.print(table)
     console.print(f"The sign of Q_halt tells right from wrong on {chosen['q_halt_accuracy']:.1%} of the puzzles.\n")

@@ -34,8 +34,8 @@ class HRMConfig:
         positions: How attention knows positions. An MLP mixer needs none.
         puzzle_positions: Extra positions P in front of the puzzle, filled by the puzzle embedding; the Q head reads the
             first position.
-        gradient: ``"one-step"`` backpropagates through the last L and the last H step only (the paper), ``"last-cycle"``
-            through the last high-level cycle, ``"full"`` through the whole segment.
+        gradient: ``"one-step"`` backpropagates through the last L and the last H step only (the paper),
+            ``"last-cycle"`` through the last high-level cycle, ``"full"`` through the whole segment.
         dtype: Precision of the activations; weights are float32.
     """
 
@@ -90,7 +90,9 @@ class HRMCore(ReasoningCore):
         self.q_weight = nn.Parameter(torch.zeros(2, dim))
         self.q_bias = nn.Parameter(torch.full((2,), -5.0))
         self.puzzle_embedding = (
-            nn.Embedding(shape.num_puzzle_ids, prefix * dim, sparse=True, _weight=torch.zeros(shape.num_puzzle_ids, prefix * dim))
+            nn.Embedding(
+                shape.num_puzzle_ids, prefix * dim, sparse=True, _weight=torch.zeros(shape.num_puzzle_ids, prefix * dim)
+            )
             if prefix
             else None
         )
@@ -124,7 +126,7 @@ class HRMCore(ReasoningCore):
         return Carry(*(start.to(self.activation_dtype).expand(size) for start in (self.start_h, self.start_l)))
 
     def embed(self, inputs: Tensor, puzzle_id: Tensor) -> Tensor:
-        """Input embedding x ``(B, P+L, D)``: √D · tokens, or √D · (tokens + positions)/√2 where positions are learned."""
+        """Input x ``(B, P+L, D)``: √D · tokens, or √D · (tokens + positions)/√2 where positions are learned."""
         x = F.embedding(inputs, self.token_embedding)
         if self.puzzle_embedding is not None:
             prefix = self.puzzle_embedding(puzzle_id).unflatten(-1, (self.config.puzzle_positions, -1))

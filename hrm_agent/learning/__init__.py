@@ -1,0 +1,1 @@
+"""The learning rule: torch only."""

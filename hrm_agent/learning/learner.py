@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, cast, get_args
 
 import torch
 import torch.nn.functional as F
@@ -37,8 +38,8 @@ class LearnerConfig:
         halt_loss_weight: Weight of the halt loss beside the token loss.
         continue_loss_weight: Weight of the continue loss.
         q_bootstrap: Where the continue target comes from: ``"second-pass"``, a second forward pass without gradient
-            (reference code); ``"next-step"``, the step that is taken anyway: the stored Q-head input of the segment before
-            is updated toward the values just computed; ``"none"``, no continue loss.
+            (reference code); ``"next-step"``, the step that is taken anyway: the stored Q-head input of the segment
+            before is updated toward the values just computed; ``"none"``, no continue loss.
         max_grad_norm: Clip the gradient's norm; None, the paper's choice, leaves it.
         ema: Decay of an exponential moving average of the weights that acts and is evaluated; None for none.
     """
@@ -57,7 +58,11 @@ class LearnerConfig:
 
     def __post_init__(self) -> None:
         """Rejects unknown names and impossible numbers."""
-        choices = {"optimizer": OPTIMIZERS, "token_loss": TOKEN_LOSSES, "q_bootstrap": get_args(Bootstrap)}
+        choices: dict[str, Sequence[str]] = {
+            "optimizer": list(OPTIMIZERS),
+            "token_loss": list(TOKEN_LOSSES),
+            "q_bootstrap": get_args(Bootstrap),
+        }
         for name, choice in choices.items():
             if getattr(self, name) not in choice:
                 raise ValueError(f"{name}: expected one of {', '.join(choice)}, found {getattr(self, name)!r}")
@@ -114,13 +119,13 @@ class Learner:
         self.dense = dense
         self.ema: AveragedModel | None = None
         if config.ema is not None:
-            self.ema = AveragedModel(core, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
+            self.ema = AveragedModel(core, multi_avg_fn=get_ema_multi_avg_fn(config.ema))  # type: ignore[no-untyped-call]
         self._previous_q_input: Tensor | None = None
 
     @property
     def acting_core(self) -> ReasoningCore:
         """The weights that are evaluated and saved for use: the moving average where there is one."""
-        return self.core if self.ema is None else self.ema.module
+        return self.core if self.ema is None else cast(ReasoningCore, self.ema.module)
 
     def set_learning_rate_factor(self, factor: float) -> None:
         """Scales every group's own full rate (schedules)."""

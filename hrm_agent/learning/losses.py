@@ -17,8 +17,8 @@ def stablemax(logits: Tensor, labels: Tensor) -> Tensor:
     """Stablemax cross-entropy (arXiv 2501.04697), per position.
 
     p = s(x)/Σs(x) with s(x) = x + 1 for x ≥ 0 and 1/(1 − x) below. The reference code evaluates it in float64, because
-    −log p loses all digits near p = 1. Written as log1p(Σ_{j≠y} s(x_j) / s(x_y)) every term is positive, nothing cancels,
-    and float32 suffices.
+    −log p loses all digits near p = 1. Written as log1p(Σ_{j≠y} s(x_j) / s(x_y)) every term is positive, nothing
+    cancels, and float32 suffices.
 
     Args:
         logits: ``(..., V)`` float32.

@@ -30,7 +30,7 @@ class MetricSums:
         if not names:
             return {}
         flat = torch.cat([value.reshape(-1).double() for value in values]).cpu()
-        parts = flat.split([value.numel() for value in values])
+        parts = torch.split(flat, [value.numel() for value in values])
         self._sums, self.steps = {}, 0
         return {name: part.view(value.shape) for name, part, value in zip(names, parts, values, strict=True)}
 
@@ -50,8 +50,8 @@ def halting_metrics(
         max_segments: The budget.
 
     Returns:
-        ``episodes``, ``segments``, ``exact``, ``cells``, ``at_budget``, ``premature`` (ended by choice on a wrong answer)
-        and ``q_halt_right`` (the sign of q_halt tells whether the answer is right) summed over ended episodes,
+        ``episodes``, ``segments``, ``exact``, ``cells``, ``at_budget``, ``premature`` (ended by choice on a wrong
+        answer) and ``q_halt_right`` (the sign of q_halt tells whether the answer is right) summed over ended episodes,
         ``segments_histogram`` (M_max + 1,), and the batch means ``q_halt`` and ``q_continue`` as probabilities.
     """
     exact, cells = exact_match(answer, solution), cell_accuracy(answer, solution)

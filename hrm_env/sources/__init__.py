@@ -29,8 +29,8 @@ def load_puzzles(
 
     Args:
         task: The puzzle family.
-        source: ``"generated"``, `Puzzles` in memory, or the path of a CSV file (plain or gzip) with the columns ``question`` and ``answer``, and
-            optionally ``source`` and ``rating``.
+        source: ``"generated"``, `Puzzles` in memory, or the path of a CSV file (plain or gzip) with the columns
+            ``question`` and ``answer``, and optionally ``source`` and ``rating``.
         split: Generated puzzles only: ``"train"`` or ``"test"``, disjoint up to symmetry for all seeds and sizes.
         num_puzzles: Generated puzzles only: how many.
         puzzle_seed: Generated puzzles only: the seed.
@@ -47,5 +47,7 @@ def load_puzzles(
     if source == "generated":
         return generated(task, split, num_puzzles, puzzle_seed, generator_options)
     if generator_options:
-        raise TypeError(f"{task.spec.name}: unknown option {next(iter(generator_options))!r} for the CSV source {source!r}")
+        raise TypeError(
+            f"{task.spec.name}: unknown option {next(iter(generator_options))!r} for the CSV source {source!r}"
+        )
     return read_csv(task, source, rows, bad_rows)

@@ -107,7 +107,7 @@ def _good_rows(task: PuzzleTask, columns: Columns, table: Sequence[Row]) -> npt.
         ],
         dtype=np.bool_,
     )
-    candidates = np.flatnonzero(good)
+    candidates = np.flatnonzero(good).tolist()
     inputs = _encode(task, [table[row][1][question] for row in candidates])
     solution = _encode(task, [table[row][1][answer] for row in candidates])
     known = ((inputs != 255) & (solution != 255)).all(axis=1)

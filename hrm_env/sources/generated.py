@@ -32,8 +32,8 @@ def cache_folder() -> Path:
 def generated(task: PuzzleTask, split: Split, num_puzzles: int, seed: int, options: dict[str, Any]) -> Puzzles:
     """Puzzles made by the task's generator, from the cache where they were made before.
 
-    A puzzle belongs to the split that the parity of its symmetry key says, so that train and test never share a puzzle up to
-    symmetry, whatever their seeds and sizes.
+    A puzzle belongs to the split that the parity of its symmetry key says, so that train and test never share a
+    puzzle up to symmetry, whatever their seeds and sizes.
 
     Raises:
         ValueError: ``split`` or ``num_puzzles`` is out of range.
@@ -46,9 +46,8 @@ def generated(task: PuzzleTask, split: Split, num_puzzles: int, seed: int, optio
     known = list(inspect.signature(task.generate).parameters)[2:]
     unknown = sorted(set(options) - set(known))
     if unknown:
-        raise TypeError(
-            f"{task.spec.name}: unknown option {unknown[0]!r}; its generator's options are: {', '.join(known) or 'none'}"
-        )
+        options_text = ", ".join(known) or "none"
+        raise TypeError(f"{task.spec.name}: unknown option {unknown[0]!r}; its generator's options are: {options_text}")
     path = cache_folder() / _file_name(task, split, num_puzzles, seed, options)
     arrays = _read(path)
     if arrays is None:

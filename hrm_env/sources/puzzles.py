@@ -34,5 +34,4 @@ class Puzzles:
 
     def __getitem__(self, rows: slice) -> Puzzles:
         """A slice of the puzzles."""
-        arrays = (self.inputs, self.solution, self.puzzle_id, self.rating)
-        return Puzzles(*(array[rows] for array in arrays), skipped=self.skipped)
+        return Puzzles(self.inputs[rows], self.solution[rows], self.puzzle_id[rows], self.rating[rows], self.skipped)

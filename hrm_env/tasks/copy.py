@@ -29,7 +29,6 @@ class Copy(PuzzleTask):
         letters = rng.integers(1, self.spec.vocab_size, (count, self.spec.seq_len), dtype=np.uint8)
         return letters, letters.copy(), np.zeros(count, dtype=np.int32)
 
-
     def satisfies_rules(self, inputs: Tensor, answer: Tensor) -> Tensor:
         """There is no rule beyond repeating the input."""
         return torch.ones(len(answer), dtype=torch.bool, device=answer.device)

@@ -119,7 +119,9 @@ class Sudoku(PuzzleTask):
             units = _mix(colour[:, self.solver.units].sum(axis=2, dtype=np.uint64))
             digit_colour = _mix((colour[:, None, :] * same).sum(axis=2, dtype=np.uint64))
             of_digit = np.concatenate([np.zeros((len(inputs), 1), np.uint64), digit_colour], axis=1)
-            linked = units[:, row] * np.uint64(across) + units[:, column] * np.uint64(down) + units[:, box] * np.uint64(7)
+            linked = (
+                units[:, row] * np.uint64(across) + units[:, column] * np.uint64(down) + units[:, box] * np.uint64(7)
+            )
             colour = _mix(colour * np.uint64(11) + linked + np.take_along_axis(of_digit, digits, 1) * np.uint64(13))
         return _mix(colour.sum(axis=1, dtype=np.uint64))
 

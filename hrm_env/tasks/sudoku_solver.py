@@ -1,7 +1,7 @@
 """A Sudoku solver for many grids at once: candidate bit masks, constraint propagation, depth-first search.
 
-Grids lie batch-last, ``(L, S)``, so that every numpy operation runs over long contiguous rows. A cell holds the bit mask
-of the digits it may still take.
+Grids lie batch-last, ``(L, S)``, so that every numpy operation runs over long contiguous rows. A cell holds the bit
+mask of the digits it may still take.
 """
 
 from __future__ import annotations
@@ -143,8 +143,8 @@ class SudokuSolver:
     def dig(self, grids: npt.NDArray[np.uint8], clues: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
         """Blanks cells of full grids ``(B, L)`` in random order while the solution stays unique.
 
-        A cell may go if the grid has no solution with another digit there. Every cell is tried once, so with ``clues=0``
-        the result is minimal: no clue can be spared.
+        A cell may go if the grid has no solution with another digit there. Every cell is tried once, so with
+        ``clues=0`` the result is minimal: no clue can be spared.
 
         Args:
             grids: Full grids with digits 1..n.

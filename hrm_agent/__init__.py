@@ -9,16 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hrm_agent.agent import HRM, NonFiniteError
+    from hrm_agent.agent import HRM
     from hrm_agent.callbacks import EvaluateCallback
     from hrm_agent.checkpoint import CheckpointError
     from hrm_agent.evaluation import Evaluation, evaluate
+    from hrm_agent.storage import NonFiniteError
 
 __all__ = ["HRM", "CheckpointError", "EvaluateCallback", "Evaluation", "NonFiniteError", "evaluate"]
 
 _HOMES = {
     "HRM": "agent",
-    "NonFiniteError": "agent",
+    "NonFiniteError": "storage",
     "EvaluateCallback": "callbacks",
     "CheckpointError": "checkpoint",
     "Evaluation": "evaluation",

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import gymnasium as gym
 import torch
-from gymnasium import spaces
+from gymnasium.vector import VectorEnv
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
@@ -19,14 +18,6 @@ from stable_baselines3.common.utils import get_device
 from stable_baselines3.common.vec_env import VecEnv
 
 from hrm_agent import halting as halting_policies
-from hrm_agent.checkpoint import (
-    CheckpointError,
-    checkpoint_path,
-    optimizer_tensors,
-    read_checkpoint,
-    restore_optimizers,
-    write_checkpoint,
-)
 from hrm_agent.evaluation import Evaluation, evaluate
 from hrm_agent.halting import Exploration, HaltingPolicy
 from hrm_agent.halting.exploration import Per
@@ -34,14 +25,11 @@ from hrm_agent.learning.learner import Learner, LearnerConfig
 from hrm_agent.learning.metrics import MetricSums, tensorboard_tags
 from hrm_agent.learning.optim import learning_rate_factor
 from hrm_agent.policy import HRMPolicy
-from hrm_agent.vec_env import PuzzleEnvironment, PuzzleStream, as_vec_env
+from hrm_agent.puzzle_identity import PuzzleIdentity
+from hrm_agent.storage import NonFiniteError, load_agent, read_weights, save_agent
+from hrm_agent.vec_env import PuzzleEnvironment, PuzzleStream, as_vec_env, native
 from hrm_env.actions import action_space
-from hrm_env.observations import ObservationSizes, observation_space, sizes_of
-from hrm_env.vector import PuzzleVectorEnv
-
-
-class NonFiniteError(RuntimeError):
-    """The loss or a weight is no longer a finite number."""
+from hrm_env.observations import observation_space, sizes_of
 
 
 class HRM(BaseAlgorithm):
@@ -118,14 +106,27 @@ class HRM(BaseAlgorithm):
             support_multi_env=True,
             seed=seed,
         )
-        self.learner_config = _learner_config(learning_rate, learning)
+        self.learner_config = LearnerConfig.of(learning_rate=learning_rate, **learning)
         self.warmup_steps, self.lr_min_ratio = warmup_steps, lr_min_ratio
         self.exploration, self.exploration_per, self.compile = exploration, exploration_per, compile
-        self.task_name = None if self.env is None else _task_name(self.env)
         self._halting_at_start = halting_policies.make(halting)
         self._sums = MetricSums()
-        if _init_setup_model and env is not None:
-            self._setup_model()
+        if _init_setup_model and self.env is not None:
+            self.adopt(PuzzleIdentity.of(self.env))
+
+    def adopt(self, puzzles: PuzzleIdentity, n_envs: int = 1) -> None:
+        """Makes networks and learner for these puzzles; the constructor and `load` call it once.
+
+        Args:
+            puzzles: Which; the environment's own budget goes first where there is an environment.
+            n_envs: Batch size, where there is no environment.
+        """
+        self.puzzles = puzzles
+        if self.env is None:
+            self.observation_space = observation_space(puzzles.sizes)
+            self.action_space = action_space(puzzles.sizes.seq_len, puzzles.sizes.vocab_size)
+            self.n_envs = n_envs
+        self._setup_model()
 
     def _setup_model(self) -> None:
         self._setup_lr_schedule()
@@ -143,7 +144,7 @@ class HRM(BaseAlgorithm):
             self.policy.core.compile_modules()  # after the average was copied: evaluation has many batch sizes
         self.halting = self._halting_at_start
         if self.env is not None:
-            self._stream = PuzzleStream(self.env, self.device)
+            self.stream = PuzzleStream(self.env, self.device)
 
     @staticmethod
     def _wrap_env(env: PuzzleEnvironment, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
@@ -198,7 +199,7 @@ class HRM(BaseAlgorithm):
             ) from error
         if anew:
             assert self._last_obs is not None
-            self._stream.begin(self._last_obs)
+            self.stream.begin(self._last_obs)
             self._carry = self.policy.core.initial_carry(self.n_envs)
         callback.on_training_start(locals(), globals())
         callback.on_rollout_start()
@@ -214,10 +215,10 @@ class HRM(BaseAlgorithm):
     def _train_segment(self, callback: BaseCallback) -> bool:
         """One segment in every environment and one optimizer step; False where a callback wants to stop."""
         self.learner.set_learning_rate_factor(self._learning_rate_factor())
-        batch, segment = self._stream.current()
+        batch, segment = self.stream.current()
         step = self.learner.step(self._carry, batch, segment)
         self._carry = step.carry
-        result = self._stream.step(step.answer, step.halt)
+        result = self.stream.step(step.answer, step.halt)
         exploring = (self._explorer.min_segments > 1).float().mean()
         self._sums.add(step.metrics | {"reward": result.reward.sum(), "exploring": exploring})
         self.num_timesteps += self.n_envs
@@ -248,7 +249,7 @@ class HRM(BaseAlgorithm):
         self.logger.dump(self.num_timesteps)
         self._interval_started = now
 
-    def evaluate(self, env: PuzzleVectorEnv, halting: str | HaltingPolicy | None = None) -> Evaluation:
+    def evaluate(self, env: VectorEnv[Any, Any, Any], halting: str | HaltingPolicy | None = None) -> Evaluation:
         """Every puzzle of ``env`` exactly once; see `hrm_agent.evaluation.evaluate`.
 
         Args:
@@ -258,9 +259,9 @@ class HRM(BaseAlgorithm):
         Raises:
             CheckpointError: The puzzles are others than the agent was made for.
         """
-        self._check_fit("evaluate: the agent is made", env.single_observation_space, _task_name(env))
+        self.puzzles.require(env, "evaluate: the agent is made")
         policy = self.halting if halting is None else halting_policies.make(halting)
-        return evaluate(self.policy.acting_core, policy, env.unwrapped)
+        return evaluate(self.policy.acting_core, policy, native(env))
 
     def save(self, path: str | Path, exclude: Any = None, include: Any = None) -> None:  # type: ignore[override]
         """Writes a zip of JSON and safetensors: weights, averaged weights, optimizer state and options.
@@ -273,30 +274,7 @@ class HRM(BaseAlgorithm):
         Raises:
             NonFiniteError: A weight is not finite; the file, if it exists, stays as it was.
         """
-        weights = self.policy.state_dict()
-        bad = next((name for name, tensor in weights.items() if not torch.isfinite(tensor).all()), None)
-        if bad is not None:
-            raise NonFiniteError(f"{path}: not written, because {bad} is not finite; an older file stays as it was")
-        config = {
-            "task": self.task_name,
-            "sizes": asdict(sizes_of(self.observation_space)),
-            "policy_kwargs": self.policy_kwargs,
-            "options": {
-                "n_envs": self.n_envs,
-                "warmup_steps": self.warmup_steps,
-                "lr_min_ratio": self.lr_min_ratio,
-                "halting": self.halting.name,
-                "exploration": self.exploration,
-                "exploration_per": self.exploration_per,
-                "compile": self.compile,
-                "seed": self.seed,
-                **asdict(self.learner_config),
-            },
-            "num_timesteps": self.num_timesteps,
-            "updates": self._n_updates,
-        }
-        tensors = {"policy": weights, "optimizer": optimizer_tensors(self.learner.optimizers)}
-        write_checkpoint(checkpoint_path(path), config, tensors)
+        save_agent(self, path)
 
     @classmethod
     def load(  # type: ignore[override]  # without SB3's options for pickled objects
@@ -317,33 +295,7 @@ class HRM(BaseAlgorithm):
         Raises:
             CheckpointError: The file is missing, damaged, or made for other puzzles than those of ``env``.
         """
-        file = checkpoint_path(path)
-        config, tensors = read_checkpoint(file)
-        try:
-            sizes = ObservationSizes(**config["sizes"])
-            options = {**config["options"], "betas": tuple(config["options"]["betas"]), **overrides}
-            model = cls(
-                env=env, device=device, policy_kwargs=config["policy_kwargs"], _init_setup_model=False, **options
-            )
-        except (KeyError, TypeError) as error:
-            raise CheckpointError(f"{file}: expected the options of an HRM agent, found others ({error})") from error
-        given, given_task = getattr(model, "observation_space", None), model.task_name
-        model.task_name = config["task"]
-        model.observation_space = observation_space(sizes)
-        model.action_space = action_space(sizes.seq_len, sizes.vocab_size)
-        if given is None:
-            model.n_envs = options["n_envs"]
-        else:
-            model._check_fit(f"{file}: made", given, given_task)
-            model.observation_space = given
-        model._setup_model()
-        try:
-            model.policy.load_state_dict(tensors["policy"])
-            restore_optimizers(model.learner.optimizers, tensors["optimizer"])
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise CheckpointError(f"{file}: expected the weights of its own options, found others ({error})") from error
-        model.num_timesteps, model._n_updates = config["num_timesteps"], config["updates"]
-        return model
+        return cast(Self, load_agent(cls, path, env, device, overrides))
 
     def set_env(self, env: PuzzleEnvironment, force_reset: bool = True) -> None:
         """Goes on with other puzzles of the same sizes; the budget of segments may differ.
@@ -352,12 +304,12 @@ class HRM(BaseAlgorithm):
             ValueError: The puzzles have other sizes, or there are not ``n_envs`` environments.
         """
         made = as_vec_env(env, self.verbose)
-        self._check_fit("set_env: the agent is made", made.observation_space, _task_name(made))
+        self.puzzles.require(made, "set_env: the agent is made")
         if made.num_envs != self.n_envs:
             raise ValueError(f"set_env: expected {self.n_envs} environments, found {made.num_envs}")
         self.env, self.observation_space = made, made.observation_space
         self.policy.max_segments = self._explorer.max_segments = self.learner.max_segments = self.max_segments
-        self._stream = PuzzleStream(made, self.device)
+        self.stream = PuzzleStream(made, self.device)
         if force_reset:
             self._last_obs = None
 
@@ -370,32 +322,5 @@ class HRM(BaseAlgorithm):
         """Puts weights in place: of `get_parameters`, or of a checkpoint file, which is not unpickled."""
         parameters = load_path_or_dict
         if not isinstance(parameters, Mapping):
-            parameters = {"policy": read_checkpoint(checkpoint_path(parameters))[1]["policy"]}
+            parameters = {"policy": read_weights(parameters)}
         super().set_parameters(dict(parameters), exact_match, device)
-
-    def _check_fit(self, whose: str, space: spaces.Space[Any], task: str | None) -> None:
-        """Refuses an environment of other puzzles than the agent was made for; its budget may differ."""
-        mine, found = sizes_of(self.observation_space), sizes_of(space)
-        other_task = None not in (task, self.task_name) and task != self.task_name
-        if other_task or replace(found, max_segments=0) != replace(mine, max_segments=0):
-            raise CheckpointError(
-                f"{whose} for {self.task_name or 'puzzles'} of {mine.seq_len} cells with {mine.vocab_size} tokens, "
-                f"found an environment of {task or 'puzzles'} of {found.seq_len} cells with {found.vocab_size} tokens"
-            )
-
-
-def _learner_config(learning_rate: float, options: dict[str, Any]) -> LearnerConfig:
-    if not isinstance(learning_rate, float | int):
-        raise ValueError(
-            "learning_rate: expected a number (schedules are warmup_steps and lr_min_ratio), "
-            f"found {type(learning_rate).__name__}"
-        )
-    unknown = sorted(set(options) - set(LearnerConfig.__dataclass_fields__))
-    if unknown:
-        raise ValueError(f"HRM: unknown option {unknown[0]!r}; see the arguments of HRM and LearnerConfig")
-    return LearnerConfig(learning_rate=learning_rate, **options)
-
-
-def _task_name(env: Any) -> str | None:
-    name = (env.metadata or {}).get("task")
-    return name if isinstance(name, str) else None

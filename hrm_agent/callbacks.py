@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gymnasium.vector import VectorEnv
 from stable_baselines3.common.callbacks import BaseCallback
 
 from hrm_agent.agent import HRM
-from hrm_env.vector import PuzzleVectorEnv
 
 
 class EvaluateCallback(BaseCallback):
@@ -27,7 +27,7 @@ class EvaluateCallback(BaseCallback):
     """
 
     def __init__(
-        self, env: PuzzleVectorEnv, every_updates: int, save_path: str | Path | None = None, verbose: int = 0
+        self, env: VectorEnv[Any, Any, Any], every_updates: int, save_path: str | Path | None = None, verbose: int = 0
     ) -> None:
         super().__init__(verbose)
         self.env, self.every_updates, self.save_path = env, every_updates, save_path

@@ -106,13 +106,20 @@ def as_vec_env(env: PuzzleEnvironment, verbose: int = 0) -> VecEnv:
         ValueError: A vector environment is not the native one.
     """
     if isinstance(env, VectorEnv):
-        native = env.unwrapped
-        if not isinstance(native, PuzzleVectorEnv):
-            raise ValueError(
-                f"env: expected the native PuzzleVectorEnv of gym.make_vec(id), found {type(native).__name__}"
-            )
-        return NativeVecEnv(native)
+        return NativeVecEnv(native(env))
     return BaseAlgorithm._wrap_env(env, verbose)
+
+
+def native(env: VectorEnv[Any, Any, Any]) -> PuzzleVectorEnv:
+    """The native environment under what ``gym.make_vec(id)`` returned.
+
+    Raises:
+        ValueError: It is not a native one.
+    """
+    inner = env.unwrapped
+    if not isinstance(inner, PuzzleVectorEnv):
+        raise ValueError(f"env: expected the native PuzzleVectorEnv of gym.make_vec(id), found {type(inner).__name__}")
+    return inner
 
 
 class StreamStep(NamedTuple):

@@ -29,6 +29,9 @@ def main(arguments: list[str]) -> int:
     except (ValueError, TypeError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        sys.stdout = None
+        return 0
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130

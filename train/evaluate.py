@@ -13,7 +13,6 @@ import torch
 import tyro
 
 from hrm_agent.agent import HRM
-from hrm_agent.checkpoint import checkpoint_path, read_checkpoint
 from hrm_env.files import atomic_write
 from hrm_env.vector import PuzzleVectorEnv
 
@@ -91,10 +90,9 @@ def load_agent_and_env(
         max_segments: Budget; 0 for the checkpoint's.
         **env_options: The environment's other options.
     """
-    config, _ = read_checkpoint(checkpoint_path(checkpoint))
     model = HRM.load(checkpoint, device=device)
     common = {
-        "max_segments": max_segments or config["sizes"]["max_segments"],
+        "max_segments": max_segments or model.max_segments,
         "order": "once",
         "array": "torch",
         "device": model.device,
@@ -102,7 +100,7 @@ def load_agent_and_env(
     }
     if env_id:
         return model, cast(PuzzleVectorEnv, gym.make_vec(env_id, **common).unwrapped)
-    return model, PuzzleVectorEnv(config["task"], **common)
+    return model, PuzzleVectorEnv(model.puzzles.task or "", **common)
 
 
 def _text(value: Any) -> str:

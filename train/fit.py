@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from stable_baselines3.common.utils import get_device
 from hrm_agent.agent import HRM
 from hrm_agent.callbacks import EvaluateCallback
 from hrm_env.files import atomic_write
+from hrm_env.vector import PuzzleVectorEnv
 from train.data import training_and_test_env
 from train.presets import PRESETS, Fit
 from train.summary import print_summary
@@ -43,23 +44,18 @@ def parse(arguments: list[str], command: str) -> Fit:
     )
 
 
-def fit(options: Fit) -> tuple[HRM, dict[str, Any]]:
-    """Runs the training of ``options``.
-
-    Returns:
-        The trained agent, and what ``result.json`` holds.
-    """
+def make_agent(options: Fit) -> tuple[HRM, PuzzleVectorEnv]:
+    """The untrained agent of ``options`` with its training environment, and the test environment."""
     torch.set_num_threads(options.threads or os.cpu_count() or 1)
     device = str(get_device(options.device))
-    options = replace(options, core=replace(options.core, dtype=resolve_dtype(options.core.dtype)))
-    out = Path(options.out.format(preset=options.preset, seed=options.seed))
     training, test = training_and_test_env(options.data, options.batch_size, device, options.seed)
+    core = {**asdict(options.core), "dtype": resolve_dtype(options.core.dtype)}
     model = HRM(
         "HRMPolicy",
         training,
-        policy_kwargs={"core": "hrm", **asdict(options.core)},
-        tensorboard_log=str(out / "tensorboard"),
         compile=options.compile,
+        policy_kwargs={"core": "hrm", **core},
+        tensorboard_log=str(run_folder(options) / "tensorboard"),
         seed=options.seed,
         device=device,
         **asdict(options.learning),
@@ -67,8 +63,19 @@ def fit(options: Fit) -> tuple[HRM, dict[str, Any]]:
     print(
         f"{options.data.env}: {len(training.rules.puzzles):,} training and {len(test.rules.puzzles):,} test puzzles, "
         f"{sum(p.numel() for p in model.policy.core.parameters()):,} parameters, {options.updates:,} optimizer steps "
-        f"of {options.batch_size} on {device} ({options.core.dtype}, {torch.get_num_threads()} threads)"
+        f"of {options.batch_size} on {device} ({core['dtype']}, {torch.get_num_threads()} threads)"
     )
+    return model, test
+
+
+def fit(options: Fit) -> Path:
+    """Runs the training of ``options``.
+
+    Returns:
+        The folder of the run, with ``model.zip``, ``result.json`` and ``tensorboard``.
+    """
+    out = run_folder(options)
+    model, test = make_agent(options)
     sweeps = EvaluateCallback(test, options.evaluate_every, save_path=out / "model.zip")
     started = time.perf_counter()
     model.learn(options.updates * options.batch_size, sweeps, progress_bar=True)
@@ -84,7 +91,12 @@ def fit(options: Fit) -> tuple[HRM, dict[str, Any]]:
     with atomic_write(out / "result.json") as file:
         file.write(json.dumps(result, indent=2).encode())
     print_summary(result, out)
-    return model, result
+    return out
+
+
+def run_folder(options: Fit) -> Path:
+    """Where a run writes."""
+    return Path(options.out.format(preset=options.preset, seed=options.seed))
 
 
 def resolve_dtype(dtype: str) -> Any:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, cast, get_args
+from dataclasses import dataclass, fields
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import torch
 import torch.nn.functional as F
@@ -55,6 +55,23 @@ class LearnerConfig:
     q_bootstrap: Bootstrap = "second-pass"
     max_grad_norm: float | None = None
     ema: float | None = None
+
+    @classmethod
+    def of(cls, **options: Any) -> LearnerConfig:
+        """A config from options by name.
+
+        Raises:
+            ValueError: An option is unknown or out of range.
+        """
+        unknown = sorted(set(options) - {field.name for field in fields(cls)})
+        if unknown:
+            raise ValueError(f"unknown option {unknown[0]!r}; see the arguments of HRM and LearnerConfig")
+        rate = options.get("learning_rate", cls.learning_rate)
+        if not isinstance(rate, int | float):
+            raise ValueError(
+                f"learning_rate: expected a number; warmup_steps and lr_min_ratio schedule it, found {rate!r}"
+            )
+        return cls(**options)
 
     def __post_init__(self) -> None:
         """Rejects unknown names and impossible numbers."""

@@ -1,0 +1,97 @@
+"""An agent as a checkpoint and back, in place of SB3's pickles."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from hrm_agent.checkpoint import (
+    CheckpointError,
+    checkpoint_path,
+    optimizer_tensors,
+    read_checkpoint,
+    restore_optimizers,
+    write_checkpoint,
+)
+from hrm_agent.puzzle_identity import PuzzleIdentity
+from hrm_env.observations import ObservationSizes
+
+if TYPE_CHECKING:
+    from hrm_agent.agent import HRM
+
+
+class NonFiniteError(RuntimeError):
+    """The loss or a weight is no longer a finite number."""
+
+
+def save_agent(model: HRM, path: str | Path) -> None:
+    """Writes weights, averaged weights, optimizer state and options.
+
+    Raises:
+        NonFiniteError: A weight is not finite; the file, if it exists, stays as it was.
+    """
+    weights = model.policy.state_dict()
+    bad = next((name for name, tensor in weights.items() if not torch.isfinite(tensor).all()), None)
+    if bad is not None:
+        raise NonFiniteError(f"{path}: not written, because {bad} is not finite; an older file stays as it was")
+    config = {
+        "puzzles": asdict(model.puzzles),
+        "policy_kwargs": model.policy_kwargs,
+        "options": {
+            "n_envs": model.n_envs,
+            "warmup_steps": model.warmup_steps,
+            "lr_min_ratio": model.lr_min_ratio,
+            "halting": model.halting.name,
+            "exploration": model.exploration,
+            "exploration_per": model.exploration_per,
+            "compile": model.compile,
+            "seed": model.seed,
+            **asdict(model.learner_config),
+        },
+        "num_timesteps": model.num_timesteps,
+        "updates": model._n_updates,
+    }
+    tensors = {"policy": weights, "optimizer": optimizer_tensors(model.learner.optimizers)}
+    write_checkpoint(checkpoint_path(path), config, tensors)
+
+
+def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
+    """The policy's state dict of a checkpoint."""
+    return read_checkpoint(checkpoint_path(path))[1]["policy"]
+
+
+def load_agent(
+    cls: type[HRM], path: str | Path, env: Any, device: torch.device | str, overrides: dict[str, Any]
+) -> HRM:
+    """Builds the agent of a checkpoint; see `HRM.load`."""
+    file = checkpoint_path(path)
+    config, tensors = read_checkpoint(file)
+    puzzles = _identity(file, config)
+    try:
+        options = {**config["options"], "betas": tuple(config["options"]["betas"]), **overrides}
+        policy_kwargs, progress = config["policy_kwargs"], (config["num_timesteps"], config["updates"])
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{file}: expected the options of an HRM agent, found others ({error!r})") from error
+    if not options.get("halting"):
+        raise CheckpointError(f"{file}: saved with a halting policy of your own; expected halting=... to load it")
+    model = cls(env=env, device=device, policy_kwargs=policy_kwargs, _init_setup_model=False, **options)
+    if model.env is not None:
+        puzzles.require(model.env, f"{file}: made")
+    model.adopt(puzzles, options["n_envs"])
+    try:
+        model.policy.load_state_dict(tensors["policy"])
+        restore_optimizers(model.learner.optimizers, tensors["optimizer"])
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise CheckpointError(f"{file}: expected the weights of its own options, found others ({error})") from error
+    model.num_timesteps, model._n_updates = progress
+    return model
+
+
+def _identity(file: Path, config: dict[str, Any]) -> PuzzleIdentity:
+    try:
+        return PuzzleIdentity(config["puzzles"]["task"], ObservationSizes(**config["puzzles"]["sizes"]))
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{file}: expected the sizes of the agent's puzzles, found none ({error!r})") from error

@@ -1,0 +1,90 @@
+"""Tiny agents and environments that the tests of hrm_agent and train share."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from functools import cache
+from typing import Any, cast
+
+import gymnasium as gym
+import torch
+from torch import Tensor
+
+import hrm_env  # noqa: F401  (registers the ids)
+from hrm_agent import HRM
+from hrm_agent.cores import CORES, PuzzleShape, ReasoningCore, make_core
+from hrm_env.vector import PuzzleVectorEnv
+
+COPY = "HRM-Copy-v0"
+BUDGET = 4
+SHAPE = PuzzleShape(seq_len=6, vocab_size=5, num_puzzle_ids=3)
+
+CORE = {"hidden_size": 16, "num_heads": 1, "h_layers": 1, "l_layers": 1, "mixer": "mlp", "gradient": "last-cycle"}
+# learns HRM-Copy-v0 in about a hundred updates
+LEARNING: dict[str, Any] = {
+    "n_envs": 16,
+    "learning_rate": 5e-3,
+    "warmup_steps": 20,
+    "optimizer": "adamw",
+    "weight_decay": 0.1,
+    "token_loss": "softmax",
+    "q_bootstrap": "next-step",
+    "ema": 0.95,
+}
+
+
+def tiny_core(name: str = "hrm", seed: int = 0, shape: PuzzleShape = SHAPE, **options: Any) -> ReasoningCore:
+    """A small core of any kind: it takes those of the small options that it knows."""
+    torch.manual_seed(seed)
+    known = {field.name for field in fields(CORES[name][1])}
+    small = {"hidden_size": 16, "num_heads": 2, "h_layers": 1, "l_layers": 1}
+    return make_core(shape, name, **{key: value for key, value in small.items() if key in known} | options)
+
+
+def tiny_agent(env: Any = COPY, **options: Any) -> HRM:
+    """An agent on the copy task, or on an environment, that trains in milliseconds a step."""
+    common: dict[str, Any] = {**LEARNING, "policy_kwargs": CORE, "seed": 0, "device": "cpu"}
+    if isinstance(env, str):
+        common["env_kwargs"] = {"max_segments": BUDGET}
+    return HRM("HRMPolicy", env, **{**common, **options})
+
+
+@cache
+def trained_agent() -> HRM:
+    """An agent that has learned the copy task; shared, so a test must not change it."""
+    return tiny_agent().learn(16 * 200)
+
+
+def wavering_agent(**options: Any) -> HRM:
+    """A hardly trained agent with a random Q head: where it halts differs from puzzle to puzzle."""
+    model = tiny_agent(**{"ema": None, **options}).learn(16 * 30)
+    with torch.no_grad():
+        model.policy.core.q_weight.normal_(generator=torch.Generator().manual_seed(1))  # type: ignore[operator]
+        model.policy.core.q_bias.zero_()  # type: ignore[operator]
+    return model
+
+
+def every_puzzle_once(num_envs: int = 8, **options: Any) -> PuzzleVectorEnv:
+    """The environment that evaluation sweeps: 60 unseen puzzles of the copy task."""
+    common = {"split": "test", "num_puzzles": 60, "max_segments": BUDGET, "order": "once"}
+    return cast(PuzzleVectorEnv, gym.make_vec(COPY, num_envs=num_envs, **{**common, **options}).unwrapped)
+
+
+def native_env(num_envs: int = 4, **options: Any) -> PuzzleVectorEnv:
+    """The batched environment of the copy task."""
+    return cast(PuzzleVectorEnv, gym.make_vec(COPY, num_envs=num_envs, max_segments=BUDGET, **options).unwrapped)
+
+
+def weights(model: HRM) -> dict[str, Tensor]:
+    """A copy of all weights of an agent, the averaged ones included."""
+    return {name: tensor.clone() for name, tensor in model.policy.state_dict().items()}
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    """Whether two sets of weights are equal to the last bit."""
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def relative_error(found: Tensor, expected: Tensor) -> float:
+    """Largest difference over the largest value."""
+    return float((found.detach() - expected).abs().max() / expected.abs().max())

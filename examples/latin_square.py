@@ -2,7 +2,7 @@
 
 import gymnasium as gym
 import numpy as np
-from torch import Tensor, arange
+from torch import Tensor, arange, cat
 
 import hrm_env
 from hrm_agent import HRM
@@ -20,17 +20,15 @@ class LatinSquare(PuzzleTask):
         """A cyclic square with rows and columns shuffled; a third of the cells is blanked."""
         n = self.spec.height
         cyclic = (np.arange(n)[:, None] + np.arange(n)) % n
-        squares = [rng.permutation(cyclic)[:, rng.permutation(n)].reshape(-1) for _ in range(count)]
-        solution = (np.stack(squares) + 2).astype(np.uint8)
-        inputs = np.where(rng.random(solution.shape) < 1 / 3, np.uint8(1), solution)
-        return inputs, solution, np.zeros(count, dtype=np.int32)
+        solution = np.stack([rng.permutation(cyclic)[:, rng.permutation(n)].ravel() + 2 for _ in range(count)])
+        inputs = np.where(rng.random(solution.shape) < 1 / 3, 1, solution)
+        return inputs.astype(np.uint8), solution.astype(np.uint8), np.zeros(count, dtype=np.int32)
 
     def satisfies_rules(self, inputs: Tensor, answer: Tensor) -> Tensor:
         """Every sorted row and column must be A, B, C, ..."""
         grid = answer.reshape(-1, self.spec.height, self.spec.width)
-        letters = arange(2, self.spec.vocab_size, device=answer.device)
-        sorted_lines = (grid.sort(-1).values == letters) & (grid.mT.sort(-1).values == letters)
-        return sorted_lines.flatten(1).all(-1)
+        lines = cat([grid, grid.mT], dim=1).sort(-1).values
+        return (lines == arange(2, self.spec.vocab_size, device=answer.device)).flatten(1).all(-1)
 
 
 if __name__ == "__main__":

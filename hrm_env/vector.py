@@ -135,15 +135,14 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         self._active = self._active & (~done | self._has_puzzle(index))
         index = torch.where(done, index % len(self.rules.puzzles), self._index)
         # a CPU looks which slots are done and draws only those; a CUDA device must not wait, and draws all
-        rows = (
-            done.nonzero().squeeze(1) if self.device.type == "cpu" else torch.arange(self.num_envs, device=self.device)
-        )
+        everywhere = torch.arange(self.num_envs, device=self.device)
+        rows = done.nonzero().squeeze(1) if self.device.type == "cpu" else everywhere
         fresh = self.rules.draw(self._stored, index[rows], self._generator)
-        old = PuzzleBatch(*(tensor.clone() for tensor in self._batch))
-        for tensor, new in zip(old, fresh, strict=True):
-            keep = ~done[rows].view(-1, *[1] * (new.dim() - 1))
-            tensor[rows] = torch.where(keep, tensor[rows], new)
-        self._batch, self._index = old, index
+        batch = PuzzleBatch(*(tensor.clone() for tensor in self._batch))  # what was returned earlier stays as it is
+        for tensor, new in zip(batch, fresh, strict=True):
+            replace = done[rows].view(-1, *[1] * (new.dim() - 1))
+            tensor[rows] = torch.where(replace, new, tensor[rows])
+        self._batch, self._index = batch, index
         self._segment = torch.where(done, 0, self._segment)
 
     def _next_indices(self, done: Tensor) -> Tensor:
@@ -157,7 +156,9 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _has_puzzle(self, index: Tensor) -> Tensor:
         """Whether an index counts on to a puzzle: not past the end where each is handed out once."""
-        return (index < len(self.rules.puzzles)) | torch.tensor(self.rules.order != "once", device=self.device)
+        return (
+            index < len(self.rules.puzzles) if self.rules.order == "once" else torch.ones_like(index, dtype=torch.bool)
+        )
 
     def _chosen(self, index: Any) -> Tensor:
         chosen = np.asarray(index)

@@ -61,6 +61,10 @@ class HRMConfig:
         for name in ("hidden_size", "num_heads", "h_layers", "l_layers", "h_cycles", "l_cycles"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected at least 1, found {getattr(self, name)}")
+        if self.puzzle_positions < 0:
+            raise ValueError(f"puzzle_positions: expected at least 0, found {self.puzzle_positions}")
+        if self.expansion <= 0:
+            raise ValueError(f"expansion: expected more than 0, found {self.expansion}")
         if self.hidden_size % (2 * self.num_heads):
             raise ValueError(
                 f"hidden_size: expected a multiple of 2 * num_heads = {2 * self.num_heads}, found {self.hidden_size}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from hrm_agent.checkpoint import (
     write_checkpoint,
 )
 from hrm_agent.puzzle_identity import PuzzleIdentity
-from hrm_env.observations import ObservationSizes
+from hrm_env.observations import ObservationSizes, sizes_of
 
 if TYPE_CHECKING:
     from hrm_agent.agent import HRM
@@ -38,7 +38,7 @@ def save_agent(model: HRM, path: str | Path) -> None:
     if bad is not None:
         raise NonFiniteError(f"{path}: not written, because {bad} is not finite; an older file stays as it was")
     config = {
-        "puzzles": asdict(model.puzzles),
+        "puzzles": asdict(replace(model.puzzles, sizes=sizes_of(model.observation_space))),  # with the budget in use
         "policy_kwargs": model.policy_kwargs,
         "options": {
             "n_envs": model.n_envs,

@@ -19,8 +19,8 @@ from hrm_env.task import PuzzleBatch, PuzzleTask
 from hrm_env.tasks import make_task
 
 Order = Literal["random", "sequential", "once"]
-HALT_REASONS = ("", "agent", "budget")
-"""Why an episode ended; "" while it runs."""
+HALT_REASONS = (None, "agent", "budget")
+"""Why an episode ended; None while it runs."""
 
 
 class Outcome(NamedTuple):

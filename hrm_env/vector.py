@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
+import numpy.typing as npt
 import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -156,9 +157,8 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _has_puzzle(self, index: Tensor) -> Tensor:
         """Whether an index counts on to a puzzle: not past the end where each is handed out once."""
-        return (
-            index < len(self.rules.puzzles) if self.rules.order == "once" else torch.ones_like(index, dtype=torch.bool)
-        )
+        past_the_end = index >= len(self.rules.puzzles)
+        return ~past_the_end if self.rules.order == "once" else torch.ones_like(past_the_end)
 
     def _chosen(self, index: Any) -> Tensor:
         chosen = np.asarray(index)
@@ -193,10 +193,9 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         if "_final_info" in info and (done := info["_final_info"].cpu().numpy()).any():
             final = _numpy(info["final_info"])
             del final["active"]
-            final["halt_reason"] = np.array(HALT_REASONS, dtype=object)[final["halt_reason"]]
-            result |= _masked(
-                {"final_obs": _masked(_numpy(info["final_obs"]), done), "final_info": _masked(final, done)}, done
-            )
+            final["halt_reason"] = np.array(HALT_REASONS, dtype=object)[final["halt_reason"] * done]
+            final_obs = _rows(_numpy(info["final_obs"]), done)
+            result |= _masked({"final_obs": final_obs, "final_info": _masked(final, done)}, done)
         return result
 
     def render(self) -> tuple[Any, ...] | None:
@@ -216,6 +215,14 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
 
 def _numpy(tensors: dict[str, Tensor]) -> dict[str, Any]:
     return {key: tensor.cpu().numpy() for key, tensor in tensors.items()}
+
+
+def _rows(arrays: dict[str, Any], mask: Any) -> npt.NDArray[np.object_]:
+    """One dict a row, None where the mask is False."""
+    rows = np.full(len(mask), None, dtype=object)
+    for row in np.flatnonzero(mask):
+        rows[row] = {key: array[row] for key, array in arrays.items()}
+    return rows
 
 
 def _masked(arrays: dict[str, Any], mask: Any) -> dict[str, Any]:

@@ -121,7 +121,7 @@ class Learner:
     def __init__(
         self, core: ReasoningCore, halting: HaltingPolicy, max_segments: int, config: LearnerConfig | None = None
     ) -> None:
-        self.core, self.max_segments = core, max_segments
+        self.core = core
         self.session = HaltingSession(halting, max_segments)
         self.config = config = config or LearnerConfig()
         self.token_loss = TOKEN_LOSSES[config.token_loss]
@@ -138,6 +138,15 @@ class Learner:
         if config.ema is not None:
             self.ema = AveragedModel(core, multi_avg_fn=get_ema_multi_avg_fn(config.ema))  # type: ignore[no-untyped-call]
         self._previous_q_input: Tensor | None = None
+
+    @property
+    def max_segments(self) -> int:
+        """The budget M_max."""
+        return self.session.max_segments
+
+    @max_segments.setter
+    def max_segments(self, budget: int) -> None:
+        self.session.max_segments = budget
 
     @property
     def acting_core(self) -> ReasoningCore:

@@ -95,9 +95,9 @@ def _read(path: Path) -> tuple[npt.NDArray[Any], ...] | None:
             if np.array_equal(file["sha256"], _digest(arrays)):
                 return arrays
         problem = "its checksum does not match"
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         problem = str(error)
     warnings.warn(f"{path}: damaged ({problem}); its puzzles are made again", stacklevel=2)
     return None

@@ -1,0 +1,235 @@
+"""HRM as an algorithm: every kind of environment, determinism, learning, halting policies, continued runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import pytest
+import torch
+from agents import (
+    BUDGET,
+    COPY,
+    LEARNING,
+    every_puzzle_once,
+    native_env,
+    same,
+    tiny_agent,
+    trained_agent,
+    wavering_agent,
+    weights,
+)
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import KVWriter, Logger
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from hrm_agent import HRM
+from hrm_agent.halting import POLICIES, Fixed
+from hrm_agent.policy import HRMPolicy
+
+
+def scalar_env(**options: Any) -> gym.Env[Any, Any]:
+    return gym.make(COPY, max_segments=BUDGET, **options)
+
+
+ENVIRONMENTS = {
+    "id": lambda: COPY,
+    "gymnasium": scalar_env,
+    "native numpy": lambda: native_env(array="numpy"),
+    "native torch": lambda: native_env(array="torch"),
+    "SB3": lambda: DummyVecEnv([scalar_env] * 4),
+}
+
+
+@pytest.mark.parametrize("kind", ENVIRONMENTS)
+def test_trains_on_every_kind_of_environment(kind: str) -> None:
+    model = tiny_agent(ENVIRONMENTS[kind](), n_envs=4)  # type: ignore[no-untyped-call]
+    slots = 1 if kind == "gymnasium" else 4
+    before = weights(model)
+    assert model.learn(3 * slots) is model
+    assert (model.n_envs, model.num_timesteps, model._n_updates) == (slots, 3 * slots, 3)
+    after = weights(model)
+    assert not torch.equal(after["core.token_embedding"], before["core.token_embedding"])
+    assert isinstance(model.policy, HRMPolicy)
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        (lambda: native_env(array="numpy"), lambda: native_env(array="torch"), lambda: COPY),
+        # one slot that goes round in file order sees the same puzzles in the scalar environment
+        (
+            lambda: native_env(1, order="sequential"),
+            lambda: scalar_env(order="sequential"),
+            lambda: DummyVecEnv([lambda: scalar_env(order="sequential")]),
+        ),
+    ],
+    ids=["batched", "one slot"],
+)
+def test_kinds_with_the_same_puzzles_give_the_same_weights(kinds: Any) -> None:
+    models = [tiny_agent(kind(), n_envs=4) for kind in kinds]
+    trained = [weights(model.learn(20 * model.n_envs)) for model in models]
+    assert all(same(other, trained[0]) for other in trained[1:])
+
+
+def test_same_seed_same_weights_to_the_last_bit() -> None:
+    first = weights(trained_agent())
+    assert trained_agent().num_timesteps == 200 * LEARNING["n_envs"]
+    assert same(weights(tiny_agent().learn(200 * LEARNING["n_envs"])), first)
+    assert not same(weights(tiny_agent(seed=1).learn(2)), weights(tiny_agent(seed=0).learn(2)))
+
+
+def test_the_seed_rules_puzzles_and_exploration_too() -> None:
+    # equal weights at the start, other seed: what differs after a step is what the environment and exploration drew
+    models = [tiny_agent(seed=0), tiny_agent(seed=1)]
+    models[1].set_parameters(models[0].get_parameters())
+    assert not same(*(weights(model.learn(LEARNING["n_envs"])) for model in models))
+
+
+def test_learns_the_copy_task_and_when_to_stop() -> None:
+    untrained = tiny_agent().evaluate(every_puzzle_once()).summary()
+    summary = trained_agent().evaluate(every_puzzle_once()).summary()
+    assert untrained["exact"] <= 0.1
+    assert summary["exact"] >= 0.95
+    assert untrained["segments_mean"] == BUDGET  # its Q values begin equal: it never chooses to halt
+    assert summary["segments_mean"] <= 2
+    assert summary["q_halt_accuracy"] >= 0.95
+
+
+class Lines(KVWriter):
+    """Keeps every line that a run logs."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+
+    def write(self, key_values: dict[str, Any], key_excluded: Any, step: int = 0) -> None:
+        self.lines.append(dict(key_values))
+
+
+def logged(model: HRM, updates: int, **options: Any) -> list[dict[str, Any]]:
+    """What further training logs."""
+    lines = Lines()
+    model.set_logger(Logger(folder=None, output_formats=[lines]))
+    model.learn(updates * model.n_envs, **options)
+    return lines.lines
+
+
+def test_logs_once_an_interval_and_at_the_end() -> None:
+    lines = logged(tiny_agent(), updates=25, log_interval=10)
+    assert [line["train/updates"] for line in lines] == [10, 20, 25]
+    full = LEARNING["learning_rate"]
+    # the rate that the interval's last step used: warm-up is linear over 20 steps
+    assert [line["train/learning_rate"] for line in lines] == pytest.approx([full / 2, full, full])
+
+
+def test_cosine_decay_ends_at_the_smallest_rate() -> None:
+    lines = logged(tiny_agent(warmup_steps=0, lr_min_ratio=0.1), updates=100, log_interval=50)
+    expected = [LEARNING["learning_rate"] * factor for factor in (0.564, 0.1002)]
+    assert [line["train/learning_rate"] for line in lines] == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("text", ["fixed:2", "random:1", "q-threshold:0.5"])
+def test_halting_is_swapped_on_a_live_agent(text: str) -> None:
+    model = tiny_agent(exploration=0.0)
+    assert model.halting.name == "q-compare"
+    # untrained, Q_halt = Q_continue = σ(-5): neither rule of the Q head ever halts
+    expected = {"fixed:2": 2.0, "random:1": 1.0, "q-threshold:0.5": float(BUDGET)}[text]
+    model.halting = text  # type: ignore[assignment]
+    assert model.halting.name == text
+    assert (model.evaluate(every_puzzle_once()).segments == expected).all()
+    assert logged(model, updates=8)[-1]["halting/segments_mean"] == expected
+    obs, _ = scalar_env().reset(seed=0)
+    state, halted = None, []
+    for segment in range(BUDGET):
+        action, state = model.predict(obs | {"segment": segment}, state)
+        halted.append(bool(action[-1]))
+    assert halted.index(True) + 1 == expected
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_trains_and_is_evaluated_with_every_policy(name: str) -> None:
+    text = {"fixed": "fixed:2", "random": "random:0.5"}.get(name, name)
+    model = tiny_agent(halting=text)
+    (line,) = logged(model, updates=12)
+    assert 1 <= line["halting/segments_mean"] <= BUDGET
+    assert len(model.evaluate(every_puzzle_once()).exact) == 60
+
+
+def test_a_policy_of_ones_own() -> None:
+    class Patient(Fixed):
+        """Waits for segment 3."""
+
+    model = tiny_agent(halting=Patient(3), exploration=0.0)
+    assert logged(model, updates=12)[-1]["halting/segments_mean"] == 3
+
+
+@pytest.mark.parametrize("per", ["episode", "segment"])
+def test_exploration_makes_episodes_longer(per: Any) -> None:
+    means, rates = [], []
+    for epsilon in (0.0, 1.0):
+        model = tiny_agent(halting="fixed:1", exploration=epsilon, exploration_per=per)
+        (line,) = logged(model, updates=40)
+        means.append(line["halting/segments_mean"])
+        rates.append(line["halting/exploration_rate"])
+    assert means[0] == 1
+    assert means[1] >= 2
+    assert rates == [0, 1]
+
+
+def test_the_budget_follows_set_env() -> None:
+    model = tiny_agent(exploration=0.0, halting="fixed:9")
+    model.learn(3 * model.n_envs)
+    shorter = gym.make_vec(COPY, num_envs=LEARNING["n_envs"], max_segments=2)
+    model.set_env(shorter)
+    assert model.max_segments == model.policy.max_segments == 2
+    assert logged(model, updates=6, reset_num_timesteps=False)[-1]["halting/segments_mean"] == 2
+    obs, _ = shorter.reset(seed=0)
+    state = None
+    for segment in range(2):
+        action, state = model.predict(obs | {"segment": obs["segment"] + segment}, state)
+        assert (action[:, -1] == segment).all()
+
+
+def test_a_run_in_two_parts_is_the_run_in_one() -> None:
+    model = tiny_agent().learn(10 * 16)
+    model.learn(15 * 16, reset_num_timesteps=False)
+    assert (model.num_timesteps, model._n_updates) == (25 * 16, 25)
+    assert same(weights(model), weights(tiny_agent().learn(25 * 16)))
+
+
+def test_learning_anew_counts_anew() -> None:
+    model = tiny_agent().learn(10 * 16)
+    model.learn(5 * 16)
+    assert model.num_timesteps == 5 * 16
+
+
+def test_a_callback_stops_the_run() -> None:
+    class Stop(BaseCallback):
+        def _on_step(self) -> bool:
+            return self.n_calls < 3
+
+    assert tiny_agent().learn(1000 * 16, callback=Stop()).num_timesteps == 3 * 16
+
+
+def test_timesteps_are_rounded_up_to_whole_updates() -> None:
+    assert tiny_agent().learn(17).num_timesteps == 32
+
+
+def test_the_moving_average_acts_and_is_evaluated() -> None:
+    averaged, plain = tiny_agent(ema=0.9).learn(16 * 20), tiny_agent(ema=None).learn(16 * 20)
+    assert averaged.policy.acting_core is not averaged.policy.core
+    assert plain.policy.acting_core is plain.policy.core
+    obs, _ = native_env(8).reset(seed=0)
+    for model, changes in ((averaged, False), (plain, True)):
+        acted, swept = model.predict(obs)[0], model.evaluate(every_puzzle_once())
+        with torch.no_grad():
+            model.policy.core.answer_head.weight.neg_()  # type: ignore[union-attr,operator]
+        assert (acted != model.predict(obs)[0]).any() == changes
+        assert (swept.cells != model.evaluate(every_puzzle_once()).cells).any() == changes
+
+
+def test_weights_by_name() -> None:
+    source, target = wavering_agent(), wavering_agent(seed=1)
+    assert not same(weights(source), weights(target))
+    target.set_parameters(source.get_parameters())
+    assert same(weights(source), weights(target))

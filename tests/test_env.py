@@ -1,0 +1,241 @@
+"""The scalar environment: the contract, the API checks, the rewards, and what it refuses."""
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from gymnasium.wrappers import RecordVideo
+from stable_baselines3.common.env_checker import check_env as sb3_check_env
+
+import hrm_env
+
+IDS = hrm_env.registered_ids()
+SMALL: dict[str, Any] = {"num_puzzles": 12, "max_segments": 3}
+
+
+def make(id: str = "HRM-Sudoku4x4-v0", **options: Any) -> gym.Env[Any, Any]:
+    return gym.make(id, **SMALL | options)
+
+
+def act(answer: Any, halt: int) -> np.ndarray:
+    return np.append(answer, halt)
+
+
+@pytest.mark.parametrize("id", IDS)
+@pytest.mark.parametrize("check", [lambda env: check_env(env.unwrapped), sb3_check_env], ids=["gymnasium", "sb3"])
+def test_api_checks_pass_without_warnings(id: str, check: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check(make(id, render_mode="rgb_array"))
+
+
+def test_importing_the_package_imports_no_torch() -> None:
+    code = "import sys, hrm_env; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_the_solution_is_in_info_and_not_in_the_observation(id: str) -> None:
+    env = make(id)
+    observation, info = env.reset(seed=0)
+    assert set(observation) == {"inputs", "puzzle_id", "segment"}
+    assert info["solution"].shape == observation["inputs"].shape
+    assert observation["segment"] == 0
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_halting_on_the_right_answer_pays_one(id: str) -> None:
+    env = make(id)
+    _, info = env.reset(seed=0)
+    _, reward, terminated, truncated, info = env.step(act(info["solution"], 1))
+    assert (reward, terminated, truncated) == (1.0, True, False)
+    assert (info["exact"], info["cell_accuracy"], info["segments"], info["halt_reason"]) == (True, 1.0, 1, "agent")
+
+
+def test_halting_on_a_wrong_answer_pays_nothing() -> None:
+    env = make()
+    _, info = env.reset(seed=0)
+    answer = info["solution"].copy()
+    answer[5] = 1
+    _, reward, terminated, _, info = env.step(act(answer, 1))
+    assert (reward, terminated, info["exact"], info["cell_accuracy"]) == (0.0, True, False, 15 / 16)
+
+
+def test_the_last_segment_is_graded_whatever_the_halt_bit() -> None:
+    env = make(segment_cost=0.25)
+    _, info = env.reset(seed=0)
+    steps = [env.step(act(info["solution"], 0)) for _ in range(3)]
+    assert [step[1] for step in steps] == [-0.25, -0.25, 0.75]
+    assert [step[2] for step in steps] == [False, False, True]
+    assert [step[0]["segment"] for step in steps] == [1, 2, 3]
+    assert (steps[-1][4]["halt_reason"], steps[-1][4]["segments"]) == ("budget", 3)
+    assert "halt_reason" not in steps[0][4]
+
+
+@pytest.mark.parametrize(
+    ("reward", "right", "half"),
+    [
+        ("exact", 1.0, 0.0),
+        ("cells", 1.0, 0.5),
+        ("rules", 1.0, 0.0),
+        (lambda task, batch, answer: answer[:, 0] * 2, 0, 0),
+    ],
+)
+def test_rewards(reward: Any, right: float, half: float) -> None:
+    env = make("HRM-Copy-v0", reward=reward)
+    for share, expected in ((1, right), (2, half)):
+        _, info = env.reset(seed=0)
+        answer = info["solution"].copy()
+        answer[len(answer) // share :] = 0
+        paid = env.step(act(answer, 1))[1]
+        assert paid == (2 * answer[0] if callable(reward) else expected)
+
+
+def test_the_mean_return_is_the_exact_accuracy() -> None:
+    env = make(order="sequential")
+    rng = np.random.default_rng(0)
+    returns, exact = [], []
+    for _ in range(12):
+        _, info = env.reset()
+        answer = info["solution"] if rng.random() < 0.5 else np.ones(16, dtype=np.int64)
+        done, total = False, 0.0
+        while not done:
+            _, reward, done, _, info = env.step(act(answer, int(rng.random() < 0.3)))
+            total += float(reward)
+        returns.append(total)
+        exact.append(info["exact"])
+    assert 0 < np.mean(exact) < 1
+    assert np.mean(returns) == np.mean(exact)
+
+
+def test_seeds_and_orders() -> None:
+    def indices(env: gym.Env[Any, Any], seed: int | None) -> list[int]:
+        return [env.reset(seed=seed if first else None)[1]["index"] for first in [True] + [False] * 13]
+
+    env = make(order="random")
+    assert indices(env, 1) == indices(env, 1) != indices(env, 2)
+    assert indices(make(order="sequential"), 1) == [*range(12), 0, 1]
+    assert make().reset(options={"index": 7})[1]["index"] == 7
+
+
+def test_augmentation_is_seeded() -> None:
+    env = make(augment=True)
+    first, again, other = (env.reset(seed=seed, options={"index": 3})[0]["inputs"] for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_observations_stay_as_they_were() -> None:
+    env = make(augment=True)
+    observation, info = env.reset(seed=0)
+    kept = observation["inputs"].copy(), info["solution"].copy()
+    env.step(act(info["solution"], 1))
+    env.reset()
+    assert np.array_equal(observation["inputs"], kept[0])
+    assert np.array_equal(info["solution"], kept[1])
+
+
+def test_ansi_shows_givens_right_wrong_and_changed() -> None:
+    env = make(render_mode="ansi")
+    observation, info = env.reset(seed=0)
+    assert "\033[1m" in env.render()  # type: ignore[operator]  # givens are bold
+    blank = np.flatnonzero(observation["inputs"] == 1)
+    answer = info["solution"].copy()
+    env.step(act(answer, 0))
+    text = env.render()
+    assert text.count("\033[32") == len(blank)  # type: ignore[union-attr]  # right answers are green
+    answer[blank[0]] = 2 + (answer[blank[0]] - 1) % 4
+    env.step(act(answer, 0))
+    text = env.render()
+    assert text.count("\033[31") == 1  # type: ignore[union-attr]  # one wrong answer in red,
+    assert ";4m" in text  # type: ignore[operator]  # underlined, because it changed
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_pictures_have_even_sizes_and_tell_right_from_wrong(id: str) -> None:
+    env = make(id, render_mode="rgb_array")
+    _, info = env.reset(seed=0)
+    puzzle = env.render()
+    env.step(act(info["solution"], 0))
+    right = env.render()
+    env.step(act(np.ones_like(info["solution"]), 0))
+    wrong = env.render()
+    for picture in (puzzle, right, wrong):
+        assert isinstance(picture, np.ndarray)
+        assert (picture.dtype, picture.ndim, picture.shape[2]) == (np.uint8, 3, 3)
+        assert picture.shape[0] % 2 == picture.shape[1] % 2 == 0
+    assert not np.array_equal(puzzle, right)
+    assert not np.array_equal(right, wrong)
+
+
+def test_record_video_writes_a_film(tmp_path: Path) -> None:
+    env = RecordVideo(make(render_mode="rgb_array"), str(tmp_path), disable_logger=True)
+    _, info = env.reset(seed=0)
+    for halt in (0, 0, 1):
+        env.step(act(info["solution"], halt))
+    env.close()
+    (film,) = tmp_path.glob("*.mp4")
+    assert film.stat().st_size > 1000
+
+
+BAD_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown": ({"colour": "red"}, r"sudoku:2x2: unknown option 'colour'"),
+    "max_segments": ({"max_segments": 0}, "max_segments: expected at least 1, found 0"),
+    "reward": ({"reward": "gold"}, "reward: expected one of exact, cells, rules or a function, found 'gold'"),
+    "order": ({"order": "sorted"}, r"order: expected one of .*, found 'sorted'"),
+    "once": ({"order": "once"}, r"order: expected one of \('random', 'sequential'\) in a scalar environment"),
+    "render_mode": ({"render_mode": "hologram"}, "render_mode: expected one of .*, found 'hologram'"),
+    "split": ({"split": "tset"}, r"split: expected one of .*, found 'tset'"),
+    "source": ({"source": "nowhere.csv"}, "nowhere.csv: expected a readable CSV file"),
+}
+
+
+@pytest.mark.filterwarnings("ignore")  # Gymnasium adds its own word on unknown render modes
+@pytest.mark.parametrize("kind", BAD_OPTIONS)
+def test_bad_options_are_one_clear_sentence(kind: str) -> None:
+    options, message = BAD_OPTIONS[kind]
+    with pytest.raises((ValueError, TypeError), match=message):
+        make(**options)
+
+
+BAD_ACTIONS = {
+    "shape": (np.zeros(5, dtype=np.int64), r"action: expected integers of shape \(17,\) .*, found int64 \(5,\)"),
+    "dtype": (np.zeros(17), r"action: expected integers of shape \(17,\) .*, found float64 \(17,\)"),
+    "token": (np.full(17, 6), "action: expected 0 to 5 at position 0, found 6"),
+    "halt": (act(np.zeros(16, dtype=np.int64), 2), "action: expected 0 to 1 at position 16, found 2"),
+    "negative": (act(np.zeros(16, dtype=np.int64), -1), "action: expected 0 to 1 at position 16, found -1"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_ACTIONS)
+@pytest.mark.parametrize("num_envs", [None, 1])
+def test_bad_actions_are_one_clear_sentence(kind: str, num_envs: int | None) -> None:
+    action, message = BAD_ACTIONS[kind]
+    env: Any = make().unwrapped
+    if num_envs:
+        env = gym.make_vec("HRM-Sudoku4x4-v0", num_envs=num_envs, **SMALL)
+        action = action[None]
+        message = (
+            message.replace(r"\(17,\) .*", r"\(1, 17\) .*")
+            .replace(r"\(17,\)", r"\(1, 17\)")
+            .replace(r"\(5,\)", r"\(1, 5\)")
+        )
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=message):
+        env.step(action)
+
+
+def test_steps_and_pictures_need_a_reset_and_indices_must_exist() -> None:
+    env = make(render_mode="ansi").unwrapped
+    with pytest.raises(gym.error.ResetNeeded, match="step: expected reset"):
+        env.step(np.zeros(17, dtype=np.int64))
+    with pytest.raises(gym.error.ResetNeeded, match="render: expected reset"):
+        env.render()
+    with pytest.raises(ValueError, match=r'options\["index"\]: expected 0 to 11, found 12'):
+        env.reset(options={"index": 12})

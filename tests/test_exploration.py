@@ -1,0 +1,113 @@
+"""Exploration: now and then a row must think for longer than its policy wants."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from hrm_agent.cores import Carry
+from hrm_agent.halting import Exploration, Fixed, HaltContext, HaltingPolicy, QCompare
+from hrm_agent.halting.exploration import Per
+
+ROWS = 30_000
+
+
+def seen(segment: int, rows: int = ROWS) -> HaltContext:
+    q_halt = torch.randn(rows, generator=torch.Generator().manual_seed(segment))
+    nothing = torch.zeros(rows, 1, 1)
+    carry = Carry(nothing, nothing)
+    inputs = torch.ones(rows, 1, dtype=torch.long)
+    used = torch.full((rows,), segment)
+    return HaltContext(used, 8, q_halt, torch.zeros(rows), nothing, nothing, carry, carry, inputs)
+
+
+def exploring(epsilon: float, budget: int = 8, per: Per = "episode", policy: HaltingPolicy | None = None) -> Exploration:
+    return Exploration(policy or Fixed(1), epsilon, budget, torch.Generator().manual_seed(0), per)
+
+
+def every() -> Tensor:
+    return torch.ones(ROWS, dtype=torch.bool)
+
+
+def assert_rate(found: Tensor, rate: float) -> None:
+    deviation = math.sqrt(rate * (1 - rate) / found.numel())
+    assert abs(float(found.double().mean()) - rate) <= 4 * deviation
+
+
+@pytest.mark.parametrize("per", ["episode", "segment"])
+def test_without_exploration_the_policy_decides(per: Per) -> None:
+    policy = exploring(0.0, per=per, policy=QCompare())
+    for segment in range(1, 5):
+        policy.reset(every() if segment == 1 else ~every())
+        assert torch.equal(policy.decide(seen(segment)), QCompare().decide(seen(segment)))
+
+
+@pytest.mark.parametrize("epsilon", [0.1, 0.5, 1.0])
+@pytest.mark.parametrize("budget", [2, 3, 8])
+def test_an_episode_is_delayed_at_the_rate_and_uniformly(epsilon: float, budget: int) -> None:
+    policy = exploring(epsilon, budget)
+    lengths = torch.zeros(ROWS, dtype=torch.long)
+    for segment in range(1, budget + 1):
+        policy.reset(every() if segment == 1 else ~every())
+        halted = policy.decide(seen(segment)) & (lengths == 0)  # the wrapped policy would halt at once
+        lengths[halted] = segment
+    assert lengths.min() >= 1
+    assert lengths.max() == budget
+    assert_rate(lengths > 1, epsilon)
+    for length in range(2, budget + 1):
+        assert_rate(lengths == length, epsilon / (budget - 1))
+
+
+def test_an_episode_draws_once() -> None:
+    policy = exploring(0.5)
+    policy.reset(every())
+    drawn = policy.min_segments.clone()
+    begins = torch.arange(ROWS) % 3 == 0
+    policy.reset(begins)
+    assert torch.equal(policy.min_segments[~begins], drawn[~begins])
+    assert not torch.equal(policy.min_segments[begins], drawn[begins])
+    assert_rate(policy.min_segments[begins] > 1, 0.5)
+
+
+def test_a_segment_draws_anew() -> None:
+    policy = exploring(0.5, per="segment")
+    drawn = []
+    for segment in range(3):
+        policy.reset(every() if segment == 0 else ~every())
+        drawn.append(policy.min_segments > 1)
+    for number, first in enumerate(drawn):
+        assert_rate(first, 0.5)
+        for second in drawn[:number]:
+            assert_rate(first == second, 0.5)  # as two coins agree
+
+
+def test_exploration_delays_and_never_hastens() -> None:
+    policy = exploring(1.0, policy=Fixed(5))
+    policy.reset(every())
+    assert not any(policy.decide(seen(segment)).any() for segment in range(1, 5))
+    assert torch.equal(policy.decide(seen(5)), policy.min_segments <= 5)
+    assert policy.decide(seen(8)).all()
+
+
+def test_the_wrapped_policy_is_told_who_begins() -> None:
+    class Told(Fixed):
+        begun: Tensor | None = None
+
+        def reset(self, mask: Tensor) -> None:
+            self.begun = mask
+
+    told = Told(1)
+    policy = exploring(0.5, per="segment", policy=told)
+    mask = torch.arange(ROWS) % 2 == 0
+    policy.reset(mask)
+    assert told.begun is not None
+    assert torch.equal(told.begun, mask)
+
+
+@pytest.mark.parametrize("epsilon", [-0.1, 1.1, math.nan])
+def test_a_rate_is_a_probability(epsilon: float) -> None:
+    with pytest.raises(ValueError, match="exploration rate: expected 0 to 1, found"):
+        exploring(epsilon)

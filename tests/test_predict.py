@@ -1,0 +1,134 @@
+"""`predict`: the state between segments, and that a loop of it is what evaluation does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from agents import BUDGET, COPY, every_puzzle_once, native_env, trained_agent, wavering_agent
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hrm_agent import HRM
+from hrm_env.actions import unpack
+from hrm_env.vector import PuzzleVectorEnv
+
+
+@pytest.fixture(scope="module")
+def wavering() -> HRM:
+    return wavering_agent()
+
+
+def swept_answers(env: PuzzleVectorEnv, model: HRM) -> tuple[Any, NDArray[np.int64]]:
+    """An evaluation, and the answers ``(N, L)`` that it handed in."""
+    answers = np.zeros((len(env.rules.puzzles), 4), dtype=np.int64)
+    step = env.step_tensors
+
+    def noting(action: Tensor) -> Any:
+        result = step(action)
+        done = result[2]
+        answers[result[4]["final_info"]["index"][done].numpy()] = unpack(action)[0][done].numpy()
+        return result
+
+    env.step_tensors = noting  # type: ignore[method-assign]
+    return model.evaluate(env), answers
+
+
+@pytest.mark.parametrize("text", ["q-compare", "q-threshold:0.7", "fixed:3", "random:0.4"])
+def test_a_loop_of_predict_is_evaluate(wavering: HRM, text: str) -> None:
+    wavering.halting = text  # type: ignore[assignment]
+    swept, answers = swept_answers(every_puzzle_once(num_envs=7), wavering)
+    env = gym.make(COPY, split="test", num_puzzles=60, max_segments=BUDGET)
+    for index in range(60):
+        obs, info = env.reset(options={"index": index})
+        state, done = None, False
+        while not done:
+            action, state = wavering.predict(obs, state=state, deterministic=True)
+            obs, reward, done, _, info = env.step(action)
+        assert info["segments"] == swept.segments[index]
+        assert info["exact"] == swept.exact[index] == bool(reward)
+        assert np.float32(info["cell_accuracy"]) == swept.cells[index]
+        assert (action[:-1] == answers[index]).all()
+        assert info["halt_reason"] == ("agent" if action[-1] else "budget")
+    if text != "fixed:3":
+        assert len(set(swept.segments)) > 1, "the agent does not waver: the test shows little"
+
+
+def observations(rows: int = 5, seed: int = 0) -> dict[str, NDArray[Any]]:
+    obs, _ = native_env(rows).reset(seed=seed)
+    return obs
+
+
+def after(obs: dict[str, Any], segments: int) -> dict[str, Any]:
+    return {**obs, "segment": obs["segment"] + segments}
+
+
+def test_the_state_goes_in_and_stays_as_it_was(wavering: HRM) -> None:
+    wavering.halting = "q-compare"  # type: ignore[assignment]
+    obs = observations()
+    _, state = wavering.predict(obs)
+    kept = [part.clone() for part in state.carry]
+    first, after_first = wavering.predict(after(obs, 1), state)
+    second, after_second = wavering.predict(after(obs, 1), state)
+    assert (first == second).all()
+    assert torch.equal(after_first.carry.z_h, after_second.carry.z_h)
+    assert all(torch.equal(part, before) for part, before in zip(state.carry, kept, strict=True))
+    assert not torch.equal(after_first.carry.z_h, state.carry.z_h)
+
+
+@pytest.mark.parametrize("sign", ["segment", "episode_start"])
+def test_rows_that_begin_forget(wavering: HRM, sign: str) -> None:
+    _, state = wavering.predict(observations(seed=1))
+    obs = observations(seed=2)
+    begins = np.array([True, False, True, False, False])
+    if sign == "segment":
+        seen = {**obs, "segment": np.where(begins, 0, 1)}
+        _, mixed = wavering.predict(seen, state)
+    else:
+        _, mixed = wavering.predict(after(obs, 1), state, episode_start=begins)
+    _, fresh = wavering.predict(obs)
+    _, going_on = wavering.predict(after(obs, 1), state)
+    for row, begun in enumerate(begins):
+        torch.testing.assert_close(mixed.carry.z_h[row], (fresh if begun else going_on).carry.z_h[row])
+    assert not torch.allclose(fresh.carry.z_h, going_on.carry.z_h, atol=1e-3)
+
+
+def test_without_a_state_every_row_begins(wavering: HRM) -> None:
+    obs = observations()
+    assert torch.equal(wavering.predict(after(obs, 2))[1].carry.z_h, wavering.predict(obs)[1].carry.z_h)
+
+
+def test_one_observation_or_a_batch() -> None:
+    model, obs = trained_agent(), observations(1)
+    batch, _ = model.predict(obs)
+    single, _ = model.predict({name: value[0] for name, value in obs.items()})
+    assert batch.shape == (1, 5)
+    assert single.shape == (5,)
+    assert (batch[0] == single).all()
+    assert model.action_space.contains(single)
+    assert (single[:-1] == obs["inputs"][0]).all()  # it has learned to copy
+
+
+def test_prediction_draws_nothing_and_changes_nothing(wavering: HRM) -> None:
+    wavering.halting = "random:0.5"  # type: ignore[assignment]
+    obs = observations()
+    before, generator = torch.get_rng_state(), wavering._generator.get_state()
+    actions = [wavering.predict(obs, deterministic=flag)[0] for flag in (True, False, True)]
+    assert all((action == actions[0]).all() for action in actions)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(wavering._generator.get_state(), generator)
+
+
+def test_the_torch_module_acts_as_predict_does(wavering: HRM) -> None:
+    obs = observations()
+    tensors, _ = wavering.policy.obs_to_tensor(obs)
+    assert (wavering.policy(tensors).numpy() == wavering.predict(obs)[0]).all()
+
+
+def test_the_oracle_cannot_act_without_a_solution(wavering: HRM) -> None:
+    wavering.halting = "oracle"  # type: ignore[assignment]
+    with pytest.raises(ValueError, match='halting "oracle" needs the solution'):
+        wavering.predict(observations())

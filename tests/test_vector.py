@@ -1,0 +1,210 @@
+"""The batched environment: Gymnasium's contract, and the same trajectories as the scalar one."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hrm_env
+from hrm_env.rules import HALT_REASONS
+from hrm_env.vector import PuzzleVectorEnv
+
+IDS = hrm_env.registered_ids()
+SMALL: dict[str, Any] = {"num_puzzles": 12, "max_segments": 3}
+ENDED = ("exact", "cell_accuracy", "segments", "halt_reason")
+
+
+def native(id: str = "HRM-Sudoku4x4-v0", num_envs: int = 4, **options: Any) -> PuzzleVectorEnv:
+    env = gym.make_vec(id, num_envs=num_envs, **SMALL | options)
+    assert isinstance(env, PuzzleVectorEnv)
+    return env
+
+
+def play(solution: np.ndarray, vocab_size: int, rng: np.random.Generator) -> np.ndarray:
+    """Answers that are right, wrong and half right, with random decisions, ``(B, L+1)``."""
+    noise = rng.integers(vocab_size, size=solution.shape)
+    share = rng.choice([0.0, 0.5, 1.0], size=(len(solution), 1))
+    answer = np.where(rng.random(solution.shape) < share, noise, solution)
+    return np.concatenate([answer, rng.integers(2, size=(len(solution), 1))], axis=1)
+
+
+@pytest.mark.parametrize("id", IDS)
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 2**31), num_envs=st.integers(1, 5))
+def test_scalar_and_native_trajectories_are_equal(id: str, seed: int, num_envs: int) -> None:
+    rng = np.random.default_rng(seed)
+    batched = native(id, num_envs)
+    scalars = [gym.make(id, **SMALL).unwrapped for _ in range(num_envs)]
+    observation, info = batched.reset(seed=seed)
+    vocab_size = int(batched.single_action_space.nvec[0])  # type: ignore[attr-defined]
+    for slot, env in enumerate(scalars):
+        assert_same(env.reset(options={"index": info["index"][slot]}), observation, info, slot)
+    for _ in range(6):
+        action = play(info["solution"], vocab_size, rng)
+        observation, reward, terminated, truncated, info = batched.step(action)
+        for slot, env in enumerate(scalars):
+            one, paid, done, cut, one_info = env.step(action[slot])
+            assert (paid, done, cut) == (reward[slot], terminated[slot], truncated[slot])
+            if done:
+                final = info["final_info"]
+                assert_same((one, one_info), info["final_obs"][slot], final, slot, final_row=True)
+                assert all(one_info[key] == final[key][slot] for key in ENDED)
+                one, one_info = env.reset(options={"index": info["index"][slot]})
+            assert_same((one, one_info), observation, info, slot)
+
+
+def assert_same(scalar: Any, observation: Any, info: Any, slot: int, final_row: bool = False) -> None:
+    one, one_info = scalar
+    for key in one:
+        assert np.array_equal(one[key], observation[key] if final_row else observation[key][slot])
+    for key in ("solution", "index"):
+        assert np.array_equal(one_info[key], info[key][slot])
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_everything_returned_equals_gymnasiums_sync_vector_env(id: str) -> None:
+    """Keys, types, masks and values, with one slot, where both draw puzzles in the same order."""
+    options = SMALL | {"order": "sequential"}
+    kwargs = {"vectorization_mode": "sync", "vector_kwargs": {"autoreset_mode": AutoresetMode.SAME_STEP}}
+    ours, theirs = native(id, 1, **options), gym.make_vec(id, num_envs=1, **kwargs, **options)
+    rng = np.random.default_rng(0)
+    got, expected = ours.reset(seed=0), theirs.reset(seed=0)
+    assert_equal(got, expected)
+    for _ in range(12):
+        action = play(got[-1]["solution"], int(ours.single_action_space.nvec[0]), rng)  # type: ignore[attr-defined]
+        got, expected = ours.step(action), theirs.step(action)
+        assert_equal(got, expected)
+
+
+def assert_equal(got: Any, expected: Any) -> None:
+    if isinstance(expected, dict):
+        assert set(got) == set(expected)
+        for key in expected:
+            assert_equal(got[key], expected[key])
+    elif isinstance(expected, tuple):
+        for one, other in zip(got, expected, strict=True):
+            assert_equal(one, other)
+    elif isinstance(expected, np.ndarray) and expected.dtype == object:
+        assert_equal(tuple(got), tuple(expected))
+    elif isinstance(expected, np.ndarray):
+        assert np.issubdtype(got.dtype, np.floating) == np.issubdtype(expected.dtype, np.floating)
+        assert np.array_equal(got, expected)
+    else:
+        assert got == expected
+
+
+def test_make_vec_is_native_with_same_step_autoreset() -> None:
+    env = native()
+    assert env.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
+    observation, info = env.reset(seed=0)
+    assert env.observation_space.contains(observation)
+    action = np.concatenate([info["solution"], np.ones((4, 1), dtype=np.int64)], axis=1)
+    assert env.action_space.contains(action)
+    observation, reward, terminated, _, _ = env.step(action)
+    assert reward.tolist() == [1.0] * 4
+    assert terminated.all()
+    assert (observation["segment"] == 0).all()
+    assert env.observation_space.contains(observation)
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_other_vectorization_modes_work(mode: str) -> None:
+    env = gym.make_vec("HRM-Copy-v0", num_envs=2, vectorization_mode=mode, **SMALL)
+    _, info = env.reset(seed=0)
+    action = np.concatenate([info["solution"], np.ones((2, 1), dtype=np.int64)], axis=1)
+    assert env.step(action)[1].tolist() == [1.0, 1.0]
+    env.close()
+
+
+@pytest.mark.parametrize("num_envs", [1, 5, 12, 30])
+def test_once_hands_out_every_puzzle_once(num_envs: int) -> None:
+    env = native(num_envs=num_envs, order="once")
+    _, info = env.reset(seed=0)
+    rng, seen = np.random.default_rng(0), []
+    while info["active"].any():
+        active, index = info["active"], info["index"]
+        action = play(info["solution"], 6, rng)
+        _, reward, terminated, _, info = env.step(action)
+        assert not terminated[~active].any()
+        assert not reward[~active].any()
+        seen += index[terminated].tolist()
+    assert sorted(seen) == list(range(12))
+
+
+def test_torch_mode_equals_numpy_mode() -> None:
+    tensors, arrays = native(array="torch", augment=True), native(augment=True)
+    (observation, info), (observation_np, info_np) = tensors.reset(seed=3), arrays.reset(seed=3)
+    rng = np.random.default_rng(0)
+    for _ in range(8):
+        assert all(np.array_equal(observation[key], observation_np[key]) for key in observation)
+        assert np.array_equal(info["solution"], info_np["solution"])
+        action = play(info_np["solution"], 6, rng)
+        observation, reward, terminated, _, info = tensors.step(torch.as_tensor(action))
+        observation_np, reward_np, terminated_np, _, info_np = arrays.step(action)
+        assert np.array_equal(reward, reward_np)
+        assert np.array_equal(terminated, terminated_np)
+        reasons = [HALT_REASONS[code] for code in info["final_info"]["halt_reason"]]
+        assert not terminated_np.any() or reasons == info_np["final_info"]["halt_reason"].tolist()
+
+
+def test_what_was_returned_stays_as_it_was() -> None:
+    env = native(array="torch", augment=True)
+    observation, info = env.reset(seed=0)
+    kept = observation["inputs"].clone(), info["solution"].clone()
+    env.step(torch.cat([info["solution"], torch.ones(4, 1, dtype=torch.long)], dim=1))
+    assert torch.equal(observation["inputs"], kept[0])
+    assert torch.equal(info["solution"], kept[1])
+
+
+def test_same_seed_same_trajectory() -> None:
+    def trajectory(seed: int) -> list[np.ndarray]:
+        env = native(augment=True)
+        _, info = env.reset(seed=seed)
+        rng, solutions = np.random.default_rng(0), []
+        for _ in range(6):
+            info = env.step(play(info["solution"], 6, rng))[4]
+            solutions.append(info["solution"])
+        return solutions
+
+    first, again, other = trajectory(1), trajectory(1), trajectory(2)
+    assert all(np.array_equal(one, two) for one, two in zip(first, again, strict=True))
+    assert not all(np.array_equal(one, two) for one, two in zip(first, other, strict=True))
+
+
+def test_slots_are_drawn_one_by_one() -> None:
+    env = native(render_mode="rgb_array")
+    assert env.render() is None
+    _, info = env.reset(seed=0)
+    before = env.render()
+    action = np.concatenate([info["solution"], [[1], [0], [0], [0]]], axis=1)
+    env.step(action)
+    after = env.render()
+    assert before is not None
+    assert after is not None
+    assert len(before) == len(after) == 4
+    assert not np.array_equal(before[1], after[1])
+
+
+def test_bad_options_are_one_clear_sentence() -> None:
+    cases = [
+        ({"array": "jax"}, "array: expected 'numpy' or 'torch', found 'jax'"),
+        ({"num_envs": 0}, "num_envs: expected at least 1, found 0"),
+        ({"render_mode": "hologram"}, r"render_mode: expected one of .*found 'hologram'"),
+    ]
+    for options, message in cases:
+        with pytest.raises(ValueError, match=message):
+            PuzzleVectorEnv("copy:4x4", **options)  # type: ignore[arg-type]
+    env = native()
+    with pytest.raises(gym.error.ResetNeeded, match="expected reset"):
+        env.step(np.zeros((4, 17), dtype=np.int64))
+    with pytest.raises(ValueError, match=r'options\["index"\]: expected 4 integers from 0 to 11'):
+        env.reset(options={"index": [0, 1, 2, 12]})
+    tensors = native(array="torch")
+    tensors.reset(seed=0)
+    with pytest.raises(ValueError, match=r"action: expected shape \(4, 17\), found \(4, 16\)"):
+        tensors.step(torch.zeros(4, 16, dtype=torch.long))

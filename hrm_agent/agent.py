@@ -27,7 +27,7 @@ from hrm_agent.learning.optim import learning_rate_factor
 from hrm_agent.policy import HRMPolicy
 from hrm_agent.puzzle_identity import PuzzleIdentity
 from hrm_agent.storage import NonFiniteError, load_agent, read_weights, save_agent
-from hrm_agent.vec_env import PuzzleEnvironment, PuzzleStream, as_vec_env, native
+from hrm_agent.vec_env import PuzzleEnvironment, PuzzleStream, as_vec_env, native, registered
 from hrm_env.actions import action_space
 from hrm_env.observations import observation_space, sizes_of
 
@@ -91,7 +91,7 @@ class HRM(BaseAlgorithm):
         **learning: Any,
     ) -> None:
         if isinstance(env, str):
-            made = gym.make_vec(env, num_envs=n_envs, array="torch", device=get_device(device), **(env_kwargs or {}))
+            made = gym.make_vec(registered(env), num_envs=n_envs, array="torch", device=get_device(device), **(env_kwargs or {}))
             env = as_vec_env(made, verbose)
         elif env is not None:
             env = as_vec_env(env, verbose)
@@ -106,6 +106,11 @@ class HRM(BaseAlgorithm):
             support_multi_env=True,
             seed=seed,
         )
+        if warmup_steps < 0 or not 0 <= lr_min_ratio <= 1:
+            raise ValueError(
+                "warmup_steps and lr_min_ratio: expected 0 or more, and 0 to 1, "
+                f"found {warmup_steps} and {lr_min_ratio}"
+            )
         self.learner_config = LearnerConfig.of(learning_rate=learning_rate, **learning)
         self.warmup_steps, self.lr_min_ratio = warmup_steps, lr_min_ratio
         self.exploration, self.exploration_per, self.compile = exploration, exploration_per, compile
@@ -186,8 +191,10 @@ class HRM(BaseAlgorithm):
 
         Raises:
             NonFiniteError: The loss is no longer finite; checkpoints on disk are untouched.
-            ValueError: The log folder cannot be written.
+            ValueError: There is no environment, or the log folder cannot be written.
         """
+        if self.env is None:
+            raise ValueError("learn: expected an environment, found none; give one to HRM.load or set_env")
         anew = reset_num_timesteps or self._last_obs is None
         try:
             total_timesteps, callback = self._setup_learn(

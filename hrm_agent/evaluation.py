@@ -76,8 +76,8 @@ def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) 
     right = np.zeros(budget, np.int64)
     started = time.perf_counter()
     observation, info = env.reset_tensors(seed=0)
-    reasoner = Reasoner(core, halting, budget, env.num_envs)
-    rows = torch.arange(env.num_envs, device=env.device)
+    rows = info["active"].nonzero().squeeze(1)
+    reasoner = Reasoner(core, halting, budget, len(rows))
     action = torch.zeros(env.action_space.shape, dtype=torch.long, device=env.device)  # type: ignore[arg-type]
     while bool(info["active"].any()):
         still = info["active"][rows].nonzero().squeeze(1)

@@ -71,6 +71,8 @@ class HRMPolicy(BasePolicy):
             reasoner = Reasoner(self.acting_core, self.halting, self.max_segments, len(inputs))
             start = torch.ones_like(start)
         else:
+            if len(state.carry.z_h) != len(inputs):
+                raise ValueError(f"state: expected that of {len(inputs)} rows, found {len(state.carry.z_h)}")
             reasoner = state.copy()
             start = start | (segment == 0)
         answer, halt, _ = reasoner.think(inputs, puzzle_id, start, segment)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
+import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
@@ -19,7 +20,9 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 from torch import Tensor
 
+from hrm_env import registered_ids
 from hrm_env.actions import checked, pack
+from hrm_env.rules import HALT_REASONS
 from hrm_env.task import PuzzleBatch
 from hrm_env.vector import PuzzleVectorEnv
 
@@ -59,6 +62,7 @@ class NativeVecEnv(VecEnv):
         solutions = info["solution"].cpu().numpy()
         infos: list[dict[str, Any]] = [{"solution": row, "TimeLimit.truncated": False} for row in solutions]
         final_obs, final_info = _numpy(info["final_obs"]), _numpy(info["final_info"])
+        final_info["halt_reason"] = np.array(HALT_REASONS, dtype=object)[final_info["halt_reason"]]
         for slot in np.flatnonzero(dones):
             self.reset_infos[slot] = {"solution": solutions[slot]}
             infos[slot] |= {key: value[slot] for key, value in final_info.items()}
@@ -120,6 +124,22 @@ def native(env: VectorEnv[Any, Any, Any]) -> PuzzleVectorEnv:
     if not isinstance(inner, PuzzleVectorEnv):
         raise ValueError(f"env: expected the native PuzzleVectorEnv of gym.make_vec(id), found {type(inner).__name__}")
     return inner
+
+
+def registered(id: str) -> str:
+    """The id of a puzzle, or ``module:id``, as it is.
+
+    Raises:
+        ValueError: No puzzle is registered under it.
+    """
+    known = registered_ids()
+    try:
+        found = gym.spec(id).id
+    except gym.error.Error:
+        found = ""
+    if found not in known:
+        raise ValueError(f"env: expected a puzzle ({', '.join(known)}), found {id!r}")
+    return id
 
 
 class StreamStep(NamedTuple):

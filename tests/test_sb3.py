@@ -54,6 +54,7 @@ def test_checkpoint_callback(tmp_path: Path) -> None:
     assert same(weights(loaded), weights(model))
 
 
+@pytest.mark.filterwarnings("ignore:Training and eval env are not of the same type")
 def test_eval_callback_stops_at_the_reward_threshold(tmp_path: Path) -> None:
     stop = StopTrainingOnRewardThreshold(reward_threshold=0.5)
     sweep = EvalCallback(
@@ -96,7 +97,7 @@ def test_a_finished_episode_says_what_monitor_would() -> None:
             assert dones.tolist() == [True, False, False]
             assert infos[0]["episode"]["r"] == 1.0
             assert infos[0]["episode"]["l"] == 1
-            assert infos[0]["halt_reason"] == 1
+            assert infos[0]["halt_reason"] == "agent"
             assert (infos[0]["terminal_observation"]["inputs"] == first[0]).all()
             assert infos[0]["terminal_observation"]["segment"] == 1
             assert obs["segment"].tolist() == [0, 1, 1]
@@ -105,6 +106,7 @@ def test_a_finished_episode_says_what_monitor_would() -> None:
             right[0, -1] = 0
     assert dones.tolist() == [False, True, True]
     assert [infos[slot]["episode"]["l"] for slot in (1, 2)] == [BUDGET, BUDGET]
+    assert infos[1]["halt_reason"] == "budget"
     assert total.tolist() == [1, 1, 1]
     assert not infos[1]["TimeLimit.truncated"]
 

@@ -26,12 +26,12 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         import_module(f"train.{arguments[0]}").main(arguments[1:])
-    except (ValueError, TypeError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         sys.stdout = None
         return 0
+    except (ValueError, TypeError, RuntimeError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130

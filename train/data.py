@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import gymnasium as gym
 
+from hrm_agent.vec_env import registered
 from hrm_env.sources import BadRows, Puzzles, load_puzzles
 from hrm_env.task import PuzzleTask
 from hrm_env.tasks import make_task
@@ -19,7 +20,7 @@ def training_and_test_env(
     data: Data, batch_size: int, device: str, seed: int
 ) -> tuple[PuzzleVectorEnv, PuzzleVectorEnv]:
     """Batched environments: one to train on in random order, one that hands out every test puzzle once."""
-    task = make_task(gym.spec(data.env).kwargs["task"])
+    task = make_task(gym.spec(registered(data.env)).kwargs["task"])
     train, test = _puzzles(task, data, seed)
     common: dict[str, Any] = {"array": "torch", "device": device, "max_segments": data.max_segments}
     training = gym.make_vec(data.env, num_envs=batch_size, source=train, augment=data.augment, **common)

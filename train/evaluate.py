@@ -13,6 +13,7 @@ import torch
 import tyro
 
 from hrm_agent.agent import HRM
+from hrm_agent.vec_env import registered
 from hrm_env.files import atomic_write
 from hrm_env.vector import PuzzleVectorEnv
 
@@ -99,7 +100,7 @@ def load_agent_and_env(
         **env_options,
     }
     if env_id:
-        return model, cast(PuzzleVectorEnv, gym.make_vec(env_id, **common).unwrapped)
+        return model, cast(PuzzleVectorEnv, gym.make_vec(registered(env_id), **common).unwrapped)
     return model, PuzzleVectorEnv(model.puzzles.task or "", **common)
 
 

@@ -7,7 +7,6 @@ import os
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 import tyro
@@ -49,21 +48,25 @@ def make_agent(options: Fit) -> tuple[HRM, PuzzleVectorEnv]:
     torch.set_num_threads(options.threads or os.cpu_count() or 1)
     device = str(get_device(options.device))
     training, test = training_and_test_env(options.data, options.batch_size, device, options.seed)
-    core = {**asdict(options.core), "dtype": resolve_dtype(options.core.dtype)}
     model = HRM(
         "HRMPolicy",
         training,
+        warmup_steps=options.warmup_steps,
+        lr_min_ratio=options.lr_min_ratio,
+        halting=options.halting,
+        exploration=options.exploration,
+        exploration_per=options.exploration_per,
         compile=options.compile,
-        policy_kwargs={"core": "hrm", **core},
+        policy_kwargs={"core": "hrm", **asdict(options.core)},
         tensorboard_log=str(run_folder(options) / "tensorboard"),
         seed=options.seed,
         device=device,
-        **asdict(options.learning),
+        **asdict(options.learner),
     )
     print(
         f"{options.data.env}: {len(training.rules.puzzles):,} training and {len(test.rules.puzzles):,} test puzzles, "
         f"{sum(p.numel() for p in model.policy.core.parameters()):,} parameters, {options.updates:,} optimizer steps "
-        f"of {options.batch_size} on {device} ({core['dtype']}, {torch.get_num_threads()} threads)"
+        f"of {options.batch_size} on {device} ({options.core.dtype}, {torch.get_num_threads()} threads)"
     )
     return model, test
 
@@ -97,11 +100,3 @@ def fit(options: Fit) -> Path:
 def run_folder(options: Fit) -> Path:
     """Where a run writes."""
     return Path(options.out.format(preset=options.preset, seed=options.seed))
-
-
-def resolve_dtype(dtype: str) -> Any:
-    """Resolves "auto": bfloat16 where matrix multiplication has it in hardware (CUDA, Intel AMX), else float32."""
-    if dtype != "auto":
-        return dtype
-    fast = torch.cuda.is_available() or torch.cpu._is_amx_tile_supported()
-    return "bfloat16" if fast else "float32"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -33,6 +33,8 @@ class Exploration(HaltingPolicy):
     ) -> None:
         if not 0 <= epsilon <= 1:
             raise ValueError(f"exploration rate: expected 0 to 1, found {epsilon}")
+        if per not in get_args(Per):
+            raise ValueError(f"exploration_per: expected one of {', '.join(get_args(Per))}, found {per!r}")
         self.policy, self.epsilon, self.max_segments, self.per = policy, epsilon, max_segments, per
         self.generator = generator
         self.min_segments = torch.ones(0, dtype=torch.long, device=generator.device)

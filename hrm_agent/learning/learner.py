@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple, cast, get_args
 
@@ -21,6 +21,8 @@ from hrm_agent.learning.targets import continue_target, halt_target
 from hrm_env.grading import exact_match
 from hrm_env.task import PuzzleBatch
 
+OptimizerName = Literal["adam-atan2", "adamw"]
+TokenLossName = Literal["stablemax", "softmax"]
 Bootstrap = Literal["second-pass", "next-step", "none"]
 
 
@@ -44,12 +46,12 @@ class LearnerConfig:
         ema: Decay of an exponential moving average of the weights that acts and is evaluated; None for none.
     """
 
-    optimizer: str = "adam-atan2"
+    optimizer: OptimizerName = "adam-atan2"
     learning_rate: float = 1e-4
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = 1.0
     puzzle_embedding_lr: float | None = None
-    token_loss: str = "stablemax"
+    token_loss: TokenLossName = "stablemax"
     halt_loss_weight: float = 0.5
     continue_loss_weight: float = 0.5
     q_bootstrap: Bootstrap = "second-pass"
@@ -75,19 +77,19 @@ class LearnerConfig:
 
     def __post_init__(self) -> None:
         """Rejects unknown names and impossible numbers."""
-        choices: dict[str, Sequence[str]] = {
-            "optimizer": list(OPTIMIZERS),
-            "token_loss": list(TOKEN_LOSSES),
-            "q_bootstrap": get_args(Bootstrap),
-        }
+        choices = {"optimizer": OptimizerName, "token_loss": TokenLossName, "q_bootstrap": Bootstrap}
         for name, choice in choices.items():
-            if getattr(self, name) not in choice:
-                raise ValueError(f"{name}: expected one of {', '.join(choice)}, found {getattr(self, name)!r}")
-        if self.learning_rate < 0 or self.weight_decay < 0:
-            raise ValueError(
-                "learning_rate and weight_decay: expected 0 or more, "
-                f"found {self.learning_rate} and {self.weight_decay}"
-            )
+            if getattr(self, name) not in get_args(choice):
+                expected = ", ".join(get_args(choice))
+                raise ValueError(f"{name}: expected one of {expected}, found {getattr(self, name)!r}")
+        amounts = ("learning_rate", "weight_decay", "puzzle_embedding_lr", "halt_loss_weight", "continue_loss_weight")
+        for name in amounts:
+            if (amount := getattr(self, name)) is not None and not 0 <= amount < math.inf:
+                raise ValueError(f"{name}: expected 0 or more, found {amount}")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas: expected decays from 0 to below 1, found {self.betas}")
+        if self.max_grad_norm is not None and not self.max_grad_norm > 0:
+            raise ValueError(f"max_grad_norm: expected more than 0, found {self.max_grad_norm}")
         if self.ema is not None and not 0 <= self.ema < 1:
             raise ValueError(f"ema: expected a decay from 0 to below 1, found {self.ema}")
 

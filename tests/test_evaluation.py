@@ -1,0 +1,163 @@
+"""Exactly-once evaluation: the same figures for every batch size, and no row that computes for nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from agents import BUDGET, every_puzzle_once, native_env, wavering_agent
+
+from hrm_agent import HRM, Evaluation
+from hrm_agent.halting import POLICIES, HaltContext, HaltingPolicy, make
+from hrm_env.grading import cell_accuracy, exact_match
+
+SAMPLES = {"fixed": "fixed:3", "random": "random:0.4", "q-threshold": "q-threshold:0.7"}
+EVERY_POLICY = [SAMPLES.get(name, name) for name in POLICIES]
+ARRAYS = ("exact", "cells", "segments", "right_by_segment")
+
+
+@pytest.fixture(scope="module")
+def model() -> HRM:
+    return wavering_agent()
+
+
+class Stubborn(HaltingPolicy):
+    """Has a memory per row: halts where Q_halt fell since the segment before."""
+
+    def __init__(self) -> None:
+        self.before = torch.zeros(0)
+
+    def reset(self, mask: torch.Tensor) -> None:
+        if self.before.shape != mask.shape:
+            self.before = torch.full(mask.shape, -torch.inf)
+        self.before = torch.where(mask, -torch.inf, self.before)
+
+    def decide(self, context: HaltContext) -> torch.Tensor:
+        fell = context.q_halt < self.before
+        self.before = context.q_halt
+        return fell
+
+    def keep(self, rows: torch.Tensor) -> None:
+        self.before = self.before[rows]
+
+
+@pytest.mark.parametrize("policy", [*EVERY_POLICY, Stubborn()], ids=[*EVERY_POLICY, "with a memory"])
+def test_figures_do_not_depend_on_the_number_of_slots(model: HRM, policy: str | HaltingPolicy) -> None:
+    one, seven, many = (model.evaluate(every_puzzle_once(slots), policy) for slots in (1, 7, 512))
+    for other in (seven, many):
+        for name in ARRAYS:
+            np.testing.assert_array_equal(getattr(other, name), getattr(one, name), err_msg=name)
+        # matrix products of other sizes may round otherwise in the last digits
+        np.testing.assert_allclose(other.q_halt, one.q_halt, rtol=1e-5, atol=1e-5)
+    assert 0 < one.exact.mean() < 1
+    if policy != "fixed:3":
+        assert len(set(one.segments.tolist())) > 1, "the agent does not waver: the test shows little"
+
+
+@pytest.mark.parametrize("slots", [1, 7, 60, 512])
+@pytest.mark.parametrize("policy", EVERY_POLICY)
+def test_no_row_computes_for_nothing(model: HRM, policy: str, slots: int) -> None:
+    rows: list[int] = []
+    hook = model.policy.acting_core.register_forward_pre_hook(lambda _, inputs: rows.append(len(inputs[1])))
+    found = model.evaluate(every_puzzle_once(slots), policy)
+    hook.remove()
+    assert sum(rows) == found.segments.sum()
+    assert max(rows) == min(slots, 60)
+
+
+@pytest.mark.parametrize("slots", [1, 7, 512])
+def test_every_puzzle_exactly_once(model: HRM, slots: int) -> None:
+    env = every_puzzle_once(slots)
+    begun: list[Any] = []
+
+    def note(_: Any, inputs: Any, output: Any) -> None:
+        fresh = (inputs[0].z_h == model.policy.core.initial_carry(1).z_h).flatten(1).all(1)
+        begun.extend(inputs[1][fresh].tolist())
+
+    hook = model.policy.acting_core.register_forward_hook(note)
+    found = model.evaluate(env, "random:0.4")
+    hook.remove()
+    assert sorted(begun) == sorted(env.rules.puzzles.inputs.tolist())
+    assert (found.segments >= 1).all()
+
+
+def test_figures_are_in_the_order_of_the_source(model: HRM) -> None:
+    env = every_puzzle_once(7)
+    found = model.evaluate(env, "fixed:2")
+    inputs, solution, puzzle_id = (tensor.long() for tensor in env.rules.tensors())
+    core = model.policy.acting_core
+    with torch.no_grad():
+        first = core(core.initial_carry(60), inputs, puzzle_id)
+        second = core(first.carry, inputs, puzzle_id)
+    answer = second.logits.argmax(-1)
+    np.testing.assert_array_equal(found.exact, exact_match(answer, solution).numpy())
+    np.testing.assert_array_equal(found.cells, cell_accuracy(answer, solution).numpy())
+    np.testing.assert_allclose(found.q_halt, second.q_halt.numpy(), rtol=1e-5, atol=1e-5)
+
+
+def test_accuracy_by_segment_is_that_of_fixed_budgets(model: HRM) -> None:
+    whole = model.evaluate(every_puzzle_once(), f"fixed:{BUDGET}").summary()
+    fixed = [model.evaluate(every_puzzle_once(), f"fixed:{k}").summary()["exact"] for k in range(1, BUDGET + 1)]
+    assert whole["accuracy_by_segment"] == fixed
+    assert len(set(fixed)) > 1
+
+
+@pytest.mark.parametrize("policy", EVERY_POLICY)
+def test_accuracy_by_segment_keeps_the_answer_of_the_halt(model: HRM, policy: str) -> None:
+    found = model.evaluate(every_puzzle_once(), policy)
+    fixed = [model.evaluate(every_puzzle_once(), f"fixed:{k}").exact for k in range(1, BUDGET + 1)]
+    for segment in range(1, BUDGET + 1):
+        answered = np.choose(np.minimum(found.segments, segment) - 1, fixed)
+        assert found.right_by_segment[segment - 1] == answered.sum()
+    assert found.summary()["accuracy_by_segment"][-1] == found.summary()["exact"]
+
+
+def test_the_oracle_is_the_upper_bound(model: HRM) -> None:
+    oracle = model.evaluate(every_puzzle_once(), "oracle")
+    for policy in EVERY_POLICY:
+        assert not (model.evaluate(every_puzzle_once(), policy).exact & ~oracle.exact).any()
+    assert (oracle.segments[~oracle.exact] == BUDGET).all()
+
+
+def test_another_budget(model: HRM) -> None:
+    found = model.evaluate(every_puzzle_once(max_segments=7), "fixed:9")
+    assert (found.segments == 7).all()
+    assert len(found.summary()["accuracy_by_segment"]) == 7
+
+
+def test_evaluation_leaves_the_agent_as_it_is(model: HRM) -> None:
+    policy = make("random:0.4")
+    before = model.halting
+    first, second = (model.evaluate(every_puzzle_once(), policy) for _ in range(2))
+    np.testing.assert_array_equal(first.segments, second.segments)
+    assert model.halting is before
+
+
+@pytest.mark.parametrize("order", ["random", "sequential"])
+def test_other_orders_are_refused(model: HRM, order: str) -> None:
+    with pytest.raises(ValueError, match=f'expected an environment made with order="once", found order=\'{order}\''):
+        model.evaluate(native_env(4, order=order))
+
+
+def test_summary_by_hand() -> None:
+    found = Evaluation(
+        exact=np.array([True, False, True, True]),
+        cells=np.array([1.0, 0.5, 1.0, 1.0], dtype=np.float32),
+        segments=np.array([1, 4, 2, 2]),
+        q_halt=np.array([0.0, 1.0, -0.5, 3.0], dtype=np.float32),
+        right_by_segment=np.array([1, 2, 3, 3]),
+        seconds=2.0,
+    )
+    assert found.summary() == {
+        "puzzles": 4,
+        "exact": 0.75,
+        "cell_accuracy": 0.875,
+        "segments_mean": 2.25,
+        "segments_median": 2.0,
+        "segments_p95": pytest.approx(3.7),
+        "q_halt_accuracy": 0.5,  # right on the first and the last
+        "accuracy_by_segment": [0.25, 0.5, 0.75, 0.75],
+        "puzzles_per_second": 2.0,
+    }

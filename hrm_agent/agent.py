@@ -91,7 +91,8 @@ class HRM(BaseAlgorithm):
         **learning: Any,
     ) -> None:
         if isinstance(env, str):
-            made = gym.make_vec(registered(env), num_envs=n_envs, array="torch", device=get_device(device), **(env_kwargs or {}))
+            options = {"num_envs": n_envs, "array": "torch", "device": get_device(device), **(env_kwargs or {})}
+            made = gym.make_vec(registered(env), **options)
             env = as_vec_env(made, verbose)
         elif env is not None:
             env = as_vec_env(env, verbose)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,7 +86,8 @@ def load_agent(
         model.policy.load_state_dict(tensors["policy"])
         restore_optimizers(model.learner.optimizers, tensors["optimizer"])
     except (KeyError, RuntimeError, ValueError) as error:
-        raise CheckpointError(f"{file}: expected the weights of its own options, found others ({error})") from error
+        problem = textwrap.shorten(str(error), 200)
+        raise CheckpointError(f"{file}: expected the weights of its own options, found others ({problem})") from error
     model.num_timesteps, model._n_updates = progress
     return model
 

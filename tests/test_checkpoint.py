@@ -91,7 +91,10 @@ def test_nothing_is_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     HRM.load(tmp_path / "agent", device="cpu").set_parameters(tmp_path / "agent")
 
 
-@pytest.mark.parametrize(("saved_as", "loaded_as"), [("a", "a.zip"), ("a.zip", "a"), ("model.zip", ""), ("v1.5", "v1.5")])
+WAYS = [("a", "a.zip"), ("a.zip", "a"), ("model.zip", ""), ("v1.5", "v1.5")]
+
+
+@pytest.mark.parametrize(("saved_as", "loaded_as"), WAYS)
 def test_ways_to_name_a_checkpoint(tmp_path: Path, saved_as: str, loaded_as: str) -> None:
     trained_agent().save(str(tmp_path / saved_as))
     assert same(weights(HRM.load(tmp_path / loaded_as, device="cpu")), weights(trained_agent()))

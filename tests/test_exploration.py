@@ -24,7 +24,9 @@ def seen(segment: int, rows: int = ROWS) -> HaltContext:
     return HaltContext(used, 8, q_halt, torch.zeros(rows), nothing, nothing, carry, carry, inputs)
 
 
-def exploring(epsilon: float, budget: int = 8, per: Per = "episode", policy: HaltingPolicy | None = None) -> Exploration:
+def exploring(
+    epsilon: float, budget: int = 8, per: Per = "episode", policy: HaltingPolicy | None = None
+) -> Exploration:
     return Exploration(policy or Fixed(1), epsilon, budget, torch.Generator().manual_seed(0), per)
 
 

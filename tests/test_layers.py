@@ -31,8 +31,14 @@ def test_truncated_normal_has_its_deviation(std: float) -> None:
 
 @pytest.mark.parametrize(
     ("dim", "expansion", "multiple", "inner"),
-    [(512, 4, 256, 1536), (384, 4, 256, 1024), (32, 4, 256, 256), (128, 2, 256, 256), (385, 4, 256, 1280)]
-    + [(82, 4, 32, 224), (17, 2, 32, 32)],
+    [
+        (512, 4, 256, 1536),
+        (384, 4, 256, 1024),
+        (385, 4, 256, 1280),
+        (32, 4, 256, 256),
+        (82, 4, 32, 224),
+        (17, 2, 32, 32),
+    ],
 )
 def test_swiglu_width(dim: int, expansion: float, multiple: int, inner: int) -> None:
     layer = SwiGLU(dim, expansion, multiple)

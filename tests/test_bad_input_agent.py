@@ -1,0 +1,225 @@
+"""What a user can get wrong with the agent: each is one clear sentence, and no file is harmed."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import pytest
+import torch
+from agents import COPY, native_env, tiny_agent, trained_agent
+
+from hrm_agent import HRM, CheckpointError, EvaluateCallback, NonFiniteError
+from hrm_agent.checkpoint import read_checkpoint, write_checkpoint
+from hrm_agent.learning.learner import LearnerConfig
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("saved") / "agent.zip"
+    trained_agent().save(path)
+    return path
+
+
+def sudoku(**options: Any) -> Any:
+    return gym.make_vec("HRM-Sudoku4x4-v0", num_envs=16, num_puzzles=5, **options)
+
+
+def refusal(action: Callable[[], Any], error: type[Exception] = ValueError) -> str:
+    """The one sentence that an action is refused with."""
+    with pytest.raises(error) as caught:
+        action()
+    text = str(caught.value)
+    assert text
+    assert "\n" not in text
+    return text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"nope": 1}, "unknown option 'nope'; see the arguments of HRM and LearnerConfig"),
+        ({"optimizer": "sgd"}, "optimizer: expected one of adam-atan2, adamw, found 'sgd'"),
+        ({"token_loss": "mse"}, "token_loss: expected one of stablemax, softmax, found 'mse'"),
+        ({"q_bootstrap": "td"}, "q_bootstrap: expected one of second-pass, next-step, none, found 'td'"),
+        ({"learning_rate": -1.0}, "learning_rate: expected 0 or more, found -1.0"),
+        ({"learning_rate": float("nan")}, "learning_rate: expected 0 or more, found nan"),
+        ({"learning_rate": "fast"}, "learning_rate: expected a number; warmup_steps .* found 'fast'"),
+        ({"weight_decay": -0.1}, "weight_decay: expected 0 or more, found -0.1"),
+        ({"puzzle_embedding_lr": -1.0}, "puzzle_embedding_lr: expected 0 or more, found -1.0"),
+        ({"halt_loss_weight": -1.0}, "halt_loss_weight: expected 0 or more, found -1.0"),
+        ({"continue_loss_weight": -1.0}, "continue_loss_weight: expected 0 or more, found -1.0"),
+        ({"betas": (0.9, 1.0)}, r"betas: expected decays from 0 to below 1, found \(0.9, 1.0\)"),
+        ({"ema": 1.0}, "ema: expected a decay from 0 to below 1, found 1.0"),
+        ({"max_grad_norm": -1.0}, "max_grad_norm: expected more than 0, found -1.0"),
+        ({"warmup_steps": -3}, "warmup_steps and lr_min_ratio: expected .* found -3 and 1.0"),
+        ({"lr_min_ratio": 1.5}, "warmup_steps and lr_min_ratio: expected .* found 20 and 1.5"),
+        ({"exploration": 2.0}, "exploration rate: expected 0 to 1, found 2.0"),
+        ({"exploration_per": "day"}, "exploration_per: expected one of episode, segment, found 'day'"),
+        ({"halting": "never"}, "halting: expected one of q-compare, .* found 'never'"),
+        ({"policy_kwargs": {"width": 3}}, "core 'hrm': unknown option 'width'"),
+        ({"n_envs": 0}, "num_envs: expected at least 1, found 0"),
+        ({"env_kwargs": {"max_segments": 0}}, "max_segments: expected at least 1, found 0"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_options(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}") as caught:
+        tiny_agent(**options)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        ("CartPole-v1", "env: expected a puzzle .* found 'CartPole-v1'"),
+        ("HRM-Nope-v0", "env: expected a puzzle .* found 'HRM-Nope-v0'"),
+        (lambda: gym.make("CartPole-v1"), "expected the observation space of a puzzle .* found Box"),
+        (lambda: gym.make_vec("CartPole-v1"), "env: expected the native PuzzleVectorEnv .* found CartPoleVectorEnv"),
+        (lambda: gym.make_vec(COPY, vectorization_mode="sync"), "env: expected the native .* found SyncVectorEnv"),
+    ],
+)
+def test_environments(env: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        HRM("HRMPolicy", env() if callable(env) else env)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 100, 0.1, 0.5, 0.9, 0.999, -1])
+def test_a_truncated_checkpoint(checkpoint: Path, tmp_path: Path, cut: float) -> None:
+    whole = checkpoint.read_bytes()
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(whole[: int(cut * len(whole)) if 0 < cut < 1 else int(cut)])
+    text = refusal(lambda: HRM.load(broken), CheckpointError)
+    assert text.startswith(f"{broken}: expected a complete checkpoint, found a damaged file")
+
+
+@pytest.mark.parametrize("place", [0.01, 0.3, 0.6, 0.9])
+def test_a_checkpoint_with_one_wrong_byte(checkpoint: Path, tmp_path: Path, place: float) -> None:
+    content = bytearray(checkpoint.read_bytes())
+    content[int(place * len(content))] ^= 255
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(content)
+    assert "found a damaged file" in refusal(lambda: HRM.load(broken), CheckpointError)
+
+
+def test_a_missing_checkpoint(tmp_path: Path) -> None:
+    assert refusal(lambda: HRM.load(tmp_path / "none"), CheckpointError) == (
+        f"{tmp_path / 'none.zip'}: expected a checkpoint, found no such file"
+    )
+    assert "model.zip: expected a checkpoint, found no such file" in refusal(lambda: HRM.load(tmp_path))
+
+
+def test_a_foreign_zip(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("data.pkl", b"anything")
+    text = refusal(lambda: HRM.load(tmp_path / "other.zip"), CheckpointError)
+    assert "other.zip: expected a complete checkpoint, found a damaged file" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 99}, "expected checkpoint format 1, found 99"),
+        ({"puzzles": None}, "expected the sizes of the agent's puzzles, found none"),
+        ({"options": {}}, "expected the options of an HRM agent, found others"),
+        ({"policy_kwargs": {"hidden_size": 32}}, "expected the weights of its own options, found others"),
+    ],
+)
+def test_a_checkpoint_with_another_config(
+    checkpoint: Path, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    config, tensors = read_checkpoint(checkpoint)
+    other = tmp_path / "other.zip"
+    write_checkpoint(other, config | change, tensors)
+    assert f"{other}: {message}" in refusal(lambda: HRM.load(other, device="cpu"), CheckpointError)
+
+
+def test_a_config_that_is_no_object(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "list.zip", "w") as archive:
+        archive.writestr("config.json", json.dumps([1, 2]))
+    assert "expected checkpoint format 1, found 'list'" in refusal(lambda: HRM.load(tmp_path / "list"), CheckpointError)
+
+
+def test_puzzles_of_another_task(checkpoint: Path) -> None:
+    mine, found = r"copy:4x4 \(4 cells, 5 tokens\)", r"sudoku:2x2 \(16 cells, 6 tokens\)"
+    model = tiny_agent()
+    for whose, action in (
+        (f"{checkpoint}: made", lambda: HRM.load(checkpoint, env=sudoku())),
+        ("set_env: the agent is made", lambda: model.set_env(sudoku())),
+        ("evaluate: the agent is made", lambda: model.evaluate(sudoku(order="once"))),
+    ):
+        with pytest.raises(CheckpointError, match=f"{whose} for {mine}, found an environment of {found}"):
+            action()
+
+
+def test_another_number_of_environments() -> None:
+    assert refusal(lambda: tiny_agent().set_env(native_env(3))) == "set_env: expected 16 environments, found 3"
+
+
+def test_learning_without_an_environment(checkpoint: Path) -> None:
+    model = HRM.load(checkpoint, device="cpu")
+    assert refusal(lambda: model.learn(1)).startswith("learn: expected an environment, found none")
+
+
+def test_a_state_of_another_batch() -> None:
+    (five, _), (three, _) = native_env(5).reset(), native_env(3).reset()
+    _, state = trained_agent().predict(five)
+    message = refusal(lambda: trained_agent().predict(three, state))
+    assert message == "state: expected that of 3 rows, found 5"
+
+
+def test_an_unwritable_log_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    folder = str(tmp_path / "file" / "logs")
+    text = refusal(lambda: tiny_agent(tensorboard_log=folder).learn(16))
+    assert text.startswith(f"tensorboard_log: expected a writable folder, found {folder!r}")
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
+    saved = tmp_path / "agent.zip"
+    model = tiny_agent(ema=None).learn(16 * 5)
+    model.save(saved)
+    good = saved.read_bytes()
+    with torch.no_grad():
+        model.policy.core.answer_head.weight[0, 0] = torch.nan  # type: ignore[union-attr,index]
+    text = refusal(lambda: model.learn(16 * 1000, log_interval=10), NonFiniteError)
+    assert text.startswith("the loss is not finite within the 10 optimizer steps before step 15: lower the learning")
+    assert model.num_timesteps == 16 * 10  # it stopped at the first look
+    text = refusal(lambda: model.save(saved), NonFiniteError)
+    assert "is not finite; an older file stays as it was" in text
+    assert saved.read_bytes() == good
+    assert [file.name for file in tmp_path.iterdir()] == ["agent.zip"]
+
+
+def test_a_sweep_does_not_overwrite_the_last_good_checkpoint(tmp_path: Path) -> None:
+    env = native_env(8, split="test", num_puzzles=20, order="once")
+    model = tiny_agent(learning_rate=1e30, warmup_steps=0)
+    sweeps = EvaluateCallback(env, every_updates=1, save_path=tmp_path / "agent.zip")
+    with pytest.raises(NonFiniteError):
+        model.learn(16 * 200, callback=sweeps, log_interval=5)
+    weights = read_checkpoint(tmp_path / "agent.zip")[1]["policy"]
+    assert all(torch.isfinite(weight).all() for weight in weights.values())
+
+
+def test_a_failed_write_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = tmp_path / "agent.zip"
+    trained_agent().save(saved)
+    good = saved.read_bytes()
+
+    def full(*_: Any) -> bytes:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("hrm_agent.checkpoint.save_safetensors", full)
+    with pytest.raises(OSError, match="no space left"):
+        trained_agent().save(saved)
+    assert saved.read_bytes() == good
+    assert [file.name for file in tmp_path.iterdir()] == ["agent.zip"]
+
+
+def test_learner_config_alone_is_checked_too() -> None:
+    assert "unknown option 'nope'" in refusal(lambda: LearnerConfig.of(nope=1))
+    assert "learning_rate: expected a number" in refusal(lambda: LearnerConfig.of(learning_rate=None))

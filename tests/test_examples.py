@@ -1,0 +1,81 @@
+"""The examples work: the puzzle of one's own, the training loop without SB3, and the README's snippets."""
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium.utils.env_checker import check_env
+
+import hrm_env
+from hrm_agent import HRM
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def latin_id() -> Any:
+    hrm_env.register("HRM-LatinTest-v0", load("latin_square").LatinSquare(), max_segments=2, reward="rules")
+    yield "HRM-LatinTest-v0"
+    del gym.registry["HRM-LatinTest-v0"]
+
+
+def test_a_puzzle_of_ones_own_is_an_environment(latin_id: str) -> None:
+    env = gym.make(latin_id, num_puzzles=20, render_mode="rgb_array")
+    check_env(env.unwrapped)
+    for _ in range(20):
+        _, info = env.reset()
+        assert env.step(np.append(info["solution"], 1))[1] == 1.0
+        env.reset(options={"index": info["index"]})
+        assert env.step(np.append(np.roll(info["solution"], 1), 1))[1] == 0.0
+
+
+def test_a_puzzle_of_ones_own_trains(latin_id: str) -> None:
+    core = {"hidden_size": 16, "num_heads": 1, "h_layers": 1, "l_layers": 1, "mixer": "mlp"}
+    model = HRM("HRMPolicy", latin_id, n_envs=8, policy_kwargs=core, env_kwargs={"num_puzzles": 20}, seed=0)
+    before = [p.clone() for p in model.policy.parameters()]
+    model.learn(8 * 5)
+    assert any(not torch.equal(p, q) for p, q in zip(before, model.policy.parameters(), strict=True))
+    test = gym.make_vec(latin_id, num_envs=8, order="once", split="test", num_puzzles=20)
+    assert model.evaluate(test).summary()["puzzles"] == 20
+
+
+def test_the_puzzle_of_ones_own_stays_under_40_lines() -> None:
+    assert len((ROOT / "examples" / "latin_square.py").read_text().splitlines()) < 40
+
+
+def test_the_training_loop_without_sb3(capsys: pytest.CaptureFixture[str]) -> None:
+    summary = load("training_loop").main(steps=101, batch_size=16, max_segments=2)
+    losses = [float(loss) for loss in re.findall(r"loss (\d+\.\d+)", capsys.readouterr().out)]
+    assert losses[-1] < losses[0]
+    assert summary["puzzles"] == 1000
+
+
+def test_the_readmes_snippets_run_one_after_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With less training, so that only their code is tested here."""
+    snippets = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    assert len(snippets) == 4
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(ROOT))
+    names: dict[str, Any] = {}
+    shorter = {"64 * 1000": "64 * 3", "set_num_threads(2)": "set_num_threads(1)", '"test"': '"test", num_puzzles=20'}
+    for snippet in snippets:
+        for text, replacement in shorter.items():
+            snippet = snippet.replace(text, replacement)  # noqa: PLW2901
+        exec(snippet, names)
+    assert names["reward"] == 1.0
+    assert (tmp_path / "runs" / "readme" / "agent.zip").is_file()

@@ -99,4 +99,4 @@ def fit(options: Fit) -> Path:
 
 def run_folder(options: Fit) -> Path:
     """Where a run writes."""
-    return Path(options.out.format(preset=options.preset, seed=options.seed))
+    return Path(options.out.replace("{preset}", options.preset).replace("{seed}", str(options.seed)))

@@ -12,33 +12,21 @@ from hrm_agent.agent import HRM
 from hrm_agent.reasoning import Reasoner
 from hrm_env.grading import exact_match
 from hrm_env.vector import PuzzleVectorEnv
-from train.evaluate import load_agent_and_env, source_options
+from train.trained import Trained
 
 
 @dataclass(frozen=True)
-class Watch:
+class Watch(Trained):
     """See an agent solve puzzles in the terminal, segment by segment.
 
     Attributes:
-        checkpoint: Folder of a run, or a .zip file.
-        source: "generated" (the test split), or the path of a CSV file.
-        rows: Slice of the CSV's rows, such as "-5000:".
-        env: Registered id of the puzzle; empty for the one the checkpoint was trained on.
         puzzles: How many to show.
         first: Number of the first one.
-        halting: Halting policy; empty for the checkpoint's own.
-        max_segments: Budget of an episode; 0 for the checkpoint's own.
         pause: Seconds between segments.
     """
 
-    checkpoint: str
-    source: str = "generated"
-    rows: str = ":"
-    env: str = ""
     puzzles: int = 3
     first: int = 0
-    halting: str = ""
-    max_segments: int = 0
     pause: float = 0.5
 
 
@@ -46,11 +34,11 @@ def main(arguments: list[str]) -> None:
     """Parses the options and shows the puzzles."""
     options = tyro.cli(Watch, args=arguments, prog="python -m train watch")
     torch.set_num_threads(1)
-    source = source_options(options.source, options.rows, num_puzzles=1000, skip_bad_rows=False)
-    model, env = load_agent_and_env(options.checkpoint, options.env, "cpu", options.max_segments, **source)
-    if options.halting:
-        model.halting = options.halting
-    for index in range(options.first, min(options.first + options.puzzles, len(env.rules.puzzles))):
+    model, env = options.load(num_envs=1)
+    count = len(env.rules.puzzles)
+    if not 0 <= options.first < count:
+        raise ValueError(f"--first: expected 0 to {count - 1}, found {options.first}")
+    for index in range(options.first, min(options.first + options.puzzles, count)):
         watch(model, env, index, options.pause)
 
 

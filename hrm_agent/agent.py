@@ -318,12 +318,11 @@ class HRM(BaseAlgorithm):
         self.env, self.observation_space = made, made.observation_space
         self.policy.max_segments = self._explorer.max_segments = self.learner.max_segments = self.max_segments
         self.stream = PuzzleStream(made, self.device)
-        if force_reset:
-            self._last_obs = None
+        self._last_obs = None
 
     def set_parameters(
         self,
-        load_path_or_dict: str | Mapping[str, Any],
+        load_path_or_dict: str | Path | Mapping[str, Any],
         exact_match: bool = True,
         device: torch.device | str = "auto",
     ) -> None:

@@ -191,4 +191,5 @@ class PuzzleStream:
 
 
 def _numpy(tensors: dict[str, Tensor]) -> dict[str, Any]:
-    return {key: tensor.cpu().numpy() for key, tensor in tensors.items()}
+    """Copies: what a caller does to them must not reach the environment."""
+    return {key: tensor.cpu().numpy().copy() for key, tensor in tensors.items()}

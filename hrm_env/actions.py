@@ -35,11 +35,14 @@ def checked(action: Any, space: Space[Any], batch: tuple[int, ...] = ()) -> npt.
         ValueError: Its shape, type or a value is not of the action space.
     """
     assert isinstance(space, MultiDiscrete)
-    array, shape = np.asarray(action), (*batch, len(space.nvec))
+    shape = (*batch, len(space.nvec))
+    wanted = f"expected integers of shape {shape} (answer tokens, then halt)"
+    try:
+        array = np.asarray(action)
+    except ValueError as error:
+        raise ValueError(f"action: {wanted}, found parts of different shapes") from error
     if array.shape != shape or not np.issubdtype(array.dtype, np.integer):
-        raise ValueError(
-            f"action: expected integers of shape {shape} (answer tokens, then halt), found {array.dtype} {array.shape}"
-        )
+        raise ValueError(f"action: {wanted}, found {array.dtype} {array.shape}")
     outside = (array < 0) | (array >= space.nvec)
     if outside.any():
         where = tuple(int(i) for i in np.argwhere(outside)[0])

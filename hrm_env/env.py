@@ -77,12 +77,9 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
         return self._observation(), self._info()
 
     def _next_index(self, options: dict[str, Any]) -> int:
-        count = len(self.rules.puzzles)
         if "index" in options:
-            index = int(options["index"])
-            if not 0 <= index < count:
-                raise ValueError(f'options["index"]: expected 0 to {count - 1}, found {index}')
-            return index
+            return int(self.rules.chosen(options["index"]))
+        count = len(self.rules.puzzles)
         if self.rules.order == "random":
             return int(self.np_random.integers(count))
         self._cursor = (self._cursor + 1) % count

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, get_args
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from gymnasium import spaces
 from torch import Tensor
@@ -86,7 +88,7 @@ class EpisodeRules:
             raise ValueError(f"max_segments: expected at least 1, found {max_segments}")
         if order not in get_args(Order):
             raise ValueError(f"order: expected one of {get_args(Order)}, found {order!r}")
-        if isinstance(reward, str):
+        if not callable(reward):
             if reward not in REWARDS:
                 raise ValueError(f"reward: expected one of {', '.join(REWARDS)} or a function, found {reward!r}")
             reward = REWARDS[reward]
@@ -109,6 +111,19 @@ class EpisodeRules:
         """All puzzles on a device, as stored: ``(N, L)`` uint8, ``(N, L)`` uint8, ``(N,)`` int32."""
         arrays = (self.puzzles.inputs, self.puzzles.solution, self.puzzles.puzzle_id)
         return PuzzleBatch(*(torch.as_tensor(array).to(device) for array in arrays))
+
+    def chosen(self, index: Any, batch: tuple[int, ...] = ()) -> npt.NDArray[np.int64]:
+        """The indices of ``reset(options={"index": ...})`` as int64 array of shape ``batch``.
+
+        Raises:
+            ValueError: They are none of the puzzles'.
+        """
+        array, count = np.asarray(index), len(self.puzzles)
+        integers = array.shape == batch and np.issubdtype(array.dtype, np.integer)
+        if not integers or ((array < 0) | (array >= count)).any():
+            wanted = f"{batch[0]} integers" if batch else "an integer"
+            raise ValueError(f'options["index"]: expected {wanted} from 0 to {count - 1}, found {index!r}')
+        return array.astype(np.int64)
 
     def draw(self, stored: PuzzleBatch, index: Tensor, generator: torch.Generator) -> PuzzleBatch:
         """The puzzles of ``index (B,)`` as int64 tokens, each in a random variant where `augment` is set."""

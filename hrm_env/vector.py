@@ -103,11 +103,12 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         if seed is not None or self._batch is None:
             super().reset(seed=seed)
             self._generator.manual_seed(int(self.np_random.integers(2**62)))
+        if seed is not None or self._batch is None or self.rules.order == "once":
             self._next = torch.zeros((), dtype=torch.long, device=self.device)
-        every = torch.ones(self.num_envs, dtype=torch.bool, device=self.device)
-        index = self._next_indices(every)
         if options and "index" in options:
-            index = self._chosen(options["index"])
+            index = torch.from_numpy(self.rules.chosen(options["index"], (self.num_envs,))).to(self.device)
+        else:
+            index = self._next_indices(torch.ones(self.num_envs, dtype=torch.bool, device=self.device))
         self._index, self._active = index % len(self.rules.puzzles), self._has_puzzle(index)
         self._batch = self.rules.draw(self._stored, self._index, self._generator)
         self._segment = torch.zeros(self.num_envs, dtype=torch.long, device=self.device)
@@ -118,8 +119,9 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         """`step` with device tensors, whatever ``array`` is: actions ``(B, L+1)`` int64 on the environment's device."""
         if self._batch is None:
             raise gym.error.ResetNeeded("step: expected reset() before the first step")
-        if action.shape != self.action_space.shape:
-            raise ValueError(f"action: expected shape {self.action_space.shape}, found {tuple(action.shape)}")
+        if not isinstance(action, Tensor) or action.shape != self.action_space.shape or action.is_floating_point():
+            found = f"{action.dtype} {tuple(action.shape)}" if isinstance(action, Tensor) else type(action).__name__
+            raise ValueError(f"action: expected an integer tensor of shape {self.action_space.shape}, found {found}")
         self._answer, halt = unpack(action)
         active = self._active
         self._segment = self._segment + active
@@ -160,15 +162,6 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         past_the_end = index >= len(self.rules.puzzles)
         return ~past_the_end if self.rules.order == "once" else torch.ones_like(past_the_end)
 
-    def _chosen(self, index: Any) -> Tensor:
-        chosen = np.asarray(index)
-        count = len(self.rules.puzzles)
-        if chosen.shape != (self.num_envs,) or chosen.min() < 0 or chosen.max() >= count:
-            raise ValueError(
-                f'options["index"]: expected {self.num_envs} integers from 0 to {count - 1}, found {index!r}'
-            )
-        return torch.as_tensor(chosen, dtype=torch.long, device=self.device)
-
     def _observation(self) -> dict[str, Tensor]:
         assert self._batch is not None
         return {"inputs": self._batch.inputs, "puzzle_id": self._batch.puzzle_id, "segment": self._segment}
@@ -189,11 +182,14 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         """Gymnasium's form: arrays with a mask ``_key`` beside each; final keys only where an episode ended."""
         every = np.ones(self.num_envs, dtype=np.bool_)
         keys = ("solution", "index") if self.rules.order != "once" else ("solution", "index", "active")
-        result = _masked({key: info[key].cpu().numpy() for key in keys}, every)
+        result = _masked(_numpy({key: info[key] for key in keys}), every)
         if "_final_info" in info and (done := info["_final_info"].cpu().numpy()).any():
             final = _numpy(info["final_info"])
             del final["active"]
-            final["halt_reason"] = np.array(HALT_REASONS, dtype=object)[final["halt_reason"] * done]
+            for array in final.values():
+                array[~done] = 0  # what Gymnasium's own vector environments hold where nothing ended
+            final["cell_accuracy"] = final["cell_accuracy"].astype(np.float64)
+            final["halt_reason"] = np.array(HALT_REASONS, dtype=object)[final["halt_reason"]]
             final_obs = _rows(_numpy(info["final_obs"]), done)
             result |= _masked({"final_obs": final_obs, "final_info": _masked(final, done)}, done)
         return result
@@ -214,7 +210,8 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
 
 
 def _numpy(tensors: dict[str, Tensor]) -> dict[str, Any]:
-    return {key: tensor.cpu().numpy() for key, tensor in tensors.items()}
+    """Copies: what a caller does to them must not reach the environment."""
+    return {key: tensor.cpu().numpy().copy() for key, tensor in tensors.items()}
 
 
 def _rows(arrays: dict[str, Any], mask: Any) -> npt.NDArray[np.object_]:

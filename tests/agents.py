@@ -59,8 +59,8 @@ def wavering_agent(**options: Any) -> HRM:
     """A hardly trained agent with a random Q head: where it halts differs from puzzle to puzzle."""
     model = tiny_agent(**{"ema": None, **options}).learn(16 * 30)
     with torch.no_grad():
-        model.policy.core.q_weight.normal_(generator=torch.Generator().manual_seed(1))  # type: ignore[operator]
-        model.policy.core.q_bias.zero_()  # type: ignore[operator]
+        model.policy.core.q_weight.normal_(generator=torch.Generator().manual_seed(1))
+        model.policy.core.q_bias.zero_()
     return model
 
 

@@ -111,7 +111,7 @@ def test_options_can_be_changed_at_load_time(tmp_path: Path) -> None:
 
 def test_the_policy_in_use_is_saved(tmp_path: Path) -> None:
     model = tiny_agent()
-    model.halting = "q-threshold:0.75"  # type: ignore[assignment]
+    model.halting = "q-threshold:0.75"
     model.save(tmp_path / "agent")
     assert HRM.load(tmp_path / "agent", device="cpu").halting.name == "q-threshold:0.75"
 

@@ -22,8 +22,10 @@ from train.fit import parse
 from train.presets import PRESETS
 
 ROOT = Path(__file__).parents[1]
-TINY = """--preset sudoku4x4 --num-puzzles 40 --test-puzzles 20 --max-segments 3 --updates 5 --batch-size 8
-    --evaluate-every 2 --hidden-size 16 --num-heads 1 --dtype float32 --threads 1 --device cpu --seed 3""".split()
+PUZZLES = ["--preset=sudoku4x4", "--num-puzzles=40", "--test-puzzles=20", "--max-segments=3", "--seed=3"]
+SCHEDULE = ["--updates=5", "--batch-size=8", "--evaluate-every=2"]
+MACHINE = ["--hidden-size=16", "--num-heads=1", "--dtype=float32", "--threads=1", "--device=cpu"]
+TINY = [*PUZZLES, *SCHEDULE, *MACHINE]
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +66,8 @@ def test_fit_writes_its_results(run: Path) -> None:
     assert (model.max_segments, model._n_updates, model.num_timesteps) == (3, 5, 40)
     (folder,) = (run / "tensorboard").iterdir()
     log = EventAccumulator(str(folder))
-    log.Reload()  # type: ignore[no-untyped-call]
-    assert len(log.Scalars("eval/exact")) == 3  # type: ignore[no-untyped-call]
+    log.Reload()
+    assert len(log.Scalars("eval/exact")) == 3
 
 
 def test_fit_tells_what_to_do_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -158,6 +160,10 @@ BAD = {
         ["evaluate", "--checkpoint", "{run}", "--env", "HRM-Copy-v0"],
         ".*: made for sudoku:2x2 .*, found an environment of copy:4x4",
     ),
+    "unknown puzzle": (
+        ["evaluate", "--checkpoint", "{run}", "--env", "HRM-Nope-v0"],
+        r"env: expected a puzzle \(.*\), found 'HRM-Nope-v0'",
+    ),
     "json": (
         ["evaluate", "--checkpoint", "{run}", "--num-puzzles", "3", "--json", "{tmp}/file/a.json"],
         ".*File exists|.*Not a directory",
@@ -198,7 +204,7 @@ def test_unknown_options_are_errors(command: str, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        ("fit", ["--preset", "--updates", "--hidden-size", "--halting", "--num-puzzles", "--source", "--seed", "--out"]),
+        ("fit", ["--preset", "--updates", "--hidden-size", "--halting", "--num-puzzles", "--source", "--out"]),
         ("evaluate", ["--checkpoint", "--source", "--rows", "--halting", "--max-segments", "--json"]),
         ("watch", ["--checkpoint", "--puzzles", "--pause"]),
     ],

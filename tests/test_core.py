@@ -59,7 +59,7 @@ def test_the_papers_size() -> None:
     with torch.device("meta"):  # sizes without memory
         core = make_core(PuzzleShape(seq_len=81, vocab_size=11))
     embedding = core.puzzle_embedding
-    counted = [p.numel() for p in core.parameters() if p.requires_grad and p is not embedding.weight]  # type: ignore[union-attr]
+    counted = [p.numel() for p in core.parameters() if p.requires_grad and p is not embedding.weight]
     assert sum(counted) == 27_275_266
 
 
@@ -155,7 +155,7 @@ def _gradients(core: HRMCore, carry: Carry, inputs: Tensor, puzzle_id: Tensor, t
                 z_l = core.l_module(z_l, z_h + x)
             else:
                 z_h = core.h_module(z_h, z_l)
-    _loss(core.answer_head(z_h[:, 1:]), *core.q_values(z_h[:, 0])).backward()  # type: ignore[no-untyped-call]
+    _loss(core.answer_head(z_h[:, 1:]), *core.q_values(z_h[:, 0])).backward()
     return _taken(core)
 
 
@@ -178,7 +178,7 @@ def test_gradient_goes_through_the_last_updates() -> None:
         assert isinstance(core, HRMCore)
         carry = core(core.initial_carry(5), inputs, puzzle_id).carry
         output = core(carry, inputs, puzzle_id)
-        _loss(output.logits, output.q_halt, output.q_continue).backward()  # type: ignore[no-untyped-call]
+        _loss(output.logits, output.q_halt, output.q_continue).backward()
         found[gradient] = _taken(core)
         torch.testing.assert_close(found[gradient], _gradients(core, carry, inputs, puzzle_id, tail))
     for first, second in (("one-step", "last-cycle"), ("last-cycle", "full"), ("one-step", "full")):

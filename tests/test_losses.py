@@ -43,7 +43,7 @@ def test_stablemax_is_exact_to_float32(scale: float, label_logit: str) -> None:
         logits[torch.arange(100), labels] = scale if label_logit == "largest" else -scale
     logits.requires_grad_()
     losses = stablemax(logits, labels)
-    losses.sum().backward()  # type: ignore[no-untyped-call]
+    losses.sum().backward()
     exact = [_exact_stablemax(row, int(label)) for row, label in zip(logits.detach(), labels, strict=True)]
     expected = torch.tensor([loss for loss, _ in exact], dtype=torch.float64)
     gradients = torch.tensor([gradient for _, gradient in exact], dtype=torch.float64)
@@ -81,7 +81,7 @@ def test_answer_loss_averages_over_the_graded_positions(loss: TokenLoss) -> None
     each = loss(logits, solution)
     expected = torch.stack([each[0].mean(), (each[1, 0] + each[1, 2]) / 2, torch.tensor(0.0)])
     torch.testing.assert_close(losses, expected)
-    losses.sum().backward()  # type: ignore[no-untyped-call]
+    losses.sum().backward()
     assert logits.grad is not None
     graded = solution != PAD_ID
     assert not logits.grad[~graded].any()

@@ -26,7 +26,7 @@ def test_adam_atan2_against_the_reference_package(options: dict[str, float]) -> 
     shapes = [(5, 7), (3,), (), (2, 3, 4)]
     start = [torch.randn(shape, generator=generator) for shape in shapes]
     ours, theirs = ([nn.Parameter(tensor.clone()) for tensor in start] for _ in range(2))
-    optimizers = [AdamATan2(ours, **options), AdamAtan2(theirs, **options)]  # type: ignore[arg-type]
+    optimizers = [AdamATan2(ours, **options), AdamAtan2(theirs, **options)]
     for step in range(20):
         # sizes from 1e-6 to 10, zeros among them; the last tensor has a gradient at every other step only
         grads = [torch.randn(shape, generator=generator) * 10.0 ** (step % 8 - 6) for shape in shapes]
@@ -57,7 +57,7 @@ def _embedding(touched: list[int], slope: Tensor) -> nn.Embedding:
     embedding = nn.Embedding(6, 3, sparse=True)
     with torch.no_grad():
         embedding.weight.copy_(torch.randn(6, 3, generator=torch.Generator().manual_seed(0)))
-    (embedding(torch.tensor(touched)) * slope).sum().backward()  # type: ignore[no-untyped-call]
+    (embedding(torch.tensor(touched)) * slope).sum().backward()
     return embedding
 
 

@@ -33,13 +33,13 @@ def swept_answers(env: PuzzleVectorEnv, model: HRM) -> tuple[Any, NDArray[np.int
         answers[result[4]["final_info"]["index"][done].numpy()] = unpack(action)[0][done].numpy()
         return result
 
-    env.step_tensors = noting  # type: ignore[method-assign]
+    env.step_tensors = noting
     return model.evaluate(env), answers
 
 
 @pytest.mark.parametrize("text", ["q-compare", "q-threshold:0.7", "fixed:3", "random:0.4"])
 def test_a_loop_of_predict_is_evaluate(wavering: HRM, text: str) -> None:
-    wavering.halting = text  # type: ignore[assignment]
+    wavering.halting = text
     swept, answers = swept_answers(every_puzzle_once(num_envs=7), wavering)
     env = gym.make(COPY, split="test", num_puzzles=60, max_segments=BUDGET)
     for index in range(60):
@@ -67,7 +67,7 @@ def after(obs: dict[str, Any], segments: int) -> dict[str, Any]:
 
 
 def test_the_state_goes_in_and_stays_as_it_was(wavering: HRM) -> None:
-    wavering.halting = "q-compare"  # type: ignore[assignment]
+    wavering.halting = "q-compare"
     obs = observations()
     _, state = wavering.predict(obs)
     kept = [part.clone() for part in state.carry]
@@ -113,7 +113,7 @@ def test_one_observation_or_a_batch() -> None:
 
 
 def test_prediction_draws_nothing_and_changes_nothing(wavering: HRM) -> None:
-    wavering.halting = "random:0.5"  # type: ignore[assignment]
+    wavering.halting = "random:0.5"
     obs = observations()
     before, generator = torch.get_rng_state(), wavering._generator.get_state()
     actions = [wavering.predict(obs, deterministic=flag)[0] for flag in (True, False, True)]
@@ -129,6 +129,6 @@ def test_the_torch_module_acts_as_predict_does(wavering: HRM) -> None:
 
 
 def test_the_oracle_cannot_act_without_a_solution(wavering: HRM) -> None:
-    wavering.halting = "oracle"  # type: ignore[assignment]
+    wavering.halting = "oracle"
     with pytest.raises(ValueError, match='halting "oracle" needs the solution'):
         wavering.predict(observations())

@@ -20,7 +20,7 @@ from hrm_agent import HRM, EvaluateCallback
 from hrm_agent.vec_env import as_vec_env
 
 
-def sixty_puzzles() -> gym.Env:  # type: ignore[type-arg]
+def sixty_puzzles() -> gym.Env:
     """The puzzles of `every_puzzle_once`, one after the other."""
     return gym.make(COPY, split="test", num_puzzles=60, max_segments=BUDGET, order="sequential")
 
@@ -34,7 +34,7 @@ def test_evaluate_policy_finds_what_evaluate_finds(kind: str) -> None:
     else:
         env = as_vec_env(native_env(6, split="test", num_puzzles=60, order="sequential"))
         assert env.env_is_wrapped(Monitor) == [True] * 6
-    returns, lengths = evaluate_policy(model, env, n_eval_episodes=60, return_episode_rewards=True)  # type: ignore[arg-type]
+    returns, lengths = evaluate_policy(model, env, n_eval_episodes=60, return_episode_rewards=True)
     if kind == "gymnasium":
         np.testing.assert_array_equal(returns, swept.exact)
         np.testing.assert_array_equal(lengths, swept.segments)
@@ -152,5 +152,5 @@ def test_ppo_takes_the_id_as_it_is() -> None:
 
 
 def test_the_trained_agent_earns_its_accuracy() -> None:
-    mean, _ = evaluate_policy(trained_agent(), Monitor(sixty_puzzles()), n_eval_episodes=60)  # type: ignore[arg-type]
+    mean, _ = evaluate_policy(trained_agent(), Monitor(sixty_puzzles()), n_eval_episodes=60)
     assert mean >= 0.95

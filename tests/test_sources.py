@@ -1,6 +1,7 @@
 """Where puzzles come from: the generated splits with their cache, and CSV files."""
 
 import gzip
+import warnings
 from pathlib import Path
 
 import gymnasium as gym
@@ -10,6 +11,7 @@ import pytest
 import hrm_env
 from hrm_env.sources import Puzzles, load_puzzles
 from hrm_env.tasks import make_task
+from hrm_env.tasks.copy import Copy
 from hrm_env.tasks.sudoku import Sudoku
 
 TASK = Sudoku(2, 2)
@@ -53,6 +55,20 @@ def test_cache_is_read_and_a_damaged_file_is_made_again(tmp_path: Path, monkeypa
             again = load_puzzles(TASK, num_puzzles=20)
         assert np.array_equal(again.inputs, first.inputs)
     assert np.array_equal(load_puzzles(TASK, num_puzzles=20).inputs, first.inputs)
+
+
+def test_no_damaged_byte_goes_unnoticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HRM_ENV_CACHE", str(tmp_path))
+    first = load_puzzles(TASK, num_puzzles=2)
+    (file,) = tmp_path.iterdir()
+    data = file.read_bytes()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a byte that says nothing about the puzzles needs no warning
+        for position in range(0, len(data), 11):
+            file.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
+            again = load_puzzles(TASK, num_puzzles=2)
+            assert np.array_equal(again.inputs, first.inputs)
+            assert np.array_equal(again.solution, first.solution)
 
 
 def test_a_wrong_checksum_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +124,21 @@ def test_csv_columns_in_any_order_and_rating_optional(tmp_path: Path) -> None:
     assert (TASK.decode(puzzles.inputs[0]), puzzles.rating.tolist()) == (QUESTION, [0])
 
 
+def test_csv_as_spreadsheets_write_it(tmp_path: Path) -> None:
+    path = tmp_path / "windows.csv"
+    path.write_text(f"\ufeffquestion,answer\r\n\r\n{QUESTION},{ANSWER}\r\n", newline="")
+    assert len(load_puzzles(TASK, str(path))) == 1
+
+
+def test_csv_of_a_task_with_letters_of_its_own(tmp_path: Path) -> None:
+    task = Copy(4, 3)
+    task.alphabet = "?é→"
+    puzzles = load_puzzles(task, str(csv(tmp_path, "?é→?,?é→?", header="question,answer")))
+    assert puzzles.inputs.tolist() == [[1, 2, 3, 1]]
+    with pytest.raises(ValueError, match=r"line 2: question: expected characters of '\?é→', found 'ü'"):
+        load_puzzles(task, str(csv(tmp_path, "üé→?,üé→?", header="question,answer")))
+
+
 @pytest.mark.parametrize(("rows", "ratings"), [(":", [0, 1, 2, 3]), ("-1:", [3]), (":-1", [0, 1, 2]), ("::2", [0, 2])])
 def test_csv_rows_are_sliced(tmp_path: Path, rows: str, ratings: list[int]) -> None:
     path = csv(tmp_path, *(row(rating=str(number)) for number in range(4)))
@@ -122,7 +153,9 @@ BAD_ROWS = {
     "changed given": (row(answer="2143342112344312"), "answer: expected the given '1' at cell 1, found '2'"),
     "broken rules": (row(answer="1423" + ANSWER[4:]), "answer: expected a solution by the rules of sudoku:2x2, found"),
     "unfinished": (row(answer=ANSWER[:-1] + "."), "answer: expected a solution by the rules of sudoku:2x2, found"),
-    "rating": (row(rating="hard"), "rating: expected an integer, found 'hard'"),
+    "rating": (row(rating="hard"), "rating: expected an integer of at most 9 digits, found 'hard'"),
+    "rating's sign": (row(rating="--5"), "rating: expected an integer of at most 9 digits, found '--5'"),
+    "rating's size": (row(rating="9" * 11), "rating: expected an integer of at most 9 digits, found '99999999999'"),
     "columns": (f"made up,{QUESTION}", "expected 4 columns, found 2"),
 }
 
@@ -158,8 +191,11 @@ def test_bad_files_are_one_error_each(tmp_path: Path) -> None:
 
 def test_bad_csv_options(tmp_path: Path) -> None:
     path = str(csv(tmp_path, GOOD))
-    with pytest.raises(ValueError, match="rows: expected a slice such as ':-5000', found 'all'"):
-        load_puzzles(TASK, path, rows="all")
+    for rows in ("all", "5", "1:2:3:4", "::0"):
+        with pytest.raises(ValueError, match=f"rows: expected a slice such as ':-5000', found '{rows}'"):
+            load_puzzles(TASK, path, rows=rows)
+    with pytest.raises(ValueError, match="expected at least one puzzle, found none"):
+        load_puzzles(TASK, path, rows="1:")
     with pytest.raises(ValueError, match=r"bad_rows: expected one of .*found 'ignore'"):
         load_puzzles(TASK, path, bad_rows="ignore")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="unknown option 'clues' for the CSV source"):
@@ -170,6 +206,10 @@ def test_puzzles_in_memory_are_a_source() -> None:
     puzzles = load_puzzles(TASK, num_puzzles=10)
     assert isinstance(puzzles[2:5], Puzzles)
     assert np.array_equal(load_puzzles(TASK, puzzles[2:5]).inputs, puzzles.inputs[2:5])
+    with pytest.raises(TypeError, match="sudoku:2x2: unknown option 'colour' for puzzles in memory"):
+        load_puzzles(TASK, puzzles, colour="red")
+    with pytest.raises(ValueError, match=r"source: expected puzzles of 36 cells \(sudoku:2x3\), found 16"):
+        load_puzzles(Sudoku(2, 3), puzzles)
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,17 @@ def test_augmentation_reaches_every_symmetry_of_4x4() -> None:
     assert len(_variants(task, inputs[asymmetric], solution[asymmetric], 60_000)) == 3072
 
 
+def test_augmentation_prefers_no_digit_and_no_cell() -> None:
+    task, inputs, solution = made((2, 2), 1)
+    many = task.augment(
+        batch(np.repeat(inputs, 8000, 0), np.repeat(solution, 8000, 0)), torch.Generator().manual_seed(0)
+    )
+    clues = (inputs > 1).mean()
+    for digit in range(2, 6):
+        assert ((many.solution == digit).float().mean(0) - 1 / 4).abs().max() < 0.03
+    assert ((many.inputs > 1).float().mean(0) - clues).abs().max() < 0.03
+
+
 def _variants(task: Sudoku, inputs: np.ndarray, solution: np.ndarray, draws: int) -> set[bytes]:
     many = batch(np.repeat(inputs[None], draws, 0), np.repeat(solution[None], draws, 0))
     drawn = task.augment(many, torch.Generator().manual_seed(0)).inputs.numpy().astype(np.uint8)

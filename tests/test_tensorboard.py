@@ -17,7 +17,7 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "tensorboard.md"
 
 def read_log(folder: Path) -> EventAccumulator:
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0, "histograms": 0})
-    events.Reload()  # type: ignore[no-untyped-call]
+    events.Reload()
     return events
 
 
@@ -32,12 +32,12 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> EventAccumulator:
 
 
 def tags(log: EventAccumulator) -> set[str]:
-    found = log.Tags()  # type: ignore[no-untyped-call]
+    found = log.Tags()
     return {*found["scalars"], *found["histograms"]}
 
 
 def values(log: EventAccumulator, tag: str) -> dict[int, float]:
-    return {event.step: event.value for event in log.Scalars(tag)}  # type: ignore[no-untyped-call]
+    return {event.step: event.value for event in log.Scalars(tag)}
 
 
 def test_every_tag_is_written_and_explained(log: EventAccumulator) -> None:
@@ -56,7 +56,7 @@ def test_points_lie_at_the_segments_seen(log: EventAccumulator) -> None:
 
 def test_figures_agree_with_one_another(log: EventAccumulator) -> None:
     for step, mean in values(log, "halting/segments_mean").items():
-        histogram = next(event for event in log.Histograms("halting/segments") if event.step == step)  # type: ignore[no-untyped-call]
+        histogram = next(event for event in log.Histograms("halting/segments") if event.step == step)
         count, total = histogram.histogram_value.num, histogram.histogram_value.sum
         assert mean == pytest.approx(total / count)
         assert 1 <= mean <= BUDGET

@@ -8,6 +8,7 @@ from typing import Any, cast
 import gymnasium as gym
 
 from hrm_agent.agent import HRM
+from hrm_agent.vec_env import registered
 from hrm_env.vector import PuzzleVectorEnv
 
 
@@ -52,7 +53,7 @@ class Trained:
             bad_rows = "skip" if self.skip_bad_rows else "raise"
             options |= {"source": self.source, "rows": self.rows, "bad_rows": bad_rows}
         if self.env:
-            env = cast(PuzzleVectorEnv, gym.make_vec(self.env, **options).unwrapped)
+            env = cast(PuzzleVectorEnv, gym.make_vec(registered(self.env), **options).unwrapped)
         else:
             env = PuzzleVectorEnv(model.puzzles.task or "", **options)
         model.puzzles.require(env, f"{self.checkpoint}: made")

@@ -42,12 +42,15 @@ def load_puzzles(
         ValueError: A file, row or option is not as it should be; the message names it.
         TypeError: An option is unknown.
     """
-    if isinstance(source, Puzzles):
-        return source
     if source == "generated":
         return generated(task, split, num_puzzles, puzzle_seed, generator_options)
     if generator_options:
-        raise TypeError(
-            f"{task.spec.name}: unknown option {next(iter(generator_options))!r} for the CSV source {source!r}"
+        kind = "puzzles in memory" if isinstance(source, Puzzles) else f"the CSV source {source!r}"
+        raise TypeError(f"{task.spec.name}: unknown option {next(iter(generator_options))!r} for {kind}")
+    if not isinstance(source, Puzzles):
+        return read_csv(task, source, rows, bad_rows)
+    if source.inputs.shape[1] != task.spec.seq_len:
+        raise ValueError(
+            f"source: expected puzzles of {task.spec.seq_len} cells ({task.spec.name}), found {source.inputs.shape[1]}"
         )
-    return read_csv(task, source, rows, bad_rows)
+    return source

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,7 +62,7 @@ def _parse(path: Path) -> tuple[Columns, list[Row]]:
     """The columns' positions and the data rows with their line numbers."""
     try:
         data = path.read_bytes()
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8", errors="replace")
+        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8-sig", errors="replace")
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{path}: expected a readable CSV file, plain or gzip ({error})") from error
     reader = csv.reader(io.StringIO(text, newline=""))
@@ -81,17 +82,21 @@ def _slice(rows: str | None) -> slice:
         parts = [int(part) if part else None for part in (rows or ":").split(":")]
         if not 2 <= len(parts) <= 3:
             raise ValueError("a slice has one or two colons")
-        return slice(*parts)
+        found = slice(*parts)
+        found.indices(0)  # refuses a step of 0
+        return found
     except ValueError as error:
         raise ValueError(f"rows: expected a slice such as ':-5000', found {rows!r} ({error})") from error
 
 
 def _encode(task: PuzzleTask, texts: Sequence[str]) -> Tokens:
     """Tokens ``(N, L)`` of texts that all have length L; 255 for a character outside the alphabet."""
-    table = np.full(128, 255, dtype=np.uint8)
-    table[[ord(char) for char in task.alphabet]] = np.arange(1, len(task.alphabet) + 1)
-    codes = np.frombuffer("".join(texts).encode("ascii", errors="replace"), dtype=np.uint8)
-    return table[codes].reshape(len(texts), task.spec.seq_len)
+    letters = [ord(char) for char in task.alphabet]
+    table = np.full(max(letters) + 2, 255, dtype=np.uint8)
+    table[letters] = np.arange(1, len(letters) + 1)
+    codes = np.frombuffer("".join(texts).encode("utf-32-le"), dtype="<u4")
+    tokens: Tokens = table[np.minimum(codes, max(letters) + 1)]
+    return tokens.reshape(len(texts), task.spec.seq_len)
 
 
 def _good_rows(task: PuzzleTask, columns: Columns, table: Sequence[Row]) -> npt.NDArray[np.bool_]:
@@ -128,7 +133,7 @@ def _problem(task: PuzzleTask, columns: Columns, fields: list[str]) -> str:
         except ValueError as error:
             return f"{name}: {error}"
     if rating is not None and not _is_integer(fields[rating]):
-        return f"rating: expected an integer, found {fields[rating]!r}"
+        return f"rating: expected an integer of at most 9 digits, found {fields[rating]!r}"
     asked, answered = fields[question], fields[answer]
     changed = next((i for i, (q, a) in enumerate(zip(asked, answered, strict=True)) if q not in (a, task.blank)), None)
     if changed is not None:
@@ -137,4 +142,4 @@ def _problem(task: PuzzleTask, columns: Columns, fields: list[str]) -> str:
 
 
 def _is_integer(text: str) -> bool:
-    return text.strip().lstrip("-").isdecimal()
+    return re.fullmatch(r"\s*-?[0-9]{1,9}\s*", text) is not None  # fits int32

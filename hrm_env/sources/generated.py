@@ -97,7 +97,7 @@ def _read(path: Path) -> tuple[npt.NDArray[Any], ...] | None:
         problem = "its checksum does not match"
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, EOFError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         problem = str(error)
     warnings.warn(f"{path}: damaged ({problem}); its puzzles are made again", stacklevel=2)
     return None

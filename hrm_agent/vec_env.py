@@ -24,7 +24,7 @@ from hrm_env import registered_ids
 from hrm_env.actions import checked, pack
 from hrm_env.rules import HALT_REASONS
 from hrm_env.task import PuzzleBatch
-from hrm_env.vector import PuzzleVectorEnv
+from hrm_env.vector import PuzzleVectorEnv, to_numpy
 
 PuzzleEnvironment = GymEnv | VectorEnv[Any, Any, Any]
 
@@ -48,7 +48,7 @@ class NativeVecEnv(VecEnv):
         self._started = time.time()
         observation, info = self.last
         self.reset_infos = [{"solution": row} for row in info["solution"].cpu().numpy()]
-        return _numpy(observation)
+        return to_numpy(observation)
 
     def step_async(self, actions: np.ndarray) -> None:
         """Takes the actions ``(B, L+1)``."""
@@ -61,7 +61,7 @@ class NativeVecEnv(VecEnv):
         self._returns += rewards
         solutions = info["solution"].cpu().numpy()
         infos: list[dict[str, Any]] = [{"solution": row, "TimeLimit.truncated": False} for row in solutions]
-        final_obs, final_info = _numpy(info["final_obs"]), _numpy(info["final_info"])
+        final_obs, final_info = to_numpy(info["final_obs"]), to_numpy(info["final_info"])
         final_info["halt_reason"] = np.array(HALT_REASONS, dtype=object)[final_info["halt_reason"]]
         for slot in np.flatnonzero(dones):
             self.reset_infos[slot] = {"solution": solutions[slot]}
@@ -70,7 +70,7 @@ class NativeVecEnv(VecEnv):
             episode = {"r": float(self._returns[slot]), "l": int(final_info["segments"][slot])}
             infos[slot]["episode"] = episode | {"t": round(time.time() - self._started, 6)}
         self._returns[dones] = 0
-        return _numpy(observation), rewards, dones, infos
+        return to_numpy(observation), rewards, dones, infos
 
     def step_tensors(self, action: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor, dict[str, Any]]:
         """The native step; remembers what it showed last."""
@@ -188,8 +188,3 @@ class PuzzleStream:
         observation, rewards, dones, _ = self.env.step(action.cpu().numpy())
         self._observation = cast(dict[str, np.ndarray], observation)
         return StreamStep(*(torch.as_tensor(array, device=self.device) for array in (rewards, dones)))
-
-
-def _numpy(tensors: dict[str, Tensor]) -> dict[str, Any]:
-    """Copies: what a caller does to them must not reach the environment."""
-    return {key: tensor.cpu().numpy().copy() for key, tensor in tensors.items()}

@@ -85,7 +85,7 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         observation, info = self.reset_tensors(seed[0] if isinstance(seed, list) else seed, options)
         if self.array == "torch":
             return observation, info
-        return _numpy(observation), self._numpy_info(info)
+        return to_numpy(observation), self._numpy_info(info)
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Hands in B answers and decisions ``(B, L+1)``."""
@@ -94,7 +94,7 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         action = torch.from_numpy(checked(actions, self.single_action_space, (self.num_envs,))).to(self.device)
         observation, reward, terminated, truncated, info = self.step_tensors(action)
         rewards = reward.cpu().numpy().astype(np.float64)
-        return _numpy(observation), rewards, terminated.cpu().numpy(), truncated.cpu().numpy(), self._numpy_info(info)
+        return to_numpy(observation), rewards, terminated.cpu().numpy(), truncated.cpu().numpy(), self._numpy_info(info)
 
     def reset_tensors(
         self, seed: int | None = None, options: dict[str, Any] | None = None
@@ -182,15 +182,15 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         """Gymnasium's form: arrays with a mask ``_key`` beside each; final keys only where an episode ended."""
         every = np.ones(self.num_envs, dtype=np.bool_)
         keys = ("solution", "index") if self.rules.order != "once" else ("solution", "index", "active")
-        result = _masked(_numpy({key: info[key] for key in keys}), every)
+        result = _masked(to_numpy({key: info[key] for key in keys}), every)
         if "_final_info" in info and (done := info["_final_info"].cpu().numpy()).any():
-            final = _numpy(info["final_info"])
+            final = to_numpy(info["final_info"])
             del final["active"]
             for array in final.values():
                 array[~done] = 0  # what Gymnasium's own vector environments hold where nothing ended
             final["cell_accuracy"] = final["cell_accuracy"].astype(np.float64)
             final["halt_reason"] = np.array(HALT_REASONS, dtype=object)[final["halt_reason"]]
-            final_obs = _rows(_numpy(info["final_obs"]), done)
+            final_obs = _rows(to_numpy(info["final_obs"]), done)
             result |= _masked({"final_obs": final_obs, "final_info": _masked(final, done)}, done)
         return result
 
@@ -209,8 +209,8 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         )
 
 
-def _numpy(tensors: dict[str, Tensor]) -> dict[str, Any]:
-    """Copies: what a caller does to them must not reach the environment."""
+def to_numpy(tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """Copies on the host: what a caller does to them must not reach the environment."""
     return {key: tensor.cpu().numpy().copy() for key, tensor in tensors.items()}
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 import hrm_env  # noqa: F401  (registers the ids)
 from hrm_agent import HRM
 from hrm_agent.cores import CORES, PuzzleShape, ReasoningCore, make_core
+from hrm_agent.halting import HaltContext, HaltingPolicy
 from hrm_env.vector import PuzzleVectorEnv
 
 COPY = "HRM-Copy-v0"
@@ -62,6 +63,28 @@ def wavering_agent(**options: Any) -> HRM:
         model.policy.core.q_weight.normal_(generator=torch.Generator().manual_seed(1))
         model.policy.core.q_bias.zero_()
     return model
+
+
+class Remembering(HaltingPolicy):
+    """A policy with a memory per row: halts where Q_halt fell since the segment before."""
+
+    name = "remembering"
+
+    def __init__(self) -> None:
+        self.before = torch.zeros(0)
+
+    def reset(self, mask: Tensor) -> None:
+        if self.before.shape != mask.shape:
+            self.before = torch.full(mask.shape, -torch.inf)
+        self.before = torch.where(mask, -torch.inf, self.before)
+
+    def decide(self, context: HaltContext) -> Tensor:
+        fell = context.q_halt < self.before
+        self.before = context.q_halt
+        return fell
+
+    def keep(self, rows: Tensor) -> None:
+        self.before = self.before[rows]
 
 
 def every_puzzle_once(num_envs: int = 8, **options: Any) -> PuzzleVectorEnv:

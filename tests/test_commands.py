@@ -138,6 +138,16 @@ def test_watch_shows_puzzles(run: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "segment 2" not in printed
 
 
+def test_demo_trains_and_then_shows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    assert main(["demo", *TINY, "--out", str(tmp_path)]) == 0
+    trained, shown = capsys.readouterr().out.split("What to type next:")
+    assert "20 test puzzles after 5 optimizer steps" in trained
+    assert shown.count("Puzzle ") == 3
+
+
 def test_every_preset_is_known_by_its_name() -> None:
     for name, preset in PRESETS.items():
         assert parse(["--preset", name], "fit") == preset

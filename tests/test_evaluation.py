@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from agents import BUDGET, every_puzzle_once, native_env, wavering_agent
+from agents import BUDGET, Remembering, every_puzzle_once, native_env, wavering_agent
 
 from hrm_agent import HRM, Evaluation
-from hrm_agent.halting import POLICIES, HaltContext, HaltingPolicy, make
+from hrm_agent.halting import POLICIES, HaltingPolicy
 from hrm_env.grading import cell_accuracy, exact_match
 
 SAMPLES = {"fixed": "fixed:3", "random": "random:0.4", "q-threshold": "q-threshold:0.7"}
@@ -23,27 +23,7 @@ def model() -> HRM:
     return wavering_agent()
 
 
-class Stubborn(HaltingPolicy):
-    """Has a memory per row: halts where Q_halt fell since the segment before."""
-
-    def __init__(self) -> None:
-        self.before = torch.zeros(0)
-
-    def reset(self, mask: torch.Tensor) -> None:
-        if self.before.shape != mask.shape:
-            self.before = torch.full(mask.shape, -torch.inf)
-        self.before = torch.where(mask, -torch.inf, self.before)
-
-    def decide(self, context: HaltContext) -> torch.Tensor:
-        fell = context.q_halt < self.before
-        self.before = context.q_halt
-        return fell
-
-    def keep(self, rows: torch.Tensor) -> None:
-        self.before = self.before[rows]
-
-
-@pytest.mark.parametrize("policy", [*EVERY_POLICY, Stubborn()], ids=[*EVERY_POLICY, "with a memory"])
+@pytest.mark.parametrize("policy", [*EVERY_POLICY, Remembering()], ids=[*EVERY_POLICY, "with a memory"])
 def test_figures_do_not_depend_on_the_number_of_slots(model: HRM, policy: str | HaltingPolicy) -> None:
     one, seven, many = (model.evaluate(every_puzzle_once(slots), policy) for slots in (1, 7, 512))
     for other in (seven, many):
@@ -128,11 +108,11 @@ def test_another_budget(model: HRM) -> None:
 
 
 def test_evaluation_leaves_the_agent_as_it_is(model: HRM) -> None:
-    policy = make("random:0.4")
-    before = model.halting
+    policy, before = Remembering(), model.halting
     first, second = (model.evaluate(every_puzzle_once(), policy) for _ in range(2))
     np.testing.assert_array_equal(first.segments, second.segments)
     assert model.halting is before
+    assert not len(policy.before)  # a sweep works with a copy: its memory is its own
 
 
 @pytest.mark.parametrize("order", ["random", "sequential"])

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from agents import Remembering
 from torch import Tensor
 
 from hrm_agent.cores import Carry
@@ -107,6 +108,18 @@ def test_the_wrapped_policy_is_told_who_begins() -> None:
     policy.reset(mask)
     assert told.begun is not None
     assert torch.equal(told.begun, mask)
+
+
+def test_a_shrinking_batch_keeps_what_was_drawn() -> None:
+    memory = Remembering()
+    policy = exploring(0.5, policy=memory)
+    policy.reset(every())
+    memory.before = torch.arange(ROWS).float()
+    drawn, kept = policy.min_segments, torch.arange(0, ROWS, 7)
+    policy.keep(kept)
+    policy.reset(torch.zeros(len(kept), dtype=torch.bool))
+    assert torch.equal(policy.min_segments, drawn[kept])
+    assert torch.equal(memory.before, kept.float())
 
 
 @pytest.mark.parametrize("epsilon", [-0.1, 1.1, math.nan])

@@ -21,7 +21,7 @@ def _output(q_halt: list[float], q_continue: list[float]) -> SegmentOutput:
 
 def _metrics() -> dict[str, Tensor]:
     """Five rows of two cells: halted right, halted wrong, at the budget right, at the budget wrong, still thinking."""
-    output = _output(q_halt=[2.0, 1.0, -1.0, -2.0, 3.0], q_continue=[0.0] * 5)
+    output = _output(q_halt=[2.0, -3.0, -1.0, -2.0, 3.0], q_continue=[0.0] * 5)
     solution = torch.tensor([[1, 2]] * 5)
     answer = torch.tensor([[1, 2], [1, 1], [1, 2], [2, 1], [1, 2]])
     halt = torch.tensor([True, True, True, True, False])
@@ -30,7 +30,7 @@ def _metrics() -> dict[str, Tensor]:
 
 def test_halting_metrics_by_hand() -> None:
     found = {name: value.tolist() for name, value in _metrics().items()}
-    assert found.pop("q_halt") == pytest.approx(float(torch.tensor([2.0, 1.0, -1.0, -2.0, 3.0]).sigmoid().mean()))
+    assert found.pop("q_halt") == pytest.approx(float(torch.tensor([2.0, -3.0, -1.0, -2.0, 3.0]).sigmoid().mean()))
     assert found == {
         "episodes": 4,
         "segments": 1 + 2 + 4 + 4,
@@ -38,7 +38,7 @@ def test_halting_metrics_by_hand() -> None:
         "cells": 2.5,
         "at_budget": 2,
         "premature": 1,  # the second: by choice, and wrong
-        "q_halt_right": 2,  # the first and the fourth
+        "q_halt_right": 3,  # all but the third
         "segments_histogram": [0, 1, 1, 0, 2],
         "q_continue": 0.5,
     }
@@ -66,7 +66,7 @@ def test_tags_are_means_per_step_and_per_episode() -> None:
     histogram = tags.pop("halting/segments")
     assert isinstance(histogram, Tensor)
     assert histogram.tolist() == [1, 1, 2, 2, 4, 4, 4, 4]
-    q_halt = float(torch.tensor([2.0, 1.0, -1.0, -2.0, 3.0]).sigmoid().mean())
+    q_halt = float(torch.tensor([2.0, -3.0, -1.0, -2.0, 3.0]).sigmoid().mean())
     assert tags == pytest.approx(
         {
             "train/loss": 6.0,
@@ -84,7 +84,7 @@ def test_tags_are_means_per_step_and_per_episode() -> None:
             "halting/at_budget": 0.5,
             "halting/by_choice": 0.5,
             "halting/premature": 0.25,
-            "halting/q_halt_accuracy": 0.5,
+            "halting/q_halt_accuracy": 0.75,
         }
     )
 

@@ -8,11 +8,12 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from agents import BUDGET, COPY, every_puzzle_once, native_env, trained_agent, wavering_agent
+from agents import BUDGET, COPY, Remembering, every_puzzle_once, native_env, trained_agent, wavering_agent
 from numpy.typing import NDArray
 from torch import Tensor
 
 from hrm_agent import HRM
+from hrm_agent.halting import HaltingPolicy
 from hrm_env.actions import unpack
 from hrm_env.vector import PuzzleVectorEnv
 
@@ -37,9 +38,9 @@ def swept_answers(env: PuzzleVectorEnv, model: HRM) -> tuple[Any, NDArray[np.int
     return model.evaluate(env), answers
 
 
-@pytest.mark.parametrize("text", ["q-compare", "q-threshold:0.7", "fixed:3", "random:0.4"])
-def test_a_loop_of_predict_is_evaluate(wavering: HRM, text: str) -> None:
-    wavering.halting = text
+@pytest.mark.parametrize("policy", ["q-compare", "q-threshold:0.7", "fixed:3", "random:0.4", Remembering()])
+def test_a_loop_of_predict_is_evaluate(wavering: HRM, policy: str | HaltingPolicy) -> None:
+    wavering.halting = policy
     swept, answers = swept_answers(every_puzzle_once(num_envs=7), wavering)
     env = gym.make(COPY, split="test", num_puzzles=60, max_segments=BUDGET)
     for index in range(60):
@@ -53,7 +54,7 @@ def test_a_loop_of_predict_is_evaluate(wavering: HRM, text: str) -> None:
         assert np.float32(info["cell_accuracy"]) == swept.cells[index]
         assert (action[:-1] == answers[index]).all()
         assert info["halt_reason"] == ("agent" if action[-1] else "budget")
-    if text != "fixed:3":
+    if policy != "fixed:3":
         assert len(set(swept.segments)) > 1, "the agent does not waver: the test shows little"
 
 

@@ -53,3 +53,8 @@ class Exploration(HaltingPolicy):
     def decide(self, context: HaltContext) -> Tensor:
         """Which rows halt now, ``(B,)`` bool."""
         return self.policy.decide(context) & (context.segment >= self.min_segments)
+
+    def keep(self, rows: Tensor) -> None:
+        """The rows that remain keep their M_min."""
+        self.policy.keep(rows)
+        self.min_segments = self.min_segments[rows]

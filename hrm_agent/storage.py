@@ -78,7 +78,8 @@ def load_agent(
         raise CheckpointError(f"{file}: expected the options of an HRM agent, found others ({error!r})") from error
     if not options.get("halting"):
         raise CheckpointError(f"{file}: saved with a halting policy of your own; expected halting=... to load it")
-    model = cls(env=env, device=device, policy_kwargs=policy_kwargs, _init_setup_model=False, **options)
+    options = {"policy_kwargs": policy_kwargs, **options}
+    model = cls(env=env, device=device, _init_setup_model=False, **options)
     if model.env is not None:
         puzzles.require(model.env, f"{file}: made")
     model.adopt(puzzles, options["n_envs"])

@@ -90,7 +90,7 @@ class Fit:
     updates: int = 2000
     warmup_steps: int = 200
     lr_min_ratio: float = 0.1
-    halting: str = "q-compare"
+    halting: str = "q-threshold:0.95"
     exploration: float = 0.1
     exploration_per: Per = "episode"
     evaluate_every: int = 500
@@ -121,6 +121,7 @@ PRESETS: dict[str, Fit] = {
         data=Data(env="HRM-Sudoku-v0", max_segments=16),
         core=HRMConfig(dtype="bfloat16"),
         learner=LearnerConfig(),
+        halting="q-compare",
         batch_size=768,
         updates=26_000,
         warmup_steps=2000,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
@@ -113,6 +114,8 @@ class HRM(BaseAlgorithm):
                 f"found {warmup_steps} and {lr_min_ratio}"
             )
         self.learner_config = LearnerConfig.of(learning_rate=learning_rate, **learning)
+        if halting == "q-compare" and self.learner_config.q_bootstrap == "none":
+            warnings.warn('halting "q-compare" reads Q_continue, which q_bootstrap="none" does not train', stacklevel=2)
         self.warmup_steps, self.lr_min_ratio = warmup_steps, lr_min_ratio
         self.exploration, self.exploration_per, self.compile = exploration, exploration_per, compile
         self._halting_at_start = halting_policies.make(halting)
@@ -307,6 +310,10 @@ class HRM(BaseAlgorithm):
 
     def set_env(self, env: PuzzleEnvironment, force_reset: bool = True) -> None:
         """Goes on with other puzzles of the same sizes; the budget of segments may differ.
+
+        Args:
+            env: The puzzles, in ``n_envs`` slots.
+            force_reset: For SB3's signature; other puzzles always begin anew.
 
         Raises:
             ValueError: The puzzles have other sizes, or there are not ``n_envs`` environments.

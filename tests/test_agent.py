@@ -218,3 +218,8 @@ def test_weights_by_name() -> None:
     assert not same(weights(source), weights(target))
     target.set_parameters(source.get_parameters())
     assert same(weights(source), weights(target))
+
+
+def test_comparing_with_an_untrained_q_value_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match='"q-compare" reads Q_continue, which q_bootstrap="none" does not train'):
+        tiny_agent(q_bootstrap="none", halting="q-compare")

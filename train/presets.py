@@ -87,13 +87,13 @@ class Fit:
     core: HRMConfig = SMALL_CORE
     learner: LearnerConfig = SMALL_LEARNER
     batch_size: int = 64
-    updates: int = 2000
+    updates: int = 1600
     warmup_steps: int = 200
     lr_min_ratio: float = 0.1
     halting: str = "q-threshold:0.95"
     exploration: float = 0.1
     exploration_per: Per = "episode"
-    evaluate_every: int = 500
+    evaluate_every: int = 400
     compile: bool = False
     seed: int = 0
     threads: int = 0

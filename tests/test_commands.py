@@ -102,7 +102,7 @@ def test_evaluate_on_generated_puzzles(run: Path, tmp_path: Path, capsys: pytest
     result = json.loads((run / "result.json").read_text())
     for figure in (figures, result["chosen"]):
         del figure["puzzles_per_second"]
-    assert figures == {"halting": "q-compare", "skipped_rows": 0, **result["chosen"]}
+    assert figures == {"halting": result["options"]["halting"], "skipped_rows": 0, **result["chosen"]}
     assert f"cell_accuracy          {figures['cell_accuracy']:.4f}" in capsys.readouterr().out
 
 

@@ -38,6 +38,13 @@ class EvaluateCallback(BaseCallback):
             self.evaluate()
         return True
 
+    def latest(self) -> dict[str, Any]:
+        """The sweep of the agent as it is now: the last one, unless the agent has learned since."""
+        assert isinstance(self.model, HRM)
+        if self.history and self.history[-1][0] == self.model._n_updates:
+            return self.history[-1][1]
+        return self.evaluate()
+
     def evaluate(self) -> dict[str, Any]:
         """One sweep now, logged and remembered."""
         model = self.model

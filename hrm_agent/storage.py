@@ -72,13 +72,13 @@ def load_agent(
     config, tensors = read_checkpoint(file)
     puzzles = _identity(file, config)
     try:
-        options = {**config["options"], "betas": tuple(config["options"]["betas"]), **overrides}
-        policy_kwargs, progress = config["policy_kwargs"], (config["num_timesteps"], config["updates"])
+        options = {**config["options"], "policy_kwargs": config["policy_kwargs"]}
+        options |= {"betas": tuple(options["betas"]), **overrides}
+        progress = config["num_timesteps"], config["updates"]
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{file}: expected the options of an HRM agent, found others ({error!r})") from error
     if not options.get("halting"):
         raise CheckpointError(f"{file}: saved with a halting policy of your own; expected halting=... to load it")
-    options = {"policy_kwargs": policy_kwargs, **options}
     model = cls(env=env, device=device, _init_setup_model=False, **options)
     if model.env is not None:
         puzzles.require(model.env, f"{file}: made")

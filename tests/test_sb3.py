@@ -74,6 +74,7 @@ def test_our_own_callback_sweeps_and_saves(tmp_path: Path) -> None:
     model = tiny_agent().learn(16 * 20, callback=sweeps)
     assert [updates for updates, _ in sweeps.history] == [10, 20]
     last = sweeps.history[-1][1]
+    assert sweeps.latest() is last  # nothing was learned since: no third sweep
     again = model.evaluate(every_puzzle_once()).summary()
     for summary in (last, again):
         del summary["puzzles_per_second"]

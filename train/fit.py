@@ -87,7 +87,7 @@ def fit(options: Fit) -> Path:
         "options": asdict(options),
         "training_seconds": seconds,
         "updates": model._n_updates,
-        "chosen": sweeps.evaluate(),
+        "chosen": sweeps.latest(),
         "all_segments": model.evaluate(test, halting=f"fixed:{options.data.max_segments}").summary(),
         "history": [{"updates": updates, **summary} for updates, summary in sweeps.history],
     }

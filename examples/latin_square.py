@@ -6,6 +6,7 @@ from torch import Tensor, arange, cat
 
 import hrm_env
 from hrm_agent import HRM
+from hrm_env.puzzles import Puzzles
 from hrm_env.task import PuzzleSpec, PuzzleTask
 
 
@@ -16,13 +17,13 @@ class LatinSquare(PuzzleTask):
         self.alphabet, self.blank = "." + "ABCDEFGH"[:n], "."  # token 0 is PAD, 1 is ".", 2 is "A", ...
         self.spec = PuzzleSpec(f"latin:{n}", height=n, width=n, vocab_size=n + 2)
 
-    def generate(self, count: int, rng: np.random.Generator):  # type: ignore[no-untyped-def]
+    def generate(self, count: int, rng: np.random.Generator) -> Puzzles:
         """A cyclic square with rows and columns shuffled; a third of the cells is blanked."""
         n = self.spec.height
         cyclic = (np.arange(n)[:, None] + np.arange(n)) % n
         solution = np.stack([rng.permutation(cyclic)[:, rng.permutation(n)].ravel() + 2 for _ in range(count)])
         inputs = np.where(rng.random(solution.shape) < 1 / 3, 1, solution)
-        return inputs.astype(np.uint8), solution.astype(np.uint8), np.zeros(count, dtype=np.int32)
+        return Puzzles(inputs.astype(np.uint8), solution.astype(np.uint8))
 
     def satisfies_rules(self, inputs: Tensor, answer: Tensor) -> Tensor:
         """Every sorted row and column must be A, B, C, ..."""

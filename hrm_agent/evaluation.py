@@ -24,7 +24,9 @@ class Evaluation:
 
     Attributes:
         exact: Right where the agent chose to halt, ``(N,)`` bool.
+        valid: The task's own check accepts the answer there, whatever the stored solution, ``(N,)`` bool.
         cells: Share of right cells there, ``(N,)``.
+        answer: The answer there, ``(N, L)`` uint8.
         segments: Segments used, ``(N,)``.
         q_halt: Logit of halting at that segment, ``(N,)``.
         right_by_segment: Right answers after 1, 2, ... M_max segments, where a puzzle keeps the answer it halted with,
@@ -33,7 +35,9 @@ class Evaluation:
     """
 
     exact: npt.NDArray[np.bool_]
+    valid: npt.NDArray[np.bool_]
     cells: npt.NDArray[np.float32]
+    answer: npt.NDArray[np.uint8]
     segments: npt.NDArray[np.int64]
     q_halt: npt.NDArray[np.float32]
     right_by_segment: npt.NDArray[np.int64]
@@ -44,6 +48,7 @@ class Evaluation:
         return {
             "puzzles": len(self.exact),
             "exact": float(self.exact.mean()),
+            "valid": float(self.valid.mean()),
             "cell_accuracy": float(self.cells.mean()),
             "segments_mean": float(self.segments.mean()),
             "segments_median": float(np.median(self.segments)),
@@ -71,7 +76,8 @@ def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) 
     if env.rules.order != "once":
         raise ValueError(f'evaluate: expected an environment made with order="once", found order={env.rules.order!r}')
     count, budget = len(env.rules.puzzles), env.rules.max_segments
-    exact, cells = np.zeros(count, np.bool_), np.zeros(count, np.float32)
+    exact, valid = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
+    cells, answers = np.zeros(count, np.float32), np.zeros((count, env.rules.task.spec.seq_len), np.uint8)
     segments, q_halt = np.zeros(count, np.int64), np.zeros(count, np.float32)
     right = np.zeros(budget, np.int64)
     started = time.perf_counter()
@@ -88,14 +94,17 @@ def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) 
         answer, halt, output = reasoner.think(inputs, observation["puzzle_id"][rows], segment == 0, segment, solution)
         correct = exact_match(answer, solution)
         np.add.at(right, segment[correct & ~halt].cpu().numpy(), 1)
-        done, index = halt.cpu().numpy(), info["index"][rows].cpu().numpy()
-        exact[index[done]] = correct.cpu().numpy()[done]
-        cells[index[done]] = cell_accuracy(answer, solution).cpu().numpy()[done]
-        segments[index[done]] = segment.cpu().numpy()[done] + 1
-        q_halt[index[done]] = output.q_halt.cpu().numpy()[done]
+        done = halt.nonzero().squeeze(1)
+        index = info["index"][rows][done].cpu().numpy()
+        exact[index] = correct[done].cpu().numpy()
+        valid[index] = env.rules.task.check(inputs[done], answer[done]).cpu().numpy()
+        cells[index] = cell_accuracy(answer[done], solution[done]).cpu().numpy()
+        answers[index] = answer[done].cpu().numpy()
+        segments[index] = segment[done].cpu().numpy() + 1
+        q_halt[index] = output.q_halt[done].cpu().numpy()
         action[rows] = pack(answer, halt)
         observation, _, _, _, info = env.step_tensors(action)
     seconds = time.perf_counter() - started
     # a puzzle that halted keeps its answer for all later segments
     right += np.cumsum(np.bincount(segments[exact] - 1, minlength=budget))
-    return Evaluation(exact, cells, segments, q_halt, right, seconds)
+    return Evaluation(exact, valid, cells, answers, segments, q_halt, right, seconds)

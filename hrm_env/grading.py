@@ -8,8 +8,12 @@ from hrm_env.task import PAD_ID
 
 
 def exact_match(answer: Tensor, solution: Tensor) -> Tensor:
-    """Whether every graded position of ``answer (B, L)`` is right: ``(B,)`` bool, the paper's metric."""
-    return ((answer == solution) | (solution == PAD_ID)).all(-1)
+    """Whether every graded position of ``answer (B, L)`` is right: ``(B,)`` bool, the paper's metric.
+
+    Where nothing is graded, because no solution is known, no answer is right.
+    """
+    graded = solution != PAD_ID
+    return ((answer == solution) | ~graded).all(-1) & graded.any(-1)
 
 
 def cell_accuracy(answer: Tensor, solution: Tensor) -> Tensor:

@@ -13,10 +13,12 @@ from gymnasium import spaces
 from torch import Tensor
 
 from hrm_env.actions import action_space
+from hrm_env.easing import check_blanks, fill_in
 from hrm_env.grading import cell_accuracy, exact_match
 from hrm_env.observations import ObservationSizes, observation_space
+from hrm_env.puzzles import Puzzles
 from hrm_env.rewards import REWARDS, Reward
-from hrm_env.sources import Puzzles, load_puzzles
+from hrm_env.sources import load_puzzles
 from hrm_env.task import PuzzleBatch, PuzzleTask
 from hrm_env.tasks import make_task
 
@@ -56,6 +58,9 @@ class EpisodeRules:
         augment: Draw a random symmetric variant of every puzzle.
         order: ``"random"`` draws puzzles independently; ``"sequential"`` goes round in file order; ``"once"`` hands
             out each puzzle once (batched environment only).
+        blank_fraction: Share of a puzzle's blank cells that stay blank, the others are filled in from the solution: a
+            number, or the bounds between which it is drawn for every puzzle.
+        easier: Share of the drawn puzzles that `blank_fraction` is applied to.
     """
 
     task: PuzzleTask
@@ -65,6 +70,8 @@ class EpisodeRules:
     segment_cost: float
     augment: bool
     order: Order
+    blank_fraction: tuple[float, float] = (1.0, 1.0)
+    easier: float = 1.0
 
     @classmethod
     def build(
@@ -76,6 +83,8 @@ class EpisodeRules:
         segment_cost: float = 0.0,
         augment: bool = False,
         order: Order = "random",
+        blank_fraction: float | tuple[float, float] = 1.0,
+        easier: float = 1.0,
         **source_options: Any,
     ) -> EpisodeRules:
         """Rules from the options of ``gym.make``; the rest are those of `hrm_env.sources.load_puzzles`.
@@ -93,13 +102,15 @@ class EpisodeRules:
                 raise ValueError(f"reward: expected one of {', '.join(REWARDS)} or a function, found {reward!r}")
             reward = REWARDS[reward]
         made = make_task(task)
-        return cls(made, load_puzzles(made, **source_options), max_segments, reward, segment_cost, augment, order)
+        blanks = check_blanks(made, blank_fraction, easier)
+        puzzles = load_puzzles(made, **source_options)
+        return cls(made, puzzles, max_segments, reward, segment_cost, augment, order, blanks, easier)
 
     @cached_property
     def observation_space(self) -> spaces.Dict:
         """The space of one observation."""
         spec = self.task.spec
-        sizes = ObservationSizes(spec.seq_len, spec.vocab_size, spec.num_puzzle_ids, self.max_segments)
+        sizes = ObservationSizes(spec.seq_len, spec.vocab_size, len(self.puzzles.names), self.max_segments)
         return observation_space(sizes)
 
     @cached_property
@@ -108,9 +119,14 @@ class EpisodeRules:
         return action_space(self.task.spec.seq_len, self.task.spec.vocab_size)
 
     def tensors(self, device: torch.device | str = "cpu") -> PuzzleBatch:
-        """All puzzles on a device, as stored: ``(N, L)`` uint8, ``(N, L)`` uint8, ``(N,)`` int32."""
+        """All puzzles on a device, as stored: ``(N, L)`` uint8, ``(N, L)`` uint8, ``(N,)`` int32.
+
+        Where each puzzle is handed out once, they are eased here and not when drawn: which cells are filled in then
+        does not depend on the number of slots.
+        """
         arrays = (self.puzzles.inputs, self.puzzles.solution, self.puzzles.puzzle_id)
-        return PuzzleBatch(*(torch.as_tensor(array).to(device) for array in arrays))
+        stored = PuzzleBatch(*(torch.as_tensor(array).to(device) for array in arrays))
+        return self._eased(stored, torch.Generator(device).manual_seed(0)) if self.order == "once" else stored
 
     def chosen(self, index: Any, batch: tuple[int, ...] = ()) -> npt.NDArray[np.int64]:
         """The indices of ``reset(options={"index": ...})`` as int64 array of shape ``batch``.
@@ -126,9 +142,16 @@ class EpisodeRules:
         return array.astype(np.int64)
 
     def draw(self, stored: PuzzleBatch, index: Tensor, generator: torch.Generator) -> PuzzleBatch:
-        """The puzzles of ``index (B,)`` as int64 tokens, each in a random variant where `augment` is set."""
+        """The puzzles of ``index (B,)`` as int64 tokens, eased, each in a random variant where `augment` is set."""
         batch = PuzzleBatch(*(tensor[index].long() for tensor in stored))
+        if self.order != "once":
+            batch = self._eased(batch, generator)
         return self.task.augment(batch, generator) if self.augment else batch
+
+    def _eased(self, batch: PuzzleBatch, generator: torch.Generator) -> PuzzleBatch:
+        if self.blank_fraction == (1.0, 1.0):
+            return batch
+        return fill_in(batch, self.task.blank_id, self.blank_fraction, self.easier, generator)
 
     def grade(self, batch: PuzzleBatch, answer: Tensor, halt: Tensor, segment: Tensor) -> Outcome:
         """Ends the episodes that halt or use up the budget, and pays.

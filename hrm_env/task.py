@@ -12,10 +12,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from hrm_env.puzzles import Puzzles, Tokens
+
 PAD_ID = 0
 """Token of positions outside the puzzle. As a label it means "not graded", for every task."""
-
-Tokens = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,12 @@ class PuzzleSpec:
         height: Rows of the drawn grid.
         width: Columns of the drawn grid.
         vocab_size: Number of tokens V; tokens are ``0..V-1`` and 0 is `PAD_ID`.
-        num_puzzle_ids: Rows of the puzzle-embedding table (1 where all puzzles share one).
     """
 
     name: str
     height: int
     width: int
     vocab_size: int
-    num_puzzle_ids: int = 1
 
     @property
     def seq_len(self) -> int:
@@ -74,7 +72,7 @@ class PuzzleTask(ABC):
     blank: str | None = None
 
     @abstractmethod
-    def generate(self, count: int, rng: np.random.Generator) -> tuple[Tokens, Tokens, npt.NDArray[np.int32]]:
+    def generate(self, count: int, rng: np.random.Generator) -> Puzzles:
         """Makes puzzles.
 
         A subclass may add keyword options (as Sudoku's ``clues``); ``gym.make(id, clues=30)`` passes them on.
@@ -82,9 +80,6 @@ class PuzzleTask(ABC):
         Args:
             count: How many.
             rng: The only source of randomness.
-
-        Returns:
-            Inputs ``(count, L)`` uint8, solutions ``(count, L)`` uint8, difficulty ratings ``(count,)`` int32.
         """
 
     @abstractmethod

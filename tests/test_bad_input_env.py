@@ -12,14 +12,15 @@ from hrm_env.vector import PuzzleVectorEnv
 
 ID = "HRM-Sudoku4x4-v0"
 SMALL: dict[str, Any] = {"num_puzzles": 12, "max_segments": 3}
+FROM_FILE: dict[str, Any] = {"max_segments": 3}
 
 
 def scalar(**options: Any) -> Any:
-    return gym.make(ID, **SMALL | options).unwrapped
+    return gym.make(ID, **(FROM_FILE if "source" in options else SMALL) | options).unwrapped
 
 
 def native(**options: Any) -> Any:
-    return gym.make_vec(ID, num_envs=4, **SMALL | options)
+    return gym.make_vec(ID, num_envs=4, **(FROM_FILE if "source" in options else SMALL) | options)
 
 
 BAD_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
@@ -32,6 +33,14 @@ BAD_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "render_mode": ({"render_mode": "hologram"}, "render_mode: expected one of .*, found 'hologram'"),
     "split": ({"split": "tset"}, r"split: expected one of .*, found 'tset'"),
     "source": ({"source": "nowhere.csv"}, "nowhere.csv: expected a readable CSV file"),
+    "source's option": (
+        {"source": "nowhere.csv", "split": "test"},
+        "unknown option 'split'; the options of",
+    ),
+    "blank_fraction": ({"blank_fraction": 2}, "blank_fraction: expected a number or ascending bounds .*, found 2"),
+    "bounds": ({"blank_fraction": (1, 0)}, r"blank_fraction: expected a number or ascending bounds .*, found \(1, 0\)"),
+    "easier": ({"easier": -1}, "easier: expected a share of 0 to 1, found -1"),
+    "no blanks": ({"task": "copy:4x4", "blank_fraction": 0.5}, "expected 1, as copy:4x4 has no blank cells, found 0.5"),
     "task": ({"task": "chess:8x8"}, "task: expected a PuzzleTask or one of sudoku:.*, found 'chess:8x8'"),
 }
 

@@ -123,8 +123,10 @@ def test_other_orders_are_refused(model: HRM, order: str) -> None:
 
 def test_summary_by_hand() -> None:
     found = Evaluation(
-        exact=np.array([True, False, True, True]),
+        exact=np.array([True, False, True, False]),
+        valid=np.array([True, False, True, True]),
         cells=np.array([1.0, 0.5, 1.0, 1.0], dtype=np.float32),
+        answer=np.zeros((4, 2), dtype=np.uint8),
         segments=np.array([1, 4, 2, 2]),
         q_halt=np.array([0.0, 1.0, -0.5, 3.0], dtype=np.float32),
         right_by_segment=np.array([1, 2, 3, 3]),
@@ -132,12 +134,13 @@ def test_summary_by_hand() -> None:
     )
     assert found.summary() == {
         "puzzles": 4,
-        "exact": 0.75,
+        "exact": 0.5,
+        "valid": 0.75,
         "cell_accuracy": 0.875,
         "segments_mean": 2.25,
         "segments_median": 2.0,
         "segments_p95": pytest.approx(3.7),
-        "q_halt_accuracy": 0.5,  # right on the first and the last
+        "q_halt_accuracy": 0.25,  # right on the first alone
         "accuracy_by_segment": [0.25, 0.5, 0.75, 0.75],
         "puzzles_per_second": 2.0,
     }

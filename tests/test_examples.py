@@ -54,8 +54,8 @@ def test_a_puzzle_of_ones_own_trains(latin_id: str) -> None:
     assert model.evaluate(test).summary()["puzzles"] == 20
 
 
-def test_the_puzzle_of_ones_own_stays_under_40_lines() -> None:
-    assert len((ROOT / "examples" / "latin_square.py").read_text().splitlines()) < 40
+def test_the_puzzle_of_ones_own_stays_within_40_lines() -> None:
+    assert len((ROOT / "examples" / "latin_square.py").read_text().splitlines()) <= 40
 
 
 def test_the_training_loop_without_sb3(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,8 @@ from typing import Any, cast
 import gymnasium as gym
 
 from hrm_agent.vec_env import registered
-from hrm_env.sources import BadRows, Puzzles, load_puzzles
+from hrm_env.puzzles import Puzzles
+from hrm_env.sources import Split, load_puzzles, options_of
 from hrm_env.task import PuzzleTask
 from hrm_env.tasks import make_task
 from hrm_env.vector import PuzzleVectorEnv
@@ -23,20 +24,24 @@ def training_and_test_env(
     task = make_task(gym.spec(registered(data.env)).kwargs["task"])
     train, test = _puzzles(task, data, seed)
     common: dict[str, Any] = {"array": "torch", "device": device, "max_segments": data.max_segments}
-    training = gym.make_vec(data.env, num_envs=batch_size, source=train, augment=data.augment, **common)
+    easing: dict[str, Any] = {"blank_fraction": data.blank_fraction, "easier": data.easier}
+    training = gym.make_vec(data.env, num_envs=batch_size, source=train, augment=data.augment, **easing, **common)
     test_env = gym.make_vec(data.env, num_envs=min(EVALUATION_SLOTS, len(test)), source=test, order="once", **common)
     return cast(PuzzleVectorEnv, training.unwrapped), cast(PuzzleVectorEnv, test_env.unwrapped)
 
 
 def _puzzles(task: PuzzleTask, data: Data, seed: int) -> tuple[Puzzles, Puzzles]:
-    """Training and test puzzles: generated, from two files, or from one whose last rows are held out."""
-    if data.source == "generated":
-        train = load_puzzles(task, split="train", num_puzzles=data.num_puzzles, puzzle_seed=seed)
-        return train, load_puzzles(task, split="test", num_puzzles=data.test_puzzles)
-    bad_rows: BadRows = "skip" if data.skip_bad_rows else "raise"
-    train = load_puzzles(task, data.source, bad_rows=bad_rows)
-    if data.test_source:
-        test = load_puzzles(task, data.test_source, bad_rows=bad_rows)
+    """Training and test puzzles: a source's two splits, two sources, or one whose last rows are held out."""
+    common: dict[str, Any] = {
+        "bad_rows": "skip" if data.skip_bad_rows else None,
+        "min_rating": data.min_rating,
+        "max_rating": data.max_rating,
+    }
+    train = load_part(task, data.source, "train", num_puzzles=data.num_puzzles, seed=seed, **common)
+    if data.test_source or "split" in options_of(task, data.source):
+        test_source = data.test_source or data.source
+        of_generator = data.test_puzzles if test_source == "generated" else None
+        test = load_part(task, test_source, "test", num_puzzles=of_generator, **common)
     else:
         held_out = max(1, min(5000, len(train) // 10))
         train, test = train[:-held_out], train[-held_out:]
@@ -44,3 +49,20 @@ def _puzzles(task: PuzzleTask, data: Data, seed: int) -> tuple[Puzzles, Puzzles]
         if puzzles.skipped:
             print(f"{name} puzzles: {puzzles.skipped} bad rows skipped")
     return train, test[: data.test_puzzles]
+
+
+def load_part(task: PuzzleTask, source: str, split: Split, seed: int = 0, **options: Any) -> Puzzles:
+    """The puzzles of one split, where the source has two, else all.
+
+    Args:
+        task: The puzzle family.
+        source: As `load_puzzles` takes it.
+        split: Which.
+        seed: Of generated puzzles.
+        **options: Those of the source; what is None was not asked for.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    for name, value in (("split", split), ("puzzle_seed", seed)):
+        if name in options_of(task, source):
+            given[name] = value
+    return load_puzzles(task, source, **given)

@@ -18,21 +18,30 @@ class Data:
     Attributes:
         env: Registered id of the puzzle.
         source: "generated", or the path of a CSV file (plain or gzip).
-        test_source: CSV file of the test puzzles; empty to hold out the last tenth of source, at most 5,000.
-        num_puzzles: Generated puzzles to train on.
+        test_source: Source of the test puzzles; empty for the test split of source or, where it has none, the last
+            tenth of its rows, at most 5,000.
+        num_puzzles: Generated puzzles to train on (1,000 unless given).
         test_puzzles: Puzzles to test on, at most.
         max_segments: Budget M_max of an episode.
         augment: Train on random symmetric variants.
+        min_rating: Leave out easier puzzles.
+        max_rating: Leave out harder puzzles.
+        blank_fraction: Bounds of the share of blank cells that stay blank in a training puzzle; others are filled in.
+        easier: Share of the training puzzles that blank_fraction is applied to.
         skip_bad_rows: Skip and count bad CSV rows instead of stopping.
     """
 
     env: str = "HRM-Sudoku6x6-v0"
     source: str = "generated"
     test_source: str = ""
-    num_puzzles: int = 1000
+    num_puzzles: int | None = None
     test_puzzles: int = 1000
     max_segments: int = 8
     augment: bool = True
+    min_rating: int | None = None
+    max_rating: int | None = None
+    blank_fraction: tuple[float, float] = (1.0, 1.0)
+    easier: float = 1.0
     skip_bad_rows: bool = False
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import gymnasium as gym
 
 from hrm_agent.agent import HRM
 from hrm_agent.vec_env import registered
+from hrm_env.tasks import make_task
 from hrm_env.vector import PuzzleVectorEnv
+from train.data import load_part
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,11 @@ class Trained:
     Attributes:
         checkpoint: Folder of a run, or a .zip file.
         source: "generated" (the test split), or the path of a CSV file.
-        rows: Slice of the CSV's rows, such as "-5000:".
-        num_puzzles: Generated puzzles.
+        rows: Slice of a file's rows, such as "-5000:".
+        num_puzzles: Generated puzzles (1,000 unless given).
+        min_rating: Leave out easier puzzles.
+        max_rating: Leave out harder puzzles.
+        blank_fraction: Share of a puzzle's blank cells that stay blank; the others are filled in.
         skip_bad_rows: Skip and count bad CSV rows instead of stopping.
         env: Registered id of the puzzle; empty for the one the checkpoint was trained on.
         halting: Halting policy; empty for the checkpoint's own.
@@ -29,8 +34,11 @@ class Trained:
 
     checkpoint: str
     source: str = "generated"
-    rows: str = ":"
-    num_puzzles: int = 1000
+    rows: str | None = None
+    num_puzzles: int | None = None
+    min_rating: int | None = None
+    max_rating: int | None = None
+    blank_fraction: float = 1.0
     skip_bad_rows: bool = False
     env: str = ""
     halting: str = ""
@@ -40,21 +48,26 @@ class Trained:
         """The agent, and an environment of ``num_envs`` slots that hands out each puzzle once."""
         chosen: dict[str, Any] = {"halting": self.halting} if self.halting else {}
         model = HRM.load(self.checkpoint, device=device, **chosen)
-        options: dict[str, Any] = {
-            "num_envs": num_envs,
-            "max_segments": self.max_segments or model.max_segments,
-            "order": "once",
-            "array": "torch",
-            "device": model.device,
-        }
-        if self.source == "generated":
-            options |= {"split": "test", "num_puzzles": self.num_puzzles}
-        else:
-            bad_rows = "skip" if self.skip_bad_rows else "raise"
-            options |= {"source": self.source, "rows": self.rows, "bad_rows": bad_rows}
-        if self.env:
-            env = cast(PuzzleVectorEnv, gym.make_vec(registered(self.env), **options).unwrapped)
-        else:
-            env = PuzzleVectorEnv(model.puzzles.task or "", **options)
+        task = make_task(gym.spec(registered(self.env)).kwargs["task"] if self.env else model.puzzles.task or "")
+        puzzles = load_part(
+            task,
+            self.source,
+            "test",
+            rows=self.rows,
+            num_puzzles=self.num_puzzles,
+            min_rating=self.min_rating,
+            max_rating=self.max_rating,
+            bad_rows="skip" if self.skip_bad_rows else None,
+        )
+        env = PuzzleVectorEnv(
+            task,
+            min(num_envs, len(puzzles)),
+            source=puzzles,
+            max_segments=self.max_segments or model.max_segments,
+            blank_fraction=self.blank_fraction,
+            order="once",
+            array="torch",
+            device=model.device,
+        )
         model.puzzles.require(env, f"{self.checkpoint}: made")
         return model, env

@@ -1,56 +1,63 @@
-"""Where puzzles come from: made by the task's generator, or read from a CSV file."""
+"""Where puzzles come from. Each kind of source is one reader, whose keyword arguments are the source's options."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
+from hrm_env.puzzles import Puzzles
 from hrm_env.sources.csv_file import BadRows, read_csv
 from hrm_env.sources.generated import Split, generated
-from hrm_env.sources.puzzles import Puzzles
 from hrm_env.task import PuzzleTask
 
-__all__ = ["BadRows", "Puzzles", "Source", "Split", "load_puzzles"]
+__all__ = ["BadRows", "Source", "Split", "load_puzzles", "options_of"]
 
 Source = Literal["generated"] | str | Puzzles
 
 
-def load_puzzles(
-    task: PuzzleTask,
-    source: Source = "generated",
-    *,
-    split: Split = "train",
-    num_puzzles: int = 1000,
-    puzzle_seed: int = 0,
-    rows: str | None = None,
-    bad_rows: BadRows = "raise",
-    **generator_options: Any,
-) -> Puzzles:
+def load_puzzles(task: PuzzleTask, source: Source = "generated", **options: Any) -> Puzzles:
     """Loads the puzzles of an environment.
 
     Args:
         task: The puzzle family.
-        source: ``"generated"``, `Puzzles` in memory, or the path of a CSV file (plain or gzip) with the columns
-            ``question`` and ``answer``, and optionally ``source`` and ``rating``.
-        split: Generated puzzles only: ``"train"`` or ``"test"``, disjoint up to symmetry for all seeds and sizes.
-        num_puzzles: Generated puzzles only: how many.
-        puzzle_seed: Generated puzzles only: the seed.
-        rows: CSV only: a slice of the rows, such as ``":-5000"`` or ``"-5000:"``.
-        bad_rows: CSV only: ``"raise"`` an error at the first bad row, or ``"skip"`` and count them.
-        **generator_options: Passed to the task's ``generate``, such as Sudoku's ``clues``.
+        source: ``"generated"``; the path of a CSV file, plain or gzip; or `Puzzles` in memory.
+        **options: Those of the source's reader: `generated`, `read_csv`.
 
     Raises:
         ValueError: A file, row or option is not as it should be; the message names it.
-        TypeError: An option is unknown.
+        TypeError: The source has no such option.
     """
+    known = options_of(task, source)
+    unknown = next((name for name in options if name not in known), None)
+    if unknown is not None:
+        kind = "puzzles in memory" if isinstance(source, Puzzles) else f"the source {source!r}"
+        text = ", ".join(known) or "none"
+        raise TypeError(f"{task.spec.name}: unknown option {unknown!r}; the options of {kind} are: {text}")
+    return _reader(task, source)(**options)
+
+
+def options_of(task: PuzzleTask, source: Source) -> list[str]:
+    """Names of the options of a source; one with ``split`` holds both training and test puzzles."""
+    parameters = inspect.signature(_reader(task, source)).parameters.values()
+    names = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    if source == "generated":  # those of the task's own generator, after self-evident count and rng
+        names += list(inspect.signature(task.generate).parameters)[2:]
+    return names
+
+
+def _reader(task: PuzzleTask, source: Source) -> Callable[..., Puzzles]:
+    if isinstance(source, Puzzles):
+        return partial(_in_memory, task, source)
     if source == "generated":
-        return generated(task, split, num_puzzles, puzzle_seed, generator_options)
-    if generator_options:
-        kind = "puzzles in memory" if isinstance(source, Puzzles) else f"the CSV source {source!r}"
-        raise TypeError(f"{task.spec.name}: unknown option {next(iter(generator_options))!r} for {kind}")
-    if not isinstance(source, Puzzles):
-        return read_csv(task, source, rows, bad_rows)
-    if source.inputs.shape[1] != task.spec.seq_len:
+        return partial(generated, task)
+    return partial(read_csv, task, source)
+
+
+def _in_memory(task: PuzzleTask, puzzles: Puzzles) -> Puzzles:
+    if puzzles.inputs.shape[1] != task.spec.seq_len:
         raise ValueError(
-            f"source: expected puzzles of {task.spec.seq_len} cells ({task.spec.name}), found {source.inputs.shape[1]}"
+            f"source: expected puzzles of {task.spec.seq_len} cells ({task.spec.name}), found {puzzles.inputs.shape[1]}"
         )
-    return source
+    return puzzles

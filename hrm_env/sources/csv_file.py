@@ -15,14 +15,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hrm_env.sources.puzzles import Puzzles
-from hrm_env.task import PuzzleTask, Tokens
+from hrm_env.puzzles import Puzzles, Tokens
+from hrm_env.task import PuzzleTask
 
 BadRows = Literal["raise", "skip"]
 Row = tuple[int, list[str]]  # line number, fields
 
 
-def read_csv(task: PuzzleTask, path: str | Path, rows: str | None = None, bad_rows: BadRows = "raise") -> Puzzles:
+def read_csv(task: PuzzleTask, path: str | Path, *, rows: str | None = None, bad_rows: BadRows = "raise") -> Puzzles:
     """Reads and checks a CSV file.
 
     Args:
@@ -49,7 +49,6 @@ def read_csv(task: PuzzleTask, path: str | Path, rows: str | None = None, bad_ro
     return Puzzles(
         inputs=_encode(task, [fields[question] for fields in kept]),
         solution=_encode(task, [fields[answer] for fields in kept]),
-        puzzle_id=np.zeros(len(kept), dtype=np.int32),
         rating=np.array([0 if rating is None else int(fields[rating]) for fields in kept], dtype=np.int32),
         skipped=len(table) - len(kept),
     )

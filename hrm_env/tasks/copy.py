@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from hrm_env.task import PuzzleSpec, PuzzleTask, Tokens
+from hrm_env.puzzles import Puzzles
+from hrm_env.task import PuzzleSpec, PuzzleTask
 
 
 class Copy(PuzzleTask):
@@ -24,10 +24,10 @@ class Copy(PuzzleTask):
         self.alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[:symbols]
         self.spec = PuzzleSpec(f"copy:{length}x{symbols}", height=1, width=length, vocab_size=symbols + 1)
 
-    def generate(self, count: int, rng: np.random.Generator) -> tuple[Tokens, Tokens, npt.NDArray[np.int32]]:
-        """Random letters; a rating of 0 for all."""
+    def generate(self, count: int, rng: np.random.Generator) -> Puzzles:
+        """Random letters."""
         letters = rng.integers(1, self.spec.vocab_size, (count, self.spec.seq_len), dtype=np.uint8)
-        return letters, letters.copy(), np.zeros(count, dtype=np.int32)
+        return Puzzles(letters, letters.copy())
 
     def satisfies_rules(self, inputs: Tensor, answer: Tensor) -> Tensor:
         """There is no rule beyond repeating the input."""

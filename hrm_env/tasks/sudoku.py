@@ -7,7 +7,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from hrm_env.task import PuzzleBatch, PuzzleSpec, PuzzleTask, Tokens
+from hrm_env.puzzles import Puzzles, Tokens
+from hrm_env.task import PuzzleBatch, PuzzleSpec, PuzzleTask
 from hrm_env.tasks.sudoku_solver import SudokuSolver
 
 DIGITS = "123456789ABCDEFG"
@@ -39,9 +40,7 @@ class Sudoku(PuzzleTask):
         """Rows and columns of a box."""
         return self.box_height, self.box_width
 
-    def generate(
-        self, count: int, rng: np.random.Generator, clues: int = 0
-    ) -> tuple[Tokens, Tokens, npt.NDArray[np.int32]]:
+    def generate(self, count: int, rng: np.random.Generator, clues: int = 0) -> Puzzles:
         """Makes puzzles with exactly one solution, proved by the solver.
 
         Args:
@@ -50,7 +49,7 @@ class Sudoku(PuzzleTask):
             clues: Exact number of givens; 0 makes minimal puzzles, of which no clue can be spared.
 
         Returns:
-            Inputs ``(count, L)``, solutions ``(count, L)`` and ratings ``(count,)``: the guesses our solver makes.
+            Puzzles whose rating is the number of guesses our solver makes.
 
         Raises:
             ValueError: ``clues`` is out of range, or so low that hardly any grid can be reduced to it.
@@ -71,7 +70,7 @@ class Sudoku(PuzzleTask):
                 raise ValueError(f"clues: only {made} of {tried} grids could be reduced to {clues} clues; ask for more")
         puzzles, grids = (np.concatenate(part)[:count] for part in zip(*kept, strict=True))
         rating = self.solver.search(self.solver.candidates(puzzles), limit=2).guesses
-        return (puzzles + 1).astype(np.uint8), (grids + 1).astype(np.uint8), rating
+        return Puzzles((puzzles + 1).astype(np.uint8), (grids + 1).astype(np.uint8), rating)
 
     def satisfies_rules(self, inputs: Tensor, answer: Tensor) -> Tensor:
         """Every row, column and box holds every digit once."""

@@ -1,0 +1,82 @@
+"""A set of puzzles: arrays in memory, or mapped from files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Tokens = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[np.int32]
+
+BLANK_NAME = "<blank>"
+"""Name of puzzle id 0, which puzzles without an embedding of their own share."""
+
+
+def _none_given() -> Numbers:
+    return np.empty(0, dtype=np.int32)
+
+
+@dataclass(frozen=True)
+class Puzzles:
+    """N puzzles of one family.
+
+    Attributes:
+        inputs: ``(N, L)`` uint8.
+        solution: ``(N, L)`` uint8.
+        rating: Difficulty, ``(N,)`` int32; what it counts depends on the source. Zeros unless given.
+        puzzle_id: Row of the puzzle-embedding table, ``(N,)`` int32. Zeros unless given.
+        group: Which original puzzle a row is a variant of, ``(N,)`` int32, ascending. ``0..N-1`` unless given.
+        names: Name of each puzzle id; their number is the size of the embedding table.
+        skipped: Bad rows left out.
+
+    Raises:
+        ValueError: The arrays do not belong together.
+    """
+
+    inputs: Tokens
+    solution: Tokens
+    rating: Numbers = field(default_factory=_none_given)
+    puzzle_id: Numbers = field(default_factory=_none_given)
+    group: Numbers = field(default_factory=_none_given)
+    names: tuple[str, ...] = (BLANK_NAME,)
+    skipped: int = 0
+
+    def __post_init__(self) -> None:
+        """Fills in the columns that were not given, and checks all."""
+        count = len(self.inputs)
+        zeros, numbers = np.zeros(count, dtype=np.int32), np.arange(count, dtype=np.int32)
+        defaults = {"rating": zeros, "puzzle_id": zeros, "group": numbers}
+        for name, default in defaults.items():
+            if not len(getattr(self, name)):
+                object.__setattr__(self, name, default)
+        if self.inputs.ndim != 2 or self.inputs.shape != self.solution.shape:
+            shapes = f"{self.inputs.shape} and {self.solution.shape}"
+            raise ValueError(f"puzzles: expected inputs and solution of one shape (N, L), found {shapes}")
+        for name in defaults:
+            if getattr(self, name).shape != (count,):
+                raise ValueError(f"puzzles: expected {name} of shape ({count},), found {getattr(self, name).shape}")
+
+    def __len__(self) -> int:
+        """N."""
+        return len(self.inputs)
+
+    def __getitem__(self, rows: slice | npt.NDArray[Any]) -> Puzzles:
+        """The puzzles of a slice (a view of the arrays), of a mask ``(N,)`` or of indices."""
+        columns = {name: getattr(self, name)[rows] for name in ("inputs", "solution", "rating", "puzzle_id", "group")}
+        return replace(self, **columns)
+
+
+def concatenate(parts: Sequence[Puzzles]) -> Puzzles:
+    """All puzzles of several sets that share their puzzle ids, one after another; their groups stay apart."""
+    columns = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("inputs", "solution", "rating", "puzzle_id")
+    }
+    first_group = np.cumsum([0, *(int(part.group[-1]) + 1 if len(part) else 0 for part in parts)])
+    group = np.concatenate([part.group + start for part, start in zip(parts, first_group[:-1], strict=True)])
+    skipped = sum(part.skipped for part in parts)
+    return Puzzles(**columns, group=group.astype(np.int32), names=parts[0].names, skipped=skipped)

@@ -16,7 +16,7 @@ from hrm_agent.agent import HRM
 from hrm_agent.callbacks import EvaluateCallback
 from hrm_env.files import atomic_write
 from hrm_env.vector import PuzzleVectorEnv
-from train.data import training_and_test_env
+from train.environments import training_and_test_env
 from train.presets import PRESETS, Fit
 from train.summary import print_summary
 

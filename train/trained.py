@@ -11,7 +11,7 @@ from hrm_agent.agent import HRM
 from hrm_agent.vec_env import registered
 from hrm_env.tasks import make_task
 from hrm_env.vector import PuzzleVectorEnv
-from train.data import load_part
+from train.environments import load_part
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,9 @@ class LatinSquare(PuzzleTask):
         return (lines == arange(2, self.spec.vocab_size, device=answer.device)).flatten(1).all(-1)
 
 
+hrm_env.register("HRM-Latin-v0", LatinSquare(), max_segments=4, reward="rules")
+
 if __name__ == "__main__":
-    hrm_env.register("HRM-Latin-v0", LatinSquare(), max_segments=4, reward="rules")
     core = {"hidden_size": 64, "num_heads": 2, "h_layers": 1, "l_layers": 1, "mixer": "mlp"}
     model = HRM("HRMPolicy", "HRM-Latin-v0", n_envs=64, learning_rate=2e-3, warmup_steps=50, policy_kwargs=core)
     model.learn(64 * 300, progress_bar=True)

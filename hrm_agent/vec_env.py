@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any, NamedTuple, cast
 
 import gymnasium as gym
@@ -127,19 +128,22 @@ def native(env: VectorEnv[Any, Any, Any]) -> PuzzleVectorEnv:
 
 
 def registered(id: str) -> str:
-    """The id of a puzzle, or ``module:id``, as it is.
+    """The id of a puzzle; of ``module:id``, once the module that registers it is imported.
 
     Raises:
         ValueError: No puzzle is registered under it.
     """
-    known = registered_ids()
+    module, _, name = id.rpartition(":")
     try:
-        found = gym.spec(id).id
-    except gym.error.Error:
+        if module:
+            import_module(module)
+        found = gym.spec(name).id
+    except (ImportError, gym.error.Error):
         found = ""
+    known = registered_ids()
     if found not in known:
-        raise ValueError(f"env: expected a puzzle ({', '.join(known)}), found {id!r}")
-    return id
+        raise ValueError(f"env: expected a puzzle ({', '.join(known)}), or module:id, found {id!r}")
+    return found
 
 
 class StreamStep(NamedTuple):

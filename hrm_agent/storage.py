@@ -74,23 +74,39 @@ def load_agent(
     try:
         options = {**config["options"], "policy_kwargs": config["policy_kwargs"]}
         options |= {"betas": tuple(options["betas"]), **overrides}
-        progress = config["num_timesteps"], config["updates"]
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{file}: expected the options of an HRM agent, found others ({error!r})") from error
+        progress = int(config["num_timesteps"]), int(config["updates"])
+        model = _build(cls, env, device, options, puzzles, file)
+    except CheckpointError:
+        raise
+    except ValueError as error:
+        raise (error if overrides else _others(file, "options of an HRM agent", error)) from error
+    except (KeyError, TypeError, AttributeError, OverflowError, RuntimeError, MemoryError) as error:
+        raise _others(file, "options of an HRM agent", error) from error
+    try:
+        model.policy.load_state_dict(tensors["policy"])
+        restore_optimizers(model.learner.optimizers, tensors["optimizer"])
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise _others(file, "weights of its own options", error) from error
+    model.num_timesteps, model._n_updates = progress
+    return model
+
+
+def _build(
+    cls: type[HRM], env: Any, device: torch.device | str, options: dict[str, Any], puzzles: PuzzleIdentity, file: Path
+) -> HRM:
+    """The agent of these options, its weights at random."""
     if not options.get("halting"):
         raise CheckpointError(f"{file}: saved with a halting policy of your own; expected halting=... to load it")
     model = cls(env=env, device=device, _init_setup_model=False, **options)
     if model.env is not None:
         puzzles.require(model.env, f"{file}: made")
     model.adopt(puzzles, options["n_envs"])
-    try:
-        model.policy.load_state_dict(tensors["policy"])
-        restore_optimizers(model.learner.optimizers, tensors["optimizer"])
-    except (KeyError, RuntimeError, ValueError) as error:
-        problem = textwrap.shorten(str(error), 200)
-        raise CheckpointError(f"{file}: expected the weights of its own options, found others ({problem})") from error
-    model.num_timesteps, model._n_updates = progress
     return model
+
+
+def _others(file: Path, what: str, error: Exception) -> CheckpointError:
+    problem = textwrap.shorten(f"{type(error).__name__}: {error}", 200)
+    return CheckpointError(f"{file}: expected the {what}, found others ({problem})")
 
 
 def _identity(file: Path, config: dict[str, Any]) -> PuzzleIdentity:

@@ -13,6 +13,7 @@ from torch import Tensor
 from hrm_env.actions import checked, unpack
 from hrm_env.rules import HALT_REASONS, EpisodeRules
 from hrm_env.task import PuzzleBatch, PuzzleTask
+from hrm_env.window import Window
 
 Observation = dict[str, Any]
 
@@ -36,15 +37,15 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
 
     Args:
         task: A `PuzzleTask` or the name of a built-in one.
-        render_mode: ``"ansi"`` or ``"rgb_array"``.
+        render_mode: ``"ansi"``, ``"rgb_array"``, or ``"human"``, a window that reset and step draw in by themselves.
         **options: Those of `EpisodeRules.build` and `hrm_env.sources.load_puzzles`.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 2}  # noqa: RUF012
+    metadata: dict[str, Any] = {"render_modes": ["ansi", "human", "rgb_array"], "render_fps": 2}  # noqa: RUF012
     _orders: ClassVar[tuple[str, ...]] = ("random", "sequential")
 
     def __init__(self, task: str | PuzzleTask, *, render_mode: str | None = None, **options: Any) -> None:
-        check_render_mode(render_mode)
+        check_render_mode(render_mode, self.metadata)
         self.rules = EpisodeRules.build(task, **options)
         if self.rules.order not in self._orders:
             raise ValueError(
@@ -60,6 +61,7 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
         self._batch: PuzzleBatch | None = None
         self._answer: Tensor | None = None
         self._previous: Tensor | None = None
+        self._window = Window(self.rules.task.spec.name) if render_mode == "human" else None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -74,6 +76,7 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
         self._batch = self.rules.draw(self._stored, torch.tensor([self._index]), self._generator)
         self._segment = 0
         self._answer = self._previous = None
+        self._show()
         return self._observation(), self._info()
 
     def _next_index(self, options: dict[str, Any]) -> int:
@@ -93,6 +96,7 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
         self._previous, self._answer = self._answer, answer[0]
         self._segment += 1
         outcome = self.rules.grade(self._batch, answer, halt, torch.tensor([self._segment]))
+        self._show()
         info = self._info()
         if outcome.terminated:
             info |= {
@@ -116,23 +120,40 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
         return {"solution": self._batch.solution[0].numpy().copy(), "index": self._index}
 
     def render(self) -> Any:
-        """The puzzle with the newest answer: text for "ansi", a picture ``(H, W, 3)`` uint8 for "rgb_array"."""
+        """The puzzle with the newest answer.
+
+        Returns:
+            Text for "ansi", a picture ``(H, W, 3)`` uint8 for "rgb_array"; None for "human", which shows the picture.
+        """
         if self._batch is None:
             raise gym.error.ResetNeeded("render: expected reset() before the first render")
         inputs, solution = self._batch.inputs[0], self._batch.solution[0]
         if self.render_mode == "ansi":
             return self.rules.task.to_text(inputs, self._answer, solution, self._previous)
-        if self.render_mode == "rgb_array":
-            return self.rules.task.render(inputs, self._answer, solution)
+        if self.render_mode is None:
+            return None
+        picture = self.rules.task.render(inputs, self._answer, solution)
+        if self._window is None:
+            return picture
+        self._window.show(picture, 1 / self.metadata["render_fps"])
         return None
 
+    def _show(self) -> None:
+        if self._window is not None:
+            self.render()
 
-def check_render_mode(render_mode: str | None) -> None:
-    """Refuses a mode that no environment here has.
+    def close(self) -> None:
+        """Closes the window, if there is one."""
+        if self._window is not None:
+            self._window.close()
+
+
+def check_render_mode(render_mode: str | None, metadata: dict[str, Any]) -> None:
+    """Refuses a mode that the environment does not have.
 
     Raises:
-        ValueError: ``render_mode`` is unknown.
+        ValueError: ``render_mode`` is none of those in ``metadata``.
     """
-    known = PuzzleEnv.metadata["render_modes"]
+    known = metadata["render_modes"]
     if render_mode is not None and render_mode not in known:
         raise ValueError(f"render_mode: expected one of {known}, found {render_mode!r}")

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writing files and folders so that a reader never sees half of one."""
 
 from __future__ import annotations
 
@@ -31,3 +31,39 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill, which appears under its name only when the block ends well.
+
+    Args:
+        path: The final name; its parents are made where they are missing.
+
+    Raises:
+        ValueError: The path is taken, unless by an empty folder.
+        OSError: The folder cannot be made or written; nothing is left behind.
+    """
+    path = path.absolute()
+    check_vacant(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as temporary:
+        folder = Path(temporary) / "folder"
+        folder.mkdir()
+        yield folder
+        for written in (file for file in folder.rglob("*") if file.is_file()):
+            with written.open("rb+") as file:
+                os.fsync(file.fileno())
+        os.replace(folder, path)
+
+
+def check_vacant(path: Path) -> None:
+    """Refuses the path of a folder-to-be that is taken.
+
+    Raises:
+        ValueError: It is, and not by an empty folder.
+    """
+    if path.is_dir() and any(path.iterdir()):
+        raise ValueError(f"{path}: expected a new or an empty folder, found one with files")
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{path}: expected a new or an empty folder, found a file")

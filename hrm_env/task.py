@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from hrm_env.puzzles import Puzzles, Tokens
+from hrm_env.style import Style
 
 PAD_ID = 0
 """Token of positions outside the puzzle. As a label it means "not graded", for every task."""
@@ -65,11 +66,13 @@ class PuzzleTask(ABC):
         spec: The sizes.
         alphabet: The characters of tokens 1, 2, ... in text files.
         blank: The character of a cell that the agent must fill, or None where no cell is blank.
+        style: How the cells are drawn.
     """
 
     spec: PuzzleSpec
     alphabet: str
     blank: str | None = None
+    style: Style = Style()
 
     @abstractmethod
     def generate(self, count: int, rng: np.random.Generator) -> Puzzles:
@@ -133,9 +136,9 @@ class PuzzleTask(ABC):
         self, inputs: npt.ArrayLike, answer: npt.ArrayLike | None = None, solution: npt.ArrayLike | None = None
     ) -> npt.NDArray[np.uint8]:
         """A picture ``(H, W, 3)`` uint8 of a puzzle ``(L,)`` and the agent's answer against the solution."""
-        from hrm_env.drawing import draw_grid
+        from hrm_env.drawing import draw_puzzle
 
-        return draw_grid(self, inputs, answer, solution)
+        return draw_puzzle(self, inputs, answer, solution)
 
     def to_text(
         self,
@@ -145,11 +148,15 @@ class PuzzleTask(ABC):
         previous: npt.ArrayLike | None = None,
     ) -> str:
         """Coloured terminal text: givens bold, right green, wrong red, changed since ``previous`` underlined."""
-        from hrm_env.drawing import write_grid
+        from hrm_env.drawing import write_puzzle
 
-        return write_grid(self, inputs, answer, solution, previous)
+        return write_puzzle(self, inputs, answer, solution, previous)
 
     @property
     def boxes(self) -> tuple[int, int]:
         """Rows and columns between the thick lines of a drawing; the whole grid unless the task has boxes."""
         return self.spec.height, self.spec.width
+
+    def conflicts(self, answer: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+        """The cells ``(L,)`` at which an answer ``(L,)`` breaks a rule, to be marked in drawings; by default none."""
+        return np.zeros(len(answer), dtype=np.bool_)

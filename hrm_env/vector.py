@@ -44,6 +44,7 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
 
     metadata: dict[str, Any] = {  # noqa: RUF012
         **PuzzleEnv.metadata,
+        "render_modes": ["ansi", "rgb_array"],  # a window shows one puzzle
         "autoreset_mode": AutoresetMode.SAME_STEP,
     }
 
@@ -61,7 +62,7 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
             raise ValueError(f"array: expected 'numpy' or 'torch', found {array!r}")
         if num_envs < 1:
             raise ValueError(f"num_envs: expected at least 1, found {num_envs}")
-        check_render_mode(render_mode)
+        check_render_mode(render_mode, self.metadata)
         self.rules = EpisodeRules.build(task, **options)
         self.num_envs, self.array, self.device, self.render_mode = num_envs, array, torch.device(device), render_mode
         self.single_observation_space = self.rules.observation_space

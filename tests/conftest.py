@@ -9,6 +9,7 @@ import torch
 
 _CACHE = tempfile.TemporaryDirectory(prefix="hrm-env-cache-")
 os.environ["HRM_ENV_CACHE"] = _CACHE.name  # before anything is generated, and for subprocesses, too
+os.environ["SDL_VIDEODRIVER"] = "dummy"  # windows without a screen
 torch.set_num_threads(1)
 
 

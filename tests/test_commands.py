@@ -157,10 +157,13 @@ def test_every_preset_is_known_by_its_name() -> None:
 
 
 BAD = {
-    "no such command": (["train"], "expected a command of fit, evaluate, watch, demo, found 'train'"),
+    "no such command": (["train"], "expected a command of fit, evaluate, watch, demo, data, found 'train'"),
     "preset": (["fit", "--preset", "nope"], "--preset: expected one of sudoku6x6, .*, found 'nope'"),
     "missing preset": (["fit", "--preset"], "--preset: expected one of .*, found ''"),
-    "environment": (["fit", "--env", "CartPole-v1"], r"env: expected a puzzle \(.*\), found 'CartPole-v1'"),
+    "environment": (
+        ["fit", "--env", "CartPole-v1"],
+        r"env: expected a puzzle \(.*\), or module:id, found 'CartPole-v1'",
+    ),
     "source": (["fit", "--source", "{tmp}/no.csv"], ".*/no.csv: expected a readable CSV file"),
     "halting": (["fit", *TINY, "--halting", "never"], "halting: expected one of .* found 'never'"),
     "out": (["fit", *TINY, "--out", "{tmp}/file/run"], "tensorboard_log: expected a writable folder"),
@@ -173,7 +176,7 @@ BAD = {
     ),
     "unknown puzzle": (
         ["evaluate", "--checkpoint", "{run}", "--env", "HRM-Nope-v0"],
-        r"env: expected a puzzle \(.*\), found 'HRM-Nope-v0'",
+        r"env: expected a puzzle \(.*\), or module:id, found 'HRM-Nope-v0'",
     ),
     "json": (
         ["evaluate", "--checkpoint", "{run}", "--num-puzzles", "3", "--json", "{tmp}/file/a.json"],

@@ -1,4 +1,4 @@
-"""Drawings: what each kind of cell looks like, as text and as a picture."""
+"""Drawings of written puzzles: what each kind of cell looks like, as text and as a picture; sizes and captions."""
 
 import re
 from typing import Any
@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 import torch
 
+from hrm_env.drawing import RED, Line, side_by_side, with_caption
+from hrm_env.task import PuzzleTask
 from hrm_env.tasks import make_task
+from hrm_env.tasks.maze import Maze
 from hrm_env.tasks.sudoku import Sudoku
 
 TASK = Sudoku(2, 2)
 QUESTION = TASK.encode("1..34..2........")
 SOLUTION = TASK.encode("1243431234212134")
-GREEN, RED, BLUE = (26, 127, 55), (207, 34, 46), (9, 105, 218)
-GREY, PALE_RED = (234, 237, 240), (255, 225, 222)
+GREEN_INK, RED_INK, BLUE_INK = (26, 127, 55), (207, 34, 46), (9, 105, 218)
+WHITE, GREY, PALE_RED, ORANGE = (255, 255, 255), (234, 237, 240), (255, 225, 222), (255, 216, 168)
 
 
 def changed(tokens: np.ndarray, cell: int, token: int) -> np.ndarray:
@@ -30,6 +33,13 @@ def cells(text: str) -> list[tuple[str, str]]:
 
 def plain(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;]+m", "", text)
+
+
+def papers(picture: np.ndarray) -> list[tuple[int, ...]]:
+    """The colour of each of the 4x4 cells, beside its digit."""
+    size = (len(picture) - 20) // 4
+    corners = [10 + size * number + 4 for number in range(4)]
+    return [tuple(map(int, picture[y, x])) for y in corners for x in corners]
 
 
 def share(picture: np.ndarray, colour: tuple[int, int, int]) -> float:
@@ -54,9 +64,12 @@ def test_text_has_a_line_between_all_boxes() -> None:
     [
         (SOLUTION, SOLUTION, 1, ("32", "2")),  # right
         (SOLUTION, SOLUTION, 0, ("1", "1")),  # given, and kept
-        (changed(SOLUTION, 1, 5), SOLUTION, 1, ("31", "4")),  # wrong
+        (changed(QUESTION, 9, 3), SOLUTION, 9, ("31", "2")),  # wrong, though nothing contradicts it
+        (changed(SOLUTION, 1, 5), SOLUTION, 1, ("31;7", "4")),  # wrong, and in conflict
+        (changed(SOLUTION, 1, 5), SOLUTION, 2, ("32;7", "4")),  # right, and in conflict
+        (changed(SOLUTION, 1, 2), SOLUTION, 0, ("1;7", "1")),  # given, and in conflict
         (changed(SOLUTION, 1, 1), SOLUTION, 1, ("31", "·")),  # left blank
-        (changed(SOLUTION, 0, 5), SOLUTION, 0, ("31", "4")),  # a given that the answer changes
+        (changed(SOLUTION, 0, 5), SOLUTION, 0, ("31;7", "4")),  # a given that the answer changes
         (SOLUTION, None, 1, ("34", "2")),  # nobody knows
         (SOLUTION, changed(SOLUTION, 1, 0), 1, ("34", "2")),  # not graded
         (None, SOLUTION, 1, ("2", "·")),  # no answer yet: the solution stays hidden
@@ -68,10 +81,19 @@ def test_text_of_an_answer(answer: Any, solution: Any, cell: int, expected: tupl
 
 def test_text_underlines_what_changed() -> None:
     before = changed(changed(SOLUTION, 1, 5), 0, 3)
-    now = changed(SOLUTION, 2, 2)
+    now = changed(SOLUTION, 2, 1)
     found = cells(TASK.to_text(QUESTION, now, SOLUTION, before))
-    assert found[:4] == [("1;4", "1"), ("32;4", "2"), ("31;4", "1"), ("1", "3")]
+    assert found[:4] == [("1;4", "1"), ("32;4", "2"), ("31;4", "·"), ("1", "3")]
     assert not any(code.endswith(";4") for code, _ in found[3:])
+
+
+def test_conflicts_are_digits_that_stand_again_in_row_column_or_box() -> None:
+    assert not TASK.conflicts(SOLUTION).any()
+    assert not TASK.conflicts(np.ones(16, dtype=np.uint8)).any()  # blanks do not contradict one another
+    rows_columns_boxes = {(0, 3): "1..1............", (1, 13): ".3...........3..", (10, 15): "..........2....2"}
+    for expected, text in rows_columns_boxes.items():
+        assert tuple(np.flatnonzero(TASK.conflicts(TASK.encode(text)))) == expected
+    assert not Maze(3, 3).conflicts(np.full(9, 5)).any()  # nothing by default
 
 
 def test_a_task_without_blanks_shows_the_question_above_the_answer() -> None:
@@ -85,28 +107,36 @@ def test_a_task_without_blanks_shows_the_question_above_the_answer() -> None:
     assert task.render(question).shape == task.render(question, question, question).shape
 
 
-def test_picture_tells_given_right_wrong_and_unknown() -> None:
-    puzzle = TASK.render(QUESTION)
+def test_picture_tells_given_right_wrong_unknown_and_conflict() -> None:
+    question = TASK.render(QUESTION)
     right = TASK.render(QUESTION, SOLUTION, SOLUTION)
-    wrong = TASK.render(QUESTION, changed(SOLUTION, 1, 5), SOLUTION)
+    blank = TASK.render(QUESTION, changed(SOLUTION, 1, 1), SOLUTION)
+    conflict = TASK.render(QUESTION, changed(SOLUTION, 1, 5), SOLUTION)
     unknown = TASK.render(QUESTION, SOLUTION)
-    assert share(puzzle, GREY) > 0.1
-    found = [
-        [share(picture, colour) > 0 for colour in (GREEN, RED, BLUE)] for picture in (puzzle, right, wrong, unknown)
+    givens = [GREY if token > 1 else WHITE for token in QUESTION]
+    assert papers(question) == papers(right) == papers(unknown) == givens
+    assert papers(blank) == [givens[0], PALE_RED, *givens[2:]]
+    assert [cell for cell, paper in enumerate(papers(conflict)) if paper == ORANGE] == [1, 2, 4, 9]
+    inks = [
+        [share(picture, ink) > 0 for ink in (GREEN_INK, RED_INK, BLUE_INK)]
+        for picture in (question, right, conflict, unknown)
     ]
-    assert found == [[False] * 3, [True, False, False], [True, True, False], [False, False, True]]
-    cell = 1 / 16
-    assert 0.5 * cell < share(wrong, PALE_RED) < cell
-    assert share(right, PALE_RED) == 0
+    assert inks == [[False] * 3, [True, False, False], [True, True, False], [False, False, True]]
 
 
-@pytest.mark.parametrize("name", ["sudoku:2x2", "sudoku:2x3", "sudoku:3x3", "sudoku:4x4", "copy:1x2", "copy:33x26"])
-def test_pictures_have_even_sizes_that_fit_a_screen(name: str) -> None:
-    task = make_task(name)
-    picture = task.render(np.ones(task.spec.seq_len, dtype=np.uint8))
-    assert picture.dtype == np.uint8
-    assert picture.shape[0] % 2 == picture.shape[1] % 2 == 0
-    assert max(picture.shape) < 600
+TASKS = ["sudoku:2x2", "sudoku:2x3", "sudoku:3x3", "sudoku:4x4", "copy:1x2", "copy:4x4", "copy:33x26", "arc:30x30"]
+
+
+@pytest.mark.parametrize("task", [*map(make_task, TASKS), Maze(30, 30), Maze(10, 10)], ids=lambda task: task.spec.name)
+def test_pictures_of_a_task_have_one_even_size_that_fits_a_screen(task: PuzzleTask) -> None:
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(0, task.spec.vocab_size, (3, task.spec.seq_len))
+    pictures = [task.render(tokens[0]), task.render(*tokens), task.render(tokens[1], tokens[2]), task.render(tokens[2])]
+    assert len({picture.shape for picture in pictures}) == 1
+    height, width, _ = pictures[0].shape
+    assert height % 2 == width % 2 == 0
+    assert 300 <= max(height, width) <= 900
+    assert all(picture.dtype == np.uint8 for picture in pictures)
 
 
 def test_lists_arrays_and_tensors_draw_the_same() -> None:
@@ -115,3 +145,21 @@ def test_lists_arrays_and_tensors_draw_the_same() -> None:
     lists = [array.tolist() for array in arrays]
     assert TASK.to_text(*arrays) == TASK.to_text(*tensors) == TASK.to_text(*lists)
     assert np.array_equal(TASK.render(*arrays), TASK.render(*tensors))
+    assert np.array_equal(TASK.render(*arrays), TASK.render(*lists))
+
+
+def test_a_caption_stands_below_the_picture() -> None:
+    picture = TASK.render(QUESTION)
+    short, long = (with_caption(picture, [Line("left", text, RED), Line("")]) for text in ("", "a longer text"))
+    assert short.shape == long.shape
+    assert len(short) % 2 == 0
+    assert np.array_equal(long[: len(picture)], picture)
+    assert share(short, RED_INK) == 0
+    halves = np.array_split(long[len(picture) :], 2, axis=1)
+    assert [share(half, RED_INK) > 0 for half in halves] == [False, True]
+
+
+def test_wide_pictures_stand_below_one_another_others_in_a_row() -> None:
+    wide, square = np.zeros((4, 6, 3), dtype=np.uint8), np.zeros((6, 6, 3), dtype=np.uint8)
+    assert side_by_side([wide] * 3).shape == (12, 6, 3)
+    assert side_by_side([square] * 3).shape == (6, 18, 3)

@@ -15,6 +15,7 @@ from hrm_agent import halting
 from hrm_agent.cores import Carry, PuzzleShape, ReasoningCore, SegmentOutput, make_core
 from hrm_agent.learning import learner as learner_module
 from hrm_agent.learning.learner import Learner, LearnerConfig, SegmentStep
+from hrm_agent.reference_checkpoint import from_reference_name, read_reference
 from hrm_env.task import PAD_ID, PuzzleBatch
 
 RECORDED = Path(__file__).parents[2] / "shared" / "parity" / "hrm_small.npz"
@@ -22,29 +23,6 @@ pytestmark = pytest.mark.skipif(not RECORDED.exists(), reason="the reference cod
 
 SEGMENTS, STEPS = 4, 10
 UNLABELLED = -100
-
-# the reference code's names of weights, and ours
-RENAMED = {
-    "inner.": "",
-    "H_level.layers": "h_module.blocks",
-    "L_level.layers": "l_module.blocks",
-    "self_attn.qkv_proj": "mixer.qkv",
-    "self_attn.o_proj": "mixer.out",
-    "mlp.gate_up_proj": "feed_forward.gate_up",
-    "mlp.down_proj": "feed_forward.down",
-    "embed_tokens.embedding_weight": "token_embedding",
-    "lm_head": "answer_head",
-    "q_head.weight": "q_weight",
-    "q_head.bias": "q_bias",
-    "H_init": "start_h",
-    "L_init": "start_l",
-}
-
-
-def _translated(name: str) -> str:
-    for theirs, ours in RENAMED.items():
-        name = name.replace(theirs, ours)
-    return name
 
 
 class Recording:
@@ -59,7 +37,9 @@ class Recording:
 
     def group(self, name: str) -> dict[str, Tensor]:
         prefix = f"{name}/"
-        return {_translated(key.removeprefix(prefix)): self[key] for key in self.arrays if key.startswith(prefix)}
+        return {
+            from_reference_name(key.removeprefix(prefix)): self[key] for key in self.arrays if key.startswith(prefix)
+        }
 
     def option(self, name: str) -> Any:
         return self.arrays[f"config/{name}"].item()
@@ -92,7 +72,7 @@ def core(recorded: Recording) -> ReasoningCore:
         positions=recorded.option("pos_encodings"),
         puzzle_positions=0,
     )
-    core.load_state_dict(recorded.group("weights"))
+    core.load_state_dict(read_reference(RECORDED))
     return core
 
 

@@ -1,6 +1,5 @@
-"""Where puzzles come from: the generated splits with their cache, and CSV files."""
+"""Where puzzles come from: the generated splits with their cache, puzzles in memory, and files by their kind."""
 
-import gzip
 import warnings
 from pathlib import Path
 
@@ -10,27 +9,12 @@ import pytest
 
 import hrm_env
 from hrm_env.puzzles import Puzzles
-from hrm_env.sources import load_puzzles
+from hrm_env.sources import load_puzzles, options_of
+from hrm_env.sources.folder import write_folder
 from hrm_env.tasks import make_task
-from hrm_env.tasks.copy import Copy
 from hrm_env.tasks.sudoku import Sudoku
 
 TASK = Sudoku(2, 2)
-HEADER = "source,question,answer,rating"
-QUESTION, ANSWER = "1...3.........1.", "1243342121344312"
-
-
-def csv(folder: Path, *rows: str, header: str = HEADER, name: str = "puzzles.csv") -> Path:
-    path = folder / name
-    path.write_text("\n".join([header, *rows]) + "\n")
-    return path
-
-
-def row(question: str = QUESTION, answer: str = ANSWER, rating: str = "3") -> str:
-    return f"made up,{question},{answer},{rating}"
-
-
-GOOD = row("..43342121344312", "1243342121344312")
 
 
 @pytest.mark.parametrize("id", hrm_env.registered_ids())
@@ -110,101 +94,6 @@ def test_unknown_options_are_refused() -> None:
         load_puzzles(TASK, num_puzzles=0)
 
 
-@pytest.mark.parametrize("compress", [False, True])
-def test_csv_plain_and_gzip(tmp_path: Path, compress: bool) -> None:
-    path = csv(tmp_path, row(QUESTION, rating="7"), GOOD)
-    if compress:
-        path.write_bytes(gzip.compress(path.read_bytes()))
-    puzzles = load_puzzles(TASK, str(path))
-    assert [TASK.decode(tokens) for tokens in puzzles.inputs] == [QUESTION, "..43342121344312"]
-    assert TASK.decode(puzzles.solution[0]) == ANSWER
-    assert puzzles.rating.tolist() == [7, 3]
-
-
-def test_csv_columns_in_any_order_and_rating_optional(tmp_path: Path) -> None:
-    path = csv(tmp_path, f"{ANSWER},{QUESTION}", header="answer,question")
-    puzzles = load_puzzles(TASK, str(path))
-    assert (TASK.decode(puzzles.inputs[0]), puzzles.rating.tolist()) == (QUESTION, [0])
-
-
-def test_csv_as_spreadsheets_write_it(tmp_path: Path) -> None:
-    path = tmp_path / "windows.csv"
-    path.write_text(f"\ufeffquestion,answer\r\n\r\n{QUESTION},{ANSWER}\r\n", newline="")
-    assert len(load_puzzles(TASK, str(path))) == 1
-
-
-def test_csv_of_a_task_with_letters_of_its_own(tmp_path: Path) -> None:
-    task = Copy(4, 3)
-    task.alphabet = "?é→"
-    puzzles = load_puzzles(task, str(csv(tmp_path, "?é→?,?é→?", header="question,answer")))
-    assert puzzles.inputs.tolist() == [[1, 2, 3, 1]]
-    with pytest.raises(ValueError, match=r"line 2: question: expected characters of '\?é→', found 'ü'"):
-        load_puzzles(task, str(csv(tmp_path, "üé→?,üé→?", header="question,answer")))
-
-
-@pytest.mark.parametrize(("rows", "ratings"), [(":", [0, 1, 2, 3]), ("-1:", [3]), (":-1", [0, 1, 2]), ("::2", [0, 2])])
-def test_csv_rows_are_sliced(tmp_path: Path, rows: str, ratings: list[int]) -> None:
-    path = csv(tmp_path, *(row(rating=str(number)) for number in range(4)))
-    assert load_puzzles(TASK, str(path), rows=rows).rating.tolist() == ratings
-
-
-BAD_ROWS = {
-    "short": (row(QUESTION[:-1]), "question: expected 16 characters, found 15"),
-    "character": (row(QUESTION.replace("3", "x")), r"question: expected characters of '.1234', found 'x'"),
-    "unicode": (row(QUESTION.replace("3", "３")), r"question: expected characters of '.1234', found '３'"),
-    "long answer": (row(answer=ANSWER + "1"), "answer: expected 16 characters, found 17"),
-    "changed given": (row(answer="2143342112344312"), "answer: expected the given '1' at cell 1, found '2'"),
-    "broken rules": (row(answer="1423" + ANSWER[4:]), "answer: expected a solution by the rules of sudoku:2x2, found"),
-    "unfinished": (row(answer=ANSWER[:-1] + "."), "answer: expected a solution by the rules of sudoku:2x2, found"),
-    "rating": (row(rating="hard"), "rating: expected an integer of at most 9 digits, found 'hard'"),
-    "rating's sign": (row(rating="--5"), "rating: expected an integer of at most 9 digits, found '--5'"),
-    "rating's size": (row(rating="9" * 11), "rating: expected an integer of at most 9 digits, found '99999999999'"),
-    "columns": (f"made up,{QUESTION}", "expected 4 columns, found 2"),
-}
-
-
-@pytest.mark.parametrize("kind", BAD_ROWS)
-def test_a_bad_row_is_one_error_with_file_line_expectation_and_finding(tmp_path: Path, kind: str) -> None:
-    bad, message = BAD_ROWS[kind]
-    path = csv(tmp_path, GOOD, bad, GOOD)
-    with pytest.raises(ValueError, match=message) as caught:
-        load_puzzles(TASK, str(path))
-    assert str(caught.value).startswith(f"{path}, line 3: ")
-    assert "\n" not in str(caught.value)
-    skipped = load_puzzles(TASK, str(path), bad_rows="skip")
-    assert (len(skipped), skipped.skipped) == (2, 1)
-
-
-def test_bad_files_are_one_error_each(tmp_path: Path) -> None:
-    truncated = tmp_path / "truncated.csv.gz"
-    truncated.write_bytes(gzip.compress((HEADER + "\n" + (row() + "\n") * 50).encode())[:-20])
-    cases = {
-        csv(tmp_path, name="empty.csv"): "expected at least one puzzle, found none",
-        csv(tmp_path, row()[:9], name="all_bad.csv"): "line 2: expected 4 columns, found 2",
-        csv(tmp_path, header="a,b", name="b.csv"): "line 1: expected a header with question and answer, found 'a,b'",
-        truncated: "expected a readable CSV file",
-        tmp_path / "missing.csv": "expected a readable CSV file",
-        tmp_path: "expected a readable CSV file",
-    }
-    for path, message in cases.items():
-        with pytest.raises(ValueError, match=message) as caught:
-            load_puzzles(TASK, str(path))
-        assert str(path) in str(caught.value)
-
-
-def test_bad_csv_options(tmp_path: Path) -> None:
-    path = str(csv(tmp_path, GOOD))
-    for rows in ("all", "5", "1:2:3:4", "::0"):
-        with pytest.raises(ValueError, match=f"rows: expected a slice such as ':-5000', found '{rows}'"):
-            load_puzzles(TASK, path, rows=rows)
-    with pytest.raises(ValueError, match="expected at least one puzzle, found none"):
-        load_puzzles(TASK, path, rows="1:")
-    with pytest.raises(ValueError, match=r"bad_rows: expected one of .*found 'ignore'"):
-        load_puzzles(TASK, path, bad_rows="ignore")  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"unknown option 'clues'; the options of the source '.*' are: rows, bad_rows"):
-        load_puzzles(TASK, path, clues=4)
-
-
 def test_puzzles_in_memory_are_a_source() -> None:
     puzzles = load_puzzles(TASK, num_puzzles=10)
     assert isinstance(puzzles[2:5], Puzzles)
@@ -216,11 +105,39 @@ def test_puzzles_in_memory_are_a_source() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["medium", "sudoku_extreme_1k_real", "test_easy", "test_hard", "train_1k", "train_hard"]
+    ("files", "source", "reader"),
+    [
+        ((), "hub:owner/name", "read_hub"),
+        (("train/dataset.json", "identifiers.json"), "", "read_folder"),
+        (("test/dataset.json",), "", "read_folder"),
+        (("test/dataset.json",), "test", "read_split"),
+        (("one.json", "two.json"), "", "read_arc"),
+        (("one.json",), "one.json", "read_arc"),
+        (("all.json.gz",), "all.json.gz", "read_arc"),
+        (("a.csv",), "a.csv", "read_csv"),
+        (("a.txt.gz",), "a.txt.gz", "read_csv"),
+        (("a.txt",), "", "read_csv"),
+    ],
 )
-def test_real_sudoku_files_load_and_pass_every_check(shared_data: Path, name: str) -> None:
-    task = Sudoku(3, 3)
-    puzzles = load_puzzles(task, str(shared_data / "sudoku" / f"{name}.csv.gz"), rows=":3000")
-    assert len(puzzles) >= 1000
-    for tokens in puzzles.inputs[:50]:
-        assert np.array_equal(task.encode(task.decode(tokens)), tokens)
+def test_each_kind_of_source_has_its_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: tuple[str, ...], source: str, reader: str
+) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    asked: list[tuple[object, str]] = []
+    for place in ("hub.read_hub", "read_folder", "read_split", "arc_json.read_arc", "read_csv"):
+        name = place.split(".")[-1]
+        monkeypatch.setattr(f"hrm_env.sources.{place}", lambda task, path, name=name: asked.append((name, path)))
+    path = source if source.startswith("hub:") else str(tmp_path / source)
+    load_puzzles(TASK, path)
+    assert asked == [(reader, path.removeprefix("hub:"))]
+
+
+def test_the_options_of_a_source_are_those_of_its_reader(tmp_path: Path) -> None:
+    puzzles = load_puzzles(TASK, num_puzzles=4)
+    write_folder(TASK, tmp_path / "built", {"train": puzzles, "test": puzzles[:1]})
+    assert options_of(TASK, str(tmp_path / "built")) == ["split", "rows"]
+    assert options_of(TASK, str(tmp_path / "built" / "test")) == ["rows"]  # holds one split alone
+    assert options_of(TASK, "hub:owner/name") == ["split", *options_of(TASK, "file.csv")]
+    assert [len(load_puzzles(TASK, str(tmp_path / "built"), split=split)) for split in ("train", "test")] == [4, 1]

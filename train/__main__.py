@@ -1,9 +1,11 @@
-"""``python -m train COMMAND``: fit, evaluate, watch, demo."""
+"""``python -m train COMMAND``: fit, evaluate, watch, demo, data."""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
+
+from gymnasium.error import DependencyNotInstalled
 
 import hrm_env  # noqa: F401  (registers the ids)
 
@@ -12,6 +14,7 @@ COMMANDS = {
     "evaluate": "score a checkpoint on every puzzle of a source, once",
     "watch": "see an agent solve puzzles, segment by segment",
     "demo": "train the small default, then watch it",
+    "data": "look at puzzle files, translate them, make them",
 }
 
 
@@ -29,7 +32,7 @@ def main(arguments: list[str]) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         sys.stdout = None
         return 0
-    except (ValueError, TypeError, RuntimeError, OSError) as error:
+    except (ValueError, TypeError, RuntimeError, OSError, DependencyNotInstalled) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

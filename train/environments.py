@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any, cast
 
 import gymnasium as gym
@@ -21,7 +23,7 @@ def training_and_test_env(
     data: Data, batch_size: int, device: str, seed: int
 ) -> tuple[PuzzleVectorEnv, PuzzleVectorEnv]:
     """Batched environments: one to train on in random order, one that hands out every test puzzle once."""
-    task = make_task(gym.spec(registered(data.env)).kwargs["task"])
+    task = task_of(data.env)
     train, test = _puzzles(task, data, seed)
     common: dict[str, Any] = {"array": "torch", "device": device, "max_segments": data.max_segments}
     easing: dict[str, Any] = {"blank_fraction": data.blank_fraction, "easier": data.easier}
@@ -30,18 +32,21 @@ def training_and_test_env(
     return cast(PuzzleVectorEnv, training.unwrapped), cast(PuzzleVectorEnv, test_env.unwrapped)
 
 
+def task_of(env: str) -> PuzzleTask:
+    """The puzzle family of a registered environment."""
+    return make_task(gym.spec(registered(env)).kwargs["task"])
+
+
 def _puzzles(task: PuzzleTask, data: Data, seed: int) -> tuple[Puzzles, Puzzles]:
     """Training and test puzzles: a source's two splits, two sources, or one whose last rows are held out."""
-    common: dict[str, Any] = {
-        "bad_rows": "skip" if data.skip_bad_rows else None,
-        "min_rating": data.min_rating,
-        "max_rating": data.max_rating,
-    }
-    train = load_part(task, data.source, "train", num_puzzles=data.num_puzzles, seed=seed, **common)
-    if data.test_source or "split" in options_of(task, data.source):
-        test_source = data.test_source or data.source
-        of_generator = data.test_puzzles if test_source == "generated" else None
-        test = load_part(task, test_source, "test", num_puzzles=of_generator, **common)
+    bad_rows = "skip" if data.skip_bad_rows else None
+    options = {"bad_rows": bad_rows} | options_from(data.option)
+    train = load_part(task, data.source, "train", seed, num_puzzles=data.num_puzzles, **options)
+    if data.test_source:
+        test = load_part(task, data.test_source, "test", bad_rows=bad_rows)
+    elif "split" in options_of(task, data.source):
+        count = data.test_puzzles if data.source == "generated" else None
+        test = load_part(task, data.source, "test", num_puzzles=count, **options)
     else:
         held_out = max(1, min(5000, len(train) // 10))
         train, test = train[:-held_out], train[-held_out:]
@@ -49,6 +54,24 @@ def _puzzles(task: PuzzleTask, data: Data, seed: int) -> tuple[Puzzles, Puzzles]
         if puzzles.skipped:
             print(f"{name} puzzles: {puzzles.skipped} bad rows skipped")
     return train, test[: data.test_puzzles]
+
+
+def options_from(texts: Sequence[str]) -> dict[str, Any]:
+    """Options of a source from the command line, each ``name=value``; numbers, true, false and null are themselves.
+
+    Raises:
+        ValueError: A text is not of that form.
+    """
+    options = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"--option: expected name=value, found {text!r}")
+        try:
+            options[name.replace("-", "_")] = json.loads(value)
+        except json.JSONDecodeError:
+            options[name.replace("-", "_")] = value
+    return options
 
 
 def load_part(task: PuzzleTask, source: str, split: Split, seed: int = 0, **options: Any) -> Puzzles:

@@ -11,7 +11,11 @@ from typing import Annotated, Any
 import torch
 import tyro
 
+from hrm_agent.evaluation import Evaluation
+from hrm_env.arc_voting import score, vote, write_submission
 from hrm_env.files import atomic_write
+from hrm_env.puzzles import Puzzles
+from hrm_env.tasks.arc import Arc
 from train.trained import Trained
 
 
@@ -24,12 +28,14 @@ class Evaluate(Trained):
         threads: CPU threads; 0 for all cores.
         device: "auto", "cpu" or "cuda".
         json_out: Write the figures to this file, too.
+        submission: ARC only: write the two best answers to each test to this file, as ARC Prize takes it.
     """
 
     batch_size: int = 256
     threads: int = 0
     device: str = "auto"
     json_out: Annotated[str, tyro.conf.arg(name="json")] = ""
+    submission: str = ""
 
 
 def main(arguments: list[str]) -> None:
@@ -37,13 +43,26 @@ def main(arguments: list[str]) -> None:
     options = tyro.cli(Evaluate, args=arguments, prog="python -m train evaluate")
     torch.set_num_threads(options.threads or os.cpu_count() or 1)
     model, env = options.load(options.batch_size, options.device)
+    if options.submission and not isinstance(env.rules.task, Arc):
+        raise ValueError(f"--submission: expected puzzles of ARC, found {env.rules.task.spec.name}")
     skipped = env.rules.puzzles.skipped
-    summary = {"halting": model.halting.name, "skipped_rows": skipped, **model.evaluate(env).summary()}
+    evaluation = model.evaluate(env)
+    summary = {"halting": model.halting.name, "skipped_rows": skipped, **evaluation.summary()}
+    if isinstance(env.rules.task, Arc):
+        summary |= _voted(env.rules.task, env.rules.puzzles, evaluation, options.submission)
     for name, value in summary.items():
         print(f"{name:22} {_text(value)}")
     if options.json_out:
         with atomic_write(Path(options.json_out)) as file:
             file.write(json.dumps(summary, indent=2).encode())
+
+
+def _voted(task: Arc, puzzles: Puzzles, evaluation: Evaluation, submission: str) -> dict[str, float]:
+    """The figures of the vote over the variants of every ARC task; writes the submission where it has a name."""
+    candidates = vote(task, puzzles, evaluation.answer, evaluation.q_halt)
+    if submission:
+        write_submission(Path(submission), candidates)
+    return score(task, puzzles, candidates)
 
 
 def _text(value: Any) -> str:

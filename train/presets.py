@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import torch
+from tyro.conf import UseAppendAction
 
 from hrm_agent.cores.hrm import HRMConfig, Precision
 from hrm_agent.halting.exploration import Per
@@ -17,15 +19,14 @@ class Data:
 
     Attributes:
         env: Registered id of the puzzle.
-        source: "generated", or the path of a CSV file (plain or gzip).
+        source: "generated", a CSV file (plain or gzip), a built folder, ARC tasks (.json), or hub:owner/name.
         test_source: Source of the test puzzles; empty for the test split of source or, where it has none, the last
             tenth of its rows, at most 5,000.
         num_puzzles: Generated puzzles to train on (1,000 unless given).
         test_puzzles: Puzzles to test on, at most.
         max_segments: Budget M_max of an episode.
         augment: Train on random symmetric variants.
-        min_rating: Leave out easier puzzles.
-        max_rating: Leave out harder puzzles.
+        option: name=value, an option of source, such as min_rating=20, clues=24 or augmentations=100.
         blank_fraction: Bounds of the share of blank cells that stay blank in a training puzzle; others are filled in.
         easier: Share of the training puzzles that blank_fraction is applied to.
         skip_bad_rows: Skip and count bad CSV rows instead of stopping.
@@ -38,8 +39,7 @@ class Data:
     test_puzzles: int = 1000
     max_segments: int = 8
     augment: bool = True
-    min_rating: int | None = None
-    max_rating: int | None = None
+    option: Annotated[tuple[str, ...], UseAppendAction] = ()
     blank_fraction: tuple[float, float] = (1.0, 1.0)
     easier: float = 1.0
     skip_bad_rows: bool = False
@@ -124,6 +124,14 @@ PRESETS: dict[str, Fit] = {
         learner=replace(SMALL_LEARNER, learning_rate=2e-3),
         updates=4000,
         evaluate_every=1000,
+    ),
+    "maze10x10": Fit(
+        preset="maze10x10",
+        data=Data(env="HRM-Maze10x10-v0", num_puzzles=4000, augment=False),
+        core=replace(SMALL_CORE, mixer="attention"),
+        learner=replace(SMALL_LEARNER, learning_rate=1e-3),
+        updates=3000,
+        evaluate_every=750,
     ),
     "sudoku9-paper": Fit(
         preset="sudoku9-paper",

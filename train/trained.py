@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-import gymnasium as gym
+from tyro.conf import UseAppendAction
 
 from hrm_agent.agent import HRM
-from hrm_agent.vec_env import registered
 from hrm_env.tasks import make_task
 from hrm_env.vector import PuzzleVectorEnv
-from train.environments import load_part
+from train.environments import load_part, options_from, task_of
 
 
 @dataclass(frozen=True)
@@ -20,11 +19,11 @@ class Trained:
 
     Attributes:
         checkpoint: Folder of a run, or a .zip file.
-        source: "generated" (the test split), or the path of a CSV file.
+        source: "generated", a CSV file, a built folder, ARC tasks (.json), or hub:owner/name; of a source with two
+            splits the test puzzles.
         rows: Slice of a file's rows, such as "-5000:".
         num_puzzles: Generated puzzles (1,000 unless given).
-        min_rating: Leave out easier puzzles.
-        max_rating: Leave out harder puzzles.
+        option: name=value, an option of source, such as min_rating=20, unique=true or augmentations=100.
         blank_fraction: Share of a puzzle's blank cells that stay blank; the others are filled in.
         skip_bad_rows: Skip and count bad CSV rows instead of stopping.
         env: Registered id of the puzzle; empty for the one the checkpoint was trained on.
@@ -36,8 +35,7 @@ class Trained:
     source: str = "generated"
     rows: str | None = None
     num_puzzles: int | None = None
-    min_rating: int | None = None
-    max_rating: int | None = None
+    option: Annotated[tuple[str, ...], UseAppendAction] = ()
     blank_fraction: float = 1.0
     skip_bad_rows: bool = False
     env: str = ""
@@ -48,16 +46,15 @@ class Trained:
         """The agent, and an environment of ``num_envs`` slots that hands out each puzzle once."""
         chosen: dict[str, Any] = {"halting": self.halting} if self.halting else {}
         model = HRM.load(self.checkpoint, device=device, **chosen)
-        task = make_task(gym.spec(registered(self.env)).kwargs["task"] if self.env else model.puzzles.task or "")
+        task = task_of(self.env) if self.env else make_task(model.puzzles.task or "")
         puzzles = load_part(
             task,
             self.source,
             "test",
             rows=self.rows,
             num_puzzles=self.num_puzzles,
-            min_rating=self.min_rating,
-            max_rating=self.max_rating,
             bad_rows="skip" if self.skip_bad_rows else None,
+            **options_from(self.option),
         )
         env = PuzzleVectorEnv(
             task,

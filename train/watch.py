@@ -1,62 +1,118 @@
-"""``python -m train watch``: see an agent solve puzzles in the terminal, segment by segment."""
+"""``python -m train watch``: see an agent solve puzzles, segment by segment."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 
 import torch
 import tyro
 
-from hrm_agent.agent import HRM
-from hrm_agent.reasoning import Reasoner
-from hrm_env.grading import exact_match
-from hrm_env.vector import PuzzleVectorEnv
+from hrm_env.drawing import GREEN, RED, Line, Picture, with_caption
+from hrm_env.task import PuzzleTask
+from hrm_env.window import Window
+from train.film import film_writer
+from train.frames import Frame, frames
 from train.trained import Trained
+
+Outlet = Callable[[PuzzleTask, Iterable[Frame]], None]
+
+_LAST = 4  # the answer that is handed in stands so many times longer
 
 
 @dataclass(frozen=True)
 class Watch(Trained):
-    """See an agent solve puzzles in the terminal, segment by segment.
+    """See an agent solve puzzles, segment by segment.
 
     Attributes:
         puzzles: How many to show.
         first: Number of the first one.
         pause: Seconds between segments.
+        to: Where to: "terminal", "window", or a file .gif or .mp4.
     """
 
     puzzles: int = 3
     first: int = 0
     pause: float = 0.5
+    to: str = "terminal"
 
 
 def main(arguments: list[str]) -> None:
     """Parses the options and shows the puzzles."""
     options = tyro.cli(Watch, args=arguments, prog="python -m train watch")
+    if options.puzzles < 1:
+        raise ValueError(f"--puzzles: expected at least 1, found {options.puzzles}")
+    if options.pause < 0:
+        raise ValueError(f"--pause: expected at least 0, found {options.pause}")
     torch.set_num_threads(1)
+    show = outlet(options.to, options.pause)
     model, env = options.load(num_envs=1)
     count = len(env.rules.puzzles)
     if not 0 <= options.first < count:
         raise ValueError(f"--first: expected 0 to {count - 1}, found {options.first}")
-    for index in range(options.first, min(options.first + options.puzzles, count)):
-        watch(model, env, index, options.pause)
+    shown = range(options.first, min(options.first + options.puzzles, count))
+    show(env.rules.task, chain.from_iterable(frames(model, env, index) for index in shown))
 
 
-def watch(model: HRM, env: PuzzleVectorEnv, index: int, pause: float) -> None:
-    """Prints puzzle ``index`` and the agent's answer after every segment until it halts."""
-    task, budget = env.rules.task, env.rules.max_segments
-    inputs, solution, puzzle_id = (tensor[index : index + 1].long() for tensor in env.rules.tensors())
-    print(f"\nPuzzle {index}\n{task.to_text(inputs[0])}")
-    reasoner = Reasoner(model.policy.acting_core, model.halting, budget, batch_size=1)
-    previous = None
-    for segment in range(budget):
-        time.sleep(pause)
-        used = torch.tensor([segment])
-        answer, halt, output = reasoner.think(inputs, puzzle_id, used == 0, used, solution)
-        belief = f"Q halt {output.q_halt.sigmoid().item():.2f}, continue {output.q_continue.sigmoid().item():.2f}"
-        print(f"\nsegment {segment + 1} of {budget}: {belief}{', halts' if halt else ''}")
-        print(task.to_text(inputs[0], answer[0], solution[0], previous))
-        previous = answer[0]
-        if halt:
-            print("solved" if exact_match(answer, solution) else "not solved")
+def outlet(to: str, pause: float) -> Outlet:
+    """What shows frames at the place that ``--to`` names, ``pause`` seconds each."""
+    if to == "terminal":
+        return lambda task, shown: _print(task, shown, pause)
+    if to == "window":
+        window = Window("hrm-gym")
+        return lambda task, shown: _show(task, shown, pause, window)
+    path, write = Path(to), film_writer(Path(to))
+
+    def save(task: PuzzleTask, shown: Iterable[Frame]) -> None:
+        film = [(captioned(task, frame), _seconds(frame, pause)) for frame in shown]
+        write(film)
+        print(f"{path}: {len(film)} frames")
+
+    return save
+
+
+def _print(task: PuzzleTask, shown: Iterable[Frame], pause: float) -> None:
+    for frame in shown:
+        if frame.answer is None:
+            print(f"\nPuzzle {frame.index}")
+        else:
+            time.sleep(pause)
+            print(f"\nsegment {frame.segment} of {frame.budget}: {_belief(frame)}{', halts' if frame.halted else ''}")
+        solution = None if frame.answer is None else frame.solution
+        print(task.to_text(frame.inputs, frame.answer, solution, frame.previous))
+        if frame.halted:
+            print(frame.verdict)
+
+
+def _show(task: PuzzleTask, shown: Iterable[Frame], pause: float, window: Window) -> None:
+    for frame in shown:
+        window.show(captioned(task, frame), _seconds(frame, pause))
+        if window.closed:
             return
+    window.wait()
+    window.close()
+
+
+def _seconds(frame: Frame, pause: float) -> float:
+    return pause * (_LAST if frame.halted else 1)
+
+
+def _belief(frame: Frame) -> str:
+    return f"Q halt {frame.q_halt:.2f}, continue {frame.q_continue:.2f}"
+
+
+def captioned(task: PuzzleTask, frame: Frame) -> Picture:
+    """The picture of a frame, with what the agent believes and does below it."""
+    picture = task.render(frame.inputs, frame.answer, frame.solution)
+    belief = "" if frame.answer is None else _belief(frame)
+    verdict = f"halts: {frame.verdict}" if frame.halted else ""
+    return with_caption(
+        picture,
+        [
+            Line(f"Puzzle {frame.index}", f"segment {frame.segment} of {frame.budget}"),
+            Line(belief, verdict, GREEN if frame.solved else RED),
+        ],
+    )

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import Any, Literal, NamedTuple, cast, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from hrm_agent.cores.core import Carry, ReasoningCore, SegmentOutput
 from hrm_agent.halting.policy import HaltingPolicy
 from hrm_agent.halting.session import HaltingSession
+from hrm_agent.learning.average import WeightAverage
 from hrm_agent.learning.losses import TOKEN_LOSSES, answer_loss
 from hrm_agent.learning.metrics import halting_metrics
 from hrm_agent.learning.optim import OPTIMIZERS, SparseSignSGD, split_parameters
@@ -43,7 +43,8 @@ class LearnerConfig:
             (reference code); ``"next-step"``, the step that is taken anyway: the stored Q-head input of the segment
             before is updated toward the values just computed; ``"none"``, no continue loss.
         max_grad_norm: Clip the gradient's norm; None, the paper's choice, leaves it.
-        ema: Decay of an exponential moving average of the weights that acts and is evaluated; None for none.
+        ema: Decay of an exponential moving average of the weights that acts and is evaluated; None for none. The
+            puzzle embedding is not averaged.
     """
 
     optimizer: OptimizerName = "adam-atan2"
@@ -136,9 +137,7 @@ class Learner:
             embedding_lr = config.learning_rate if config.puzzle_embedding_lr is None else config.puzzle_embedding_lr
             self.optimizers.append(SparseSignSGD(sparse, lr=embedding_lr, weight_decay=config.weight_decay))
         self.dense = dense
-        self.ema: AveragedModel | None = None
-        if config.ema is not None:
-            self.ema = AveragedModel(core, multi_avg_fn=get_ema_multi_avg_fn(config.ema))  # type: ignore[no-untyped-call]
+        self.ema = None if config.ema is None else WeightAverage(core, config.ema)
         self._previous_q_input: Tensor | None = None
 
     @property
@@ -153,7 +152,7 @@ class Learner:
     @property
     def acting_core(self) -> ReasoningCore:
         """The weights that are evaluated and saved for use: the moving average where there is one."""
-        return self.core if self.ema is None else cast(ReasoningCore, self.ema.module)
+        return self.core if self.ema is None else self.ema.module
 
     def set_learning_rate_factor(self, factor: float) -> None:
         """Scales every group's own full rate (schedules)."""
@@ -229,5 +228,5 @@ class Learner:
         for optimizer in self.optimizers:
             optimizer.step()
         if self.ema is not None:
-            self.ema.update_parameters(self.core)
+            self.ema.update(self.dense)
         return norm

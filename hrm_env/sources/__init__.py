@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources.csv_file import BadRows, read_csv
+from hrm_env.sources.folder import is_folder, is_split, read_folder, read_split
 from hrm_env.sources.generated import Split, generated
 from hrm_env.task import PuzzleTask
 
@@ -22,8 +24,11 @@ def load_puzzles(task: PuzzleTask, source: Source = "generated", **options: Any)
 
     Args:
         task: The puzzle family.
-        source: ``"generated"``; the path of a CSV file, plain or gzip; or `Puzzles` in memory.
-        **options: Those of the source's reader: `generated`, `read_csv`.
+        source: ``"generated"``; ``"hub:owner/name"``, a data set of the Hugging Face hub; the path of a built folder
+            as the HRM reference code writes it, or of one split of it; the path of ARC tasks, a JSON file or a folder
+            of them; the path of a CSV file, plain or gzip; or `Puzzles` in memory.
+        **options: Those of the source's reader: `generated`, `read_hub`, `read_folder`, `read_split`, `read_arc`,
+            `read_csv`.
 
     Raises:
         ValueError: A file, row or option is not as it should be; the message names it.
@@ -52,7 +57,23 @@ def _reader(task: PuzzleTask, source: Source) -> Callable[..., Puzzles]:
         return partial(_in_memory, task, source)
     if source == "generated":
         return partial(generated, task)
-    return partial(read_csv, task, source)
+    if source.startswith("hub:"):
+        from hrm_env.sources.hub import read_hub
+
+        return partial(read_hub, task, source.removeprefix("hub:"))
+    return partial(_file_reader(Path(source)), task, source)
+
+
+def _file_reader(path: Path) -> Callable[..., Puzzles]:
+    if is_split(path):
+        return read_split
+    if is_folder(path):
+        return read_folder
+    if path.name.endswith((".json", ".json.gz")) or any(path.glob("*.json")):
+        from hrm_env.sources.arc_json import read_arc
+
+        return read_arc
+    return read_csv
 
 
 def _in_memory(task: PuzzleTask, puzzles: Puzzles) -> Puzzles:

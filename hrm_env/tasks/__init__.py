@@ -1,12 +1,16 @@
-"""The built-in puzzle families, by name: ``"sudoku:3x3"``, ``"copy:4x4"``."""
+"""The built-in puzzle families, by name: ``"sudoku:3x3"``, ``"maze:30x30"``, ``"copy:4x4"``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hrm_env.task import PuzzleTask
+from hrm_env.tasks.arc import Arc
 from hrm_env.tasks.copy import Copy
+from hrm_env.tasks.maze import Maze
 from hrm_env.tasks.sudoku import Sudoku
 
-_FAMILIES: dict[str, type[Sudoku] | type[Copy]] = {"sudoku": Sudoku, "copy": Copy}
+_FAMILIES: dict[str, Callable[[int, int], PuzzleTask]] = {"sudoku": Sudoku, "maze": Maze, "copy": Copy, "arc": Arc}
 
 
 def make_task(task: str | PuzzleTask) -> PuzzleTask:

@@ -1,0 +1,210 @@
+"""Our core and learner against a clone of the reference code (sapientinc/HRM), at full size, on the CPU in float32.
+
+    git clone https://github.com/sapientinc/HRM /tmp/hrm-reference
+    python -m benchmarks.parity_with_reference --reference /tmp/hrm-reference
+
+Our random weights are written as a checkpoint of the reference code and loaded there. Then both think and both learn,
+on the same puzzles; printed is how far they are apart: largest difference over the largest value. Beside it stands how
+far two cores of ours get apart whose start states differ by rounding.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+from torch import Tensor, nn
+
+from benchmarks.reference_code import ReferenceCode
+from hrm_agent import halting
+from hrm_agent.cores.core import Carry, PuzzleShape
+from hrm_agent.cores.hrm import HRMConfig, HRMCore
+from hrm_agent.learning.learner import Learner, LearnerConfig
+from hrm_agent.reference_checkpoint import from_reference_name
+from hrm_env.task import PAD_ID, PuzzleBatch
+
+SEQ_LEN, VOCAB_SIZE, UNLABELLED = 81, 11, -100
+LEARNING_RATE, EMBEDDING_RATE, BETAS, WEIGHT_DECAY = 1e-4, 1e-2, (0.9, 0.95), 0.1
+ROUNDING = 1e-7
+LOSSES = {"answer_loss": "lm_loss", "halt_loss": "q_halt_loss", "continue_loss": "q_continue_loss"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to compare.
+
+    Attributes:
+        reference: A clone of the reference code.
+        batch_size: Puzzles B.
+        puzzle_ids: Rows of the puzzle embedding.
+        segments: Segments in a row without learning.
+        steps: Training steps.
+        max_segments: The budget of an episode in training; short, so that slots are refilled.
+        threads: CPU threads.
+    """
+
+    reference: Path
+    batch_size: int = 4
+    puzzle_ids: int = 5
+    segments: int = 8
+    steps: int = 10
+    max_segments: int = 4
+    threads: int = 1
+
+
+class Pair:
+    """Our core and the reference code's model with the same weights, and puzzles for both.
+
+    A second core of ours starts from a state that differs by ``ROUNDING``: what the recurrence makes of rounding alone.
+
+    Args:
+        options: What to compare.
+        reference: The reference code.
+        **core_options: Options of our core.
+    """
+
+    def __init__(self, options: Options, reference: ReferenceCode, **core_options: Any) -> None:
+        torch.manual_seed(0)
+        shape = PuzzleShape(SEQ_LEN, VOCAB_SIZE, options.puzzle_ids)
+        self.core, self.options = HRMCore(shape, HRMConfig(**core_options)), options
+        nn.init.normal_(self.core.q_weight, std=0.1)  # what is zero at the start would hide mistakes
+        nn.init.zeros_(self.core.q_bias)
+        if self.core.puzzle_embedding is not None:
+            nn.init.normal_(self.core.puzzle_embedding.weight, std=0.05)
+        self.nudged = copy.deepcopy(self.core)
+        self.nudged.start_h += ROUNDING * torch.randn(len(self.core.start_h))
+        self.theirs = reference.model(self.core, options.batch_size, options.max_segments)
+        self.sign_sgd = reference.sparse_embedding.CastedSparseEmbeddingSignSGD_Distributed
+
+    def their_weights(self) -> dict[str, Tensor]:
+        """The weights of their model under our names."""
+        return {from_reference_name(name): weight for name, weight in self.theirs.state_dict().items()}
+
+    def batch(self, step: int) -> dict[str, Tensor]:
+        """Random puzzles in the reference code's form; some cells are not labelled."""
+        generator = torch.Generator().manual_seed(step)
+        size = (self.options.batch_size, SEQ_LEN)
+        labels = torch.randint(1, VOCAB_SIZE, size, generator=generator)
+        return {
+            "inputs": torch.randint(1, VOCAB_SIZE, size, generator=generator),
+            "labels": torch.where(torch.rand(size, generator=generator) < 0.1, UNLABELLED, labels),
+            "puzzle_identifiers": torch.randint(self.options.puzzle_ids, size[:1], generator=generator),
+        }
+
+
+def puzzles(data: dict[str, Tensor]) -> PuzzleBatch:
+    """The reference code's form of a batch in ours."""
+    labels = data["labels"]
+    return PuzzleBatch(data["inputs"], torch.where(labels == UNLABELLED, PAD_ID, labels), data["puzzle_identifiers"])
+
+
+def error(ours: Tensor, theirs: Tensor) -> float:
+    """Largest difference over the largest value."""
+    return float((ours - theirs).abs().max() / theirs.abs().max())
+
+
+@torch.no_grad()
+def segments(pair: Pair) -> Iterator[dict[str, float]]:
+    """The errors of a segment from their state, of a chain of segments, and between our two cores' chains."""
+    pair.theirs.eval()
+    size, data, inner = pair.options.batch_size, pair.batch(0), pair.theirs.model.inner
+    batch = puzzles(data)
+    theirs = inner.reset_carry(torch.ones(size, dtype=torch.bool), inner.empty_carry(size))
+    chain, nudged = pair.core.initial_carry(size), pair.nudged.initial_carry(size)
+    for _ in range(pair.options.segments):
+        single = pair.core(Carry(theirs.z_H, theirs.z_L), batch.inputs, batch.puzzle_id)
+        chain = pair.core(chain, batch.inputs, batch.puzzle_id).carry
+        nudged = pair.nudged(nudged, batch.inputs, batch.puzzle_id).carry
+        theirs, logits, q = inner(theirs, data)
+        yield {
+            "z_H": error(single.carry.z_h, theirs.z_H),
+            "z_L": error(single.carry.z_l, theirs.z_L),
+            "logits": error(single.logits, logits),
+            "q": error(torch.stack([single.q_halt, single.q_continue]), torch.stack(q)),
+            "chained z_H": error(chain.z_h, theirs.z_H),
+            "nudged z_H": error(nudged.z_h, chain.z_h),
+        }
+
+
+def our_training(core: HRMCore, pair: Pair) -> Iterator[dict[str, Tensor]]:
+    """Mean losses of every training step of a core of ours, and which rows halted."""
+    config = LearnerConfig(
+        optimizer="adamw",
+        learning_rate=LEARNING_RATE,
+        betas=BETAS,
+        weight_decay=WEIGHT_DECAY,
+        puzzle_embedding_lr=EMBEDDING_RATE,
+    )
+    learner = Learner(core, halting.make("q-compare"), pair.options.max_segments, config)
+    carry, current = core.initial_carry(pair.options.batch_size), puzzles(pair.batch(0))
+    used = torch.zeros(pair.options.batch_size, dtype=torch.long)
+    for number in range(pair.options.steps):
+        fresh, begins = puzzles(pair.batch(number)), (used == 0).unsqueeze(1)  # their slots are refilled row by row
+        current = PuzzleBatch(
+            torch.where(begins, fresh.inputs, current.inputs),
+            torch.where(begins, fresh.solution, current.solution),
+            torch.where(begins[:, 0], fresh.puzzle_id, current.puzzle_id),
+        )
+        step = learner.step(carry, current, used)
+        carry, used = step.carry, torch.where(step.halt, 0, used + 1)
+        yield {name: step.metrics[name] for name in LOSSES} | {"halt": step.halt}
+
+
+def their_training(pair: Pair) -> Iterator[dict[str, Tensor]]:
+    """The same of the reference code, as its ``pretrain.train_batch`` goes, with torch's AdamW."""
+    size = pair.options.batch_size
+    model = pair.theirs.train()
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=BETAS, weight_decay=WEIGHT_DECAY)
+    ]
+    if pair.core.puzzle_embedding is not None:
+        table = model.model.puzzle_emb.buffers()
+        optimizers.append(pair.sign_sgd(table, world_size=1, lr=EMBEDDING_RATE, weight_decay=WEIGHT_DECAY))
+    carry = model.initial_carry(pair.batch(0))
+    for number in range(pair.options.steps):
+        carry, loss, metrics, _, _ = model(carry=carry, batch=pair.batch(number), return_keys=[])
+        (loss / size).backward()
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        yield {ours: metrics[theirs] / size for ours, theirs in LOSSES.items()} | {"halt": carry.halted}
+
+
+def compare(name: str, pair: Pair) -> None:
+    """Prints the errors of segments and of training; in brackets those between our two cores."""
+    print(f"\n{name}: {sum(weight.numel() for weight in pair.core.parameters()):,d} parameters")
+    for number, errors in enumerate(segments(pair), start=1):
+        columns = "  ".join(f"{key} {value:.1e}" for key, value in errors.items())
+        print(f"  segment {number:3d}   {columns}", flush=True)
+    runs = zip(our_training(pair.core, pair), their_training(pair), our_training(pair.nudged, pair), strict=True)
+    for number, (ours, theirs, nudged) in enumerate(runs, start=1):
+        losses = "  ".join(
+            f"{key} {float(ours[key]):.4f} {error(ours[key], theirs[key]):.1e} ({error(nudged[key], ours[key]):.1e})"
+            for key in LOSSES
+        )
+        halts = "as there" if torch.equal(ours["halt"], theirs["halt"]) else "OTHERWISE"
+        print(f"  training {number:2d}   {losses}  {int(ours['halt'].sum())} halt {halts}", flush=True)
+    for whose, others in (("theirs", pair.their_weights()), ("nudged", pair.nudged.state_dict())):
+        apart = [((w - others[key]).abs() / w.abs().max()).flatten() for key, w in pair.core.state_dict().items()]
+        every = torch.cat(apart)
+        print(f"  weights against {whose}: largest {every.max():.1e}, {(every > 1e-4).double().mean():.3%} above 1e-4")
+
+
+def main() -> None:
+    """Compares with and without puzzle embedding, and with learned positions."""
+    options = tyro.cli(Options)
+    torch.set_num_threads(options.threads)
+    reference = ReferenceCode.of(options.reference)
+    print(f"batch {options.batch_size}; errors are the largest difference over the largest value")
+    compare("one puzzle position, rotary", Pair(options, reference))
+    compare("no puzzle position, rotary", Pair(options, reference, puzzle_positions=0))
+    compare("one puzzle position, learned positions", Pair(options, reference, positions="learned"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""A strip of text below a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from hrm_env.drawing.looks import DARK, WHITE
+from hrm_env.drawing.picture import Picture, font
+
+_MARGIN, _LINE = 12, 26
+
+
+class Line(NamedTuple):
+    """One line of a caption.
+
+    Attributes:
+        left: Text at the left margin.
+        right: Text at the right margin.
+        ink: Colour of the text at the right.
+    """
+
+    left: str
+    right: str = ""
+    ink: str = DARK
+
+
+def with_caption(picture: Picture, lines: Sequence[Line]) -> Picture:
+    """A picture ``(H, W, 3)`` with lines of text below; its size depends on the number of lines alone."""
+    height, width, _ = picture.shape
+    image = Image.new("RGB", (width, height + _LINE * len(lines) + _MARGIN), WHITE)
+    image.paste(Image.fromarray(picture))
+    draw = ImageDraw.Draw(image)
+    for number, line in enumerate(lines):
+        y = height + _LINE * number + _LINE // 2
+        for text, x, anchor, ink in ((line.left, _MARGIN, "lm", DARK), (line.right, width - _MARGIN, "rm", line.ink)):
+            draw.text((x, y), text, fill=ink, font=font(min(18, width // 26))[0], anchor=anchor)
+    return np.array(image)

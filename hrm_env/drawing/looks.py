@@ -1,0 +1,70 @@
+"""How a cell looks: the colours that the picture and the terminal share."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hrm_env.drawing.cells import Cell, Kind
+from hrm_env.style import Style
+
+DARK, FAINT, WHITE = "#1c2128", "#8c959f", "#ffffff"
+GREEN, RED, BLUE = "#1a7f37", "#cf222e", "#0969da"
+_CONFLICT = "#ffd8a8"
+_WRITTEN = {  # ink and paper
+    Kind.GIVEN: (DARK, "#eaedf0"),
+    Kind.OPEN: (FAINT, WHITE),
+    Kind.RIGHT: (GREEN, WHITE),
+    Kind.WRONG: (RED, "#ffe1de"),
+    Kind.UNKNOWN: (BLUE, WHITE),
+}
+_FILLED = {  # what the agent fills into a task that paints
+    Kind.GIVEN: FAINT,
+    Kind.OPEN: FAINT,
+    Kind.RIGHT: "#4ac26b",
+    Kind.WRONG: "#f0525a",
+    Kind.UNKNOWN: "#54aeff",
+}
+
+
+class Look(NamedTuple):
+    """How one cell looks.
+
+    Attributes:
+        paper: Colour of the cell.
+        ink: Colour of what stands on it.
+        text: What is written on it.
+        cross: Crossed out: a wrong cell whose paint does not tell.
+        ring: An open dot: wrongly left empty.
+    """
+
+    paper: str
+    ink: str
+    text: str = ""
+    cross: bool = False
+    ring: bool = False
+
+
+def look(style: Style, cell: Cell) -> Look:
+    """How a cell looks in a task's style."""
+    if not style.paints:
+        ink, paper = _WRITTEN[cell.kind]
+        return Look(_CONFLICT if cell.conflict else paper, ink, cell.char)
+    wrong = cell.kind is Kind.WRONG
+    if not cell.char:
+        return Look(WHITE, _FILLED[cell.kind], ring=wrong)
+    if cell.char not in style.paints:
+        return Look(_FILLED[cell.kind], WHITE)
+    paper = style.paints[cell.char]
+    return Look(paper, contrast(paper), cell.char if cell.char in style.written else "", cross=wrong)
+
+
+def contrast(colour: str) -> str:
+    """Black or white, whichever is easier to see on a colour such as ``"#0074d9"`` (Rec. 601 luma)."""
+    red, green, blue = rgb(colour)
+    return "#000000" if 299 * red + 587 * green + 114 * blue > 140_000 else WHITE
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue, 0 to 255, of a colour such as ``"#0074d9"``."""
+    red, green, blue = bytes.fromhex(colour[1:])
+    return red, green, blue

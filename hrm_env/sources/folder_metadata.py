@@ -1,0 +1,100 @@
+"""The JSON files of a built folder: ``dataset.json`` in each split, and ``identifiers.json`` beside them."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hrm_env.task import PAD_ID, PuzzleTask
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What ``dataset.json`` says beside the sizes of the task; the names are the reference code's.
+
+    Attributes:
+        num_puzzle_identifiers: Number of puzzle ids, in all splits.
+        total_groups: Number of groups, in all sets of the split.
+        mean_puzzle_examples: Examples for each puzzle.
+        sets: Names of the sets.
+    """
+
+    num_puzzle_identifiers: int
+    total_groups: int
+    mean_puzzle_examples: float
+    sets: tuple[str, ...]
+
+
+def read_metadata(task: PuzzleTask, path: Path) -> Metadata:
+    """Reads ``dataset.json`` and checks that it describes puzzles of the task.
+
+    Raises:
+        ValueError: Names the file, what was expected and what was found.
+    """
+    content = _read_json(path)
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: expected a JSON object, found {_short(content)}")
+    for name, size in _sizes(task).items():
+        if content.get(name) != size:
+            raise ValueError(f"{path}: expected {name} {size} ({task.spec.name}), found {_short(content.get(name))}")
+    for name in ("num_puzzle_identifiers", "total_groups"):
+        if type(content.get(name)) is not int or content[name] < 1:
+            raise ValueError(f"{path}: expected {name} of at least 1, found {_short(content.get(name))}")
+    mean, sets = content.get("mean_puzzle_examples"), content.get("sets")
+    if not isinstance(mean, int | float):
+        raise ValueError(f"{path}: expected a number as mean_puzzle_examples, found {_short(mean)}")
+    if not (_are_strings(sets) and sets and all(re.fullmatch(r"\w[\w.-]*", name) for name in sets)):
+        raise ValueError(f"{path}: expected plain names as sets, such as ['all'], found {_short(sets)}")
+    if len(set(sets)) < len(sets):
+        raise ValueError(f"{path}: expected sets that differ, found {_short(sets)}")
+    return Metadata(content["num_puzzle_identifiers"], content["total_groups"], mean, tuple(sets))
+
+
+def write_metadata(task: PuzzleTask, path: Path, metadata: Metadata) -> None:
+    """Writes ``dataset.json``."""
+    path.write_text(json.dumps(_sizes(task) | asdict(metadata)))
+
+
+def read_names(path: Path, count: int) -> tuple[str, ...]:
+    """The names of the puzzle ids; their numbers where there is no ``identifiers.json``.
+
+    Raises:
+        ValueError: Names the file, what was expected and what was found.
+    """
+    if not path.exists():
+        return tuple(str(number) for number in range(count))
+    names = _read_json(path)
+    if not _are_strings(names):
+        raise ValueError(f"{path}: expected a JSON list of names, found {_short(names)}")
+    if len(names) != count:
+        raise ValueError(f"{path}: expected {count} names, as num_puzzle_identifiers says, found {len(names)}")
+    return tuple(names)
+
+
+def write_names(path: Path, names: tuple[str, ...]) -> None:
+    """Writes ``identifiers.json``."""
+    path.write_text(json.dumps(names))
+
+
+def _sizes(task: PuzzleTask) -> dict[str, int]:
+    """What every folder of a task says: unlabelled cells are padding, and puzzle id 0 stands for none."""
+    ids = {"pad_id": PAD_ID, "ignore_label_id": PAD_ID, "blank_identifier_id": 0}
+    return ids | {"vocab_size": task.spec.vocab_size, "seq_len": task.spec.seq_len}
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: expected a readable JSON file ({error})") from error
+
+
+def _are_strings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _short(value: Any) -> str:
+    return "none" if value is None else repr(value)[:80]

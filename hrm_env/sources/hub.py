@@ -1,0 +1,71 @@
+"""Puzzles from a data set of the Hugging Face hub that holds ``train.csv`` and ``test.csv``, as Sudoku-Extreme does."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from hrm_env.extras import optional
+from hrm_env.puzzles import Puzzles
+from hrm_env.sources.csv_file import BadRows, read_csv
+from hrm_env.sources.generated import Split, check_split
+from hrm_env.task import PuzzleTask
+
+
+def read_hub(
+    task: PuzzleTask,
+    name: str,
+    *,
+    split: Split = "train",
+    rows: str | None = None,
+    bad_rows: BadRows = "raise",
+    min_rating: int | None = None,
+    max_rating: int | None = None,
+    unique: bool = False,
+) -> Puzzles:
+    """Downloads a split, unless the hub's cache has it, and reads it as `read_csv` does.
+
+    The hub's own settings hold, such as the environment variables ``HF_HOME`` (where its cache lies), ``HF_ENDPOINT``
+    (a mirror) and ``HF_HUB_OFFLINE``.
+
+    Args:
+        task: The puzzle family.
+        name: ``"owner/name"``, or ``"owner/name@revision"`` of a branch, tag or commit.
+        split: ``"train"`` or ``"test"``.
+        rows: As `read_csv`.
+        bad_rows: As `read_csv`.
+        min_rating: As `read_csv`.
+        max_rating: As `read_csv`.
+        unique: As `read_csv`.
+
+    Raises:
+        ValueError: The split cannot be had, or a row is bad.
+        DependencyNotInstalled: huggingface_hub is not.
+    """
+    check_split(split)
+    path = _download(name, f"{split}.csv")
+    return read_csv(
+        task, path, rows=rows, bad_rows=bad_rows, min_rating=min_rating, max_rating=max_rating, unique=unique
+    )
+
+
+def _download(name: str, file: str) -> str:
+    """The file's path in the hub's cache."""
+    hub = optional("huggingface_hub", "hub")
+    repository, _, revision = name.partition("@")
+    try:
+        path: str = hub.hf_hub_download(repository, file, repo_type="dataset", revision=revision or None)
+    except Exception as error:  # also those of its HTTP library, which differs from version to version
+        found = _reason(error, hub.errors)
+        raise ValueError(f"hub:{name}: expected a data set that holds {file}, found {found}") from error
+    return path
+
+
+def _reason(error: Exception, kinds: ModuleType) -> str:
+    reasons = {
+        kinds.RepositoryNotFoundError: "none of this name, or one that asks for a token",
+        kinds.RevisionNotFoundError: "no such revision",
+        kinds.LocalEntryNotFoundError: "neither a connection to the hub nor a copy in its cache",
+        kinds.EntryNotFoundError: "no such file in it",
+    }
+    texts = (text for kind, text in reasons.items() if isinstance(error, kind))
+    return next(texts, " ".join(str(error).split()))

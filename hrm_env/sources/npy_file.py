@@ -1,0 +1,92 @@
+"""Arrays from ``.npy`` files: large ones stay on disk, and every number is checked."""
+
+from __future__ import annotations
+
+import tokenize
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hrm_env.puzzles import Numbers, Tokens
+
+_BUFFER = 1 << 20  # bytes that are checked at a time
+
+
+def open_tokens(path: Path, seq_len: int, vocab_size: int) -> Tokens:
+    """Tokens ``(N, L)`` uint8: mapped from a file of uint8 (writing to them leaves the file), converted from others.
+
+    They are checked through a buffer and not through the mapping, so that hardly any of them stay in memory.
+
+    Args:
+        path: The file.
+        seq_len: L.
+        vocab_size: The tokens are below.
+
+    Raises:
+        ValueError: Names the file, what was expected and what was found.
+    """
+    mapped = _open(path, f"integers of shape (N, {seq_len})", (None, seq_len))
+    convert = mapped.dtype != np.uint8
+    tokens = np.empty(mapped.shape, dtype=np.uint8) if convert else np.asarray(mapped)
+    buffer = np.empty((max(1, _BUFFER // (seq_len * mapped.itemsize)), seq_len), dtype=mapped.dtype)
+    with path.open("rb") as file:
+        file.seek(mapped.offset)
+        for start in range(0, len(tokens), len(buffer)):
+            part = buffer[: len(tokens) - start]
+            file.readinto(part.data.cast("B"))
+            if part.min() < 0 or part.max() >= vocab_size:
+                row, cell = np.argwhere((part < 0) | (part >= vocab_size))[0]
+                wanted = f"tokens 0 to {vocab_size - 1}"
+                raise ValueError(f"{path}: expected {wanted}, found {part[row, cell]} in row {start + row}")
+            if convert:
+                tokens[start : start + len(part)] = part
+    return tokens
+
+
+def read_offsets(path: Path, end: int) -> Numbers:
+    """Where each of K things starts, and their end ``(K + 1,)``: ascending from 0 to ``end``.
+
+    Raises:
+        ValueError: Names the file, what was expected and what was found.
+    """
+    offsets = np.array(_open(path, "integers of shape (K + 1,)", (None,)))
+    found = None
+    if offsets[0] != 0:
+        found = f"{offsets[0]} as the first"
+    elif offsets[-1] != end:
+        found = f"{offsets[-1]} as the last"
+    elif not (ascends := offsets[1:] > offsets[:-1]).all():
+        place = int(np.argmin(ascends))
+        found = f"{offsets[place + 1]} after {offsets[place]}"
+    if found is not None:
+        raise ValueError(f"{path}: expected ascending numbers from 0 to {end}, found {found}")
+    return offsets.astype(np.int32, copy=False)
+
+
+def read_numbers(path: Path, count: int, below: int) -> Numbers:
+    """Numbers ``(count,)`` from 0 on, each below a limit.
+
+    Raises:
+        ValueError: Names the file, what was expected and what was found.
+    """
+    numbers = np.array(_open(path, f"integers of shape ({count},)", (count,)))
+    outside = numbers[(numbers < 0) | (numbers >= below)]
+    if outside.size:
+        raise ValueError(f"{path}: expected numbers 0 to {below - 1}, found {outside[0]}")
+    return numbers.astype(np.int32, copy=False)
+
+
+def _open(path: Path, wanted: str, shape: tuple[int | None, ...]) -> np.memmap[Any, np.dtype[np.integer[Any]]]:
+    """Maps integers of a shape, in which None stands for any length but 0."""
+    try:
+        mapped = np.lib.format.open_memmap(path, mode="c")  # copy on write: torch wants arrays that it may write to
+    except (OSError, ValueError, OverflowError, tokenize.TokenError) as error:
+        raise ValueError(f"{path}: expected a readable npy file ({error})") from error
+    fits = mapped.ndim == len(shape) and all(
+        want in (None, have) for want, have in zip(shape, mapped.shape, strict=True)
+    )
+    if not (fits and mapped.size and mapped.dtype.kind in "iu" and mapped.flags.c_contiguous):
+        order = "" if mapped.flags.c_contiguous else " in Fortran order"
+        raise ValueError(f"{path}: expected {wanted}, found {mapped.dtype} of shape {mapped.shape}{order}")
+    return mapped

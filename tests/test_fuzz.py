@@ -1,0 +1,197 @@
+"""Ten thousand damaged files: a loader either reads one, or says in one sentence of its own what is wrong with it.
+
+It raises nothing but its documented exception, leaves the folder as it is, and hands out no token that is none.
+"""
+
+import gzip
+import json
+import warnings
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from agents import tiny_agent, tiny_core
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hrm_agent import HRM
+from hrm_agent.reference_checkpoint import read_reference, write_reference
+from hrm_env.puzzles import Puzzles
+from hrm_env.sources import load_puzzles
+from hrm_env.sources.csv_file import write_csv
+from hrm_env.sources.folder import write_folder
+from hrm_env.tasks.arc import Arc
+from hrm_env.tasks.sudoku import Sudoku
+
+SUDOKU, ARC = Sudoku(2, 2), Arc(6, 6)
+
+fuzz = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+# where (as a share of the length), how many bytes go, and what comes instead
+EDIT = st.tuples(st.floats(0, 1), st.sampled_from([0, 1, 1, 1, 2, 8, 10**9]), st.binary(max_size=6))
+EDITS = st.lists(EDIT, min_size=1, max_size=4)
+WORDS = st.sampled_from(["", "../../x", "train", "input", "all", "0", "\x00"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 40) | st.just(10**30) | st.floats() | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def damaged(data: bytes, edits: list[tuple[float, int, bytes]]) -> bytes:
+    for where, gone, instead in edits:
+        start = round(where * len(data))
+        data = data[:start] + instead + data[start + gone :]
+    return data
+
+
+def replaced(document: Any, choices: list[int], value: Any) -> Any:
+    """The document with what lies at the end of a path of choices replaced."""
+    if not choices or not isinstance(document, dict | list) or not document:
+        return value
+    keys = list(document) if isinstance(document, dict) else range(len(document))
+    key = keys[choices[0] % len(keys)]
+    copy = document.copy()
+    copy[key] = replaced(document[key], choices[1:], value)
+    return copy
+
+
+def try_to_load(load: Callable[[], Any], folder: Path) -> None:
+    """Fails unless the loader reads puzzles that are puzzles, or refuses in one sentence and writes nothing."""
+    before = sorted(folder.rglob("*"))
+    found, said = None, "loaded"
+    try:
+        found = load()
+    except ValueError as error:
+        said = str(error)
+    assert len(said.splitlines()) == 1
+    if isinstance(found, Puzzles):
+        assert len(found)
+        assert found.inputs.shape == found.solution.shape
+        assert int(max(found.inputs.max(), found.solution.max())) < 12
+        assert found.puzzle_id.min() >= 0
+        assert found.puzzle_id.max() < len(found.names)
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.fixture(scope="module")
+def puzzles() -> Puzzles:
+    return SUDOKU.generate(6, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_csv_files(tmp_path: Path, puzzles: Puzzles, packed: bool) -> None:
+    plain, path = tmp_path / "plain.csv", tmp_path / "puzzles.csv"
+    write_csv(SUDOKU, plain, puzzles)
+    good = plain.read_bytes()
+
+    @settings(fuzz, max_examples=1500)
+    @given(EDITS, st.sampled_from(["raise", "skip"]), st.booleans())
+    def check(edits: Any, bad_rows: str, rated: bool) -> None:
+        data = damaged(good, edits)
+        path.write_bytes(damaged(gzip.compress(data, 1), edits[1:]) if packed else data)
+        options = {"bad_rows": bad_rows} | ({"min_rating": 0} if rated else {})
+        try_to_load(lambda: load_puzzles(SUDOKU, str(path), **options), tmp_path)
+
+    path.touch()
+    check()
+
+
+def test_built_folders(tmp_path: Path, puzzles: Puzzles) -> None:
+    folder = tmp_path / "built"
+    write_folder(SUDOKU, folder, {"train": puzzles, "test": puzzles[:2]})
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.parent.name != "test")
+    good = {path: path.read_bytes() for path in files}
+
+    @settings(fuzz, max_examples=2500)
+    @given(st.sampled_from(files), EDITS, st.lists(st.integers(0, 20), max_size=3), VALUES)
+    def check(path: Path, edits: Any, choices: Any, value: Any) -> None:
+        if path.suffix == ".json" and choices:
+            path.write_text(json.dumps(replaced(json.loads(good[path]), choices, value)))
+        else:
+            path.write_bytes(damaged(good[path], edits))
+        try:
+            try_to_load(lambda: load_puzzles(SUDOKU, str(folder)), tmp_path)
+        finally:
+            path.write_bytes(good[path])
+
+    check()
+
+
+def test_arc_files(tmp_path: Path) -> None:
+    pair = {"input": [[0, 1], [2, 3]], "output": [[3, 3]]}
+    good = {"a": {"train": [pair, pair], "test": [pair]}, "b": {"train": [pair], "test": [pair, pair]}}
+    path = tmp_path / "tasks.json"
+    path.touch()
+
+    @settings(fuzz, max_examples=2500)
+    @given(st.booleans(), EDITS, st.lists(st.integers(0, 20), max_size=6), VALUES)
+    def check(bytewise: bool, edits: Any, choices: Any, value: Any) -> None:
+        if bytewise:
+            path.write_bytes(damaged(json.dumps(good).encode(), edits))
+        else:
+            path.write_text(json.dumps(replaced(good, choices, value)))
+        for split in ("train", "test"):
+            try_to_load(lambda split=split: load_puzzles(ARC, str(path), split=split), tmp_path)  # type: ignore[misc]
+
+    check()
+
+
+def test_the_cache_of_generated_puzzles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HRM_ENV_CACHE", str(tmp_path))
+    first = load_puzzles(SUDOKU, num_puzzles=3)
+    (path,) = tmp_path.iterdir()
+    good = path.read_bytes()
+
+    @settings(fuzz, max_examples=500)
+    @given(EDITS)
+    def check(edits: Any) -> None:
+        path.write_bytes(damaged(good, edits))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            again = load_puzzles(SUDOKU, num_puzzles=3)
+        assert np.array_equal(again.inputs, first.inputs)
+
+    check()
+
+
+def test_checkpoints(tmp_path: Path) -> None:
+    path = tmp_path / "agent.zip"
+    tiny_agent().save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+
+    @settings(fuzz, max_examples=1500)
+    @given(st.sampled_from(sorted(members)), st.booleans(), EDITS, st.lists(st.integers(0, 20), max_size=4), VALUES)
+    def check(name: str, inside: bool, edits: Any, choices: Any, value: Any) -> None:
+        content = members[name]
+        if name.endswith(".json") and choices:
+            content = json.dumps(replaced(json.loads(content), choices, value)).encode()
+        elif inside:
+            content = damaged(content, edits)
+        whole = BytesIO()
+        with zipfile.ZipFile(whole, "w") as archive:
+            for member, data in (members | {name: content}).items():
+                archive.writestr(member, data)
+        path.write_bytes(whole.getvalue() if inside else damaged(whole.getvalue(), edits))
+        try_to_load(lambda: HRM.load(path, device="cpu"), tmp_path)
+
+    check()
+
+
+def test_checkpoints_of_the_reference_code(tmp_path: Path) -> None:
+    path = tmp_path / "step_10"
+    write_reference(tiny_core(mixer="attention"), path)  # type: ignore[arg-type]
+    good = path.read_bytes()
+
+    @settings(fuzz, max_examples=1500)
+    @given(EDITS)
+    def check(edits: Any) -> None:
+        path.write_bytes(damaged(good, edits))
+        try_to_load(lambda: read_reference(path), tmp_path)
+
+    check()

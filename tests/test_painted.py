@@ -1,0 +1,149 @@
+"""Drawings of painted puzzles: mazes, and the three panels of ARC."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_drawing import plain
+
+from hrm_env.sources import load_puzzles
+from hrm_env.tasks.arc import Arc
+from hrm_env.tasks.arc_grids import place
+from hrm_env.tasks.maze import Maze
+
+WHITE, WALL, START, GOAL = "ffffff", "2f363d", "0969da", "8250df"
+RIGHT, WRONG, UNKNOWN = "4ac26b", "f0525a", "54aeff"
+MAZE = Maze(3, 4)
+QUESTION = MAZE.encode("S #G    ## #")
+SOLUTION = MAZE.encode("S #Goooo## #")
+ANSWER = MAZE.encode("So#Goo   # #")  # one wrong step, two missed, a wall pulled down
+
+PALETTE = ["000000", "0074d9", "ff4136", "2ecc40", "ffdc00", "aaaaaa", "f012be", "ff851b", "7fdbff", "870c25"]
+ARC = Arc(6, 6)
+
+
+def colours(picture: np.ndarray, shape: tuple[int, int], corner: tuple[int, int], size: int) -> list[str]:
+    """The colour of each cell of a grid, near its upper left corner."""
+    top, left = (start + max(2, size // 10) for start in corner)
+    return [picture[top + row * size, left + column * size].tobytes().hex() for row, column in np.ndindex(shape)]
+
+
+def of_maze(*tokens: Any) -> list[str]:
+    return colours(MAZE.render(QUESTION, *tokens), (3, 4), (10, 10), 134)
+
+
+def panel(picture: np.ndarray, number: int, shape: tuple[int, int]) -> list[str]:
+    """The colours of panel 0, 1 or 2, which holds a grid of this shape."""
+    size = 280 // max(shape) // 2 * 2
+    corner = (174 - shape[0] * size // 2, 300 * number + 150 - shape[1] * size // 2)
+    return colours(picture, shape, corner, size)
+
+
+def canvas(*grid: str) -> np.ndarray:
+    """The tokens of a grid that stands in row 2 and column 1."""
+    tokens = np.zeros((6, 6), dtype=np.uint8)
+    place(tokens, np.array([list(row) for row in grid], dtype=np.uint8), 2, 1)
+    return tokens.ravel()
+
+
+def test_a_maze_has_dark_walls_and_marked_ends() -> None:
+    bare = [START, WHITE, WALL, GOAL, *[WHITE] * 4, WALL, WALL, WHITE, WALL]
+    assert of_maze() == of_maze(None, SOLUTION) == bare
+    assert of_maze(SOLUTION, SOLUTION) == [*bare[:4], *[RIGHT] * 4, *bare[8:]]
+    assert of_maze(SOLUTION) == [*bare[:4], *[UNKNOWN] * 4, *bare[8:]]
+    assert of_maze(ANSWER, SOLUTION) == [START, WRONG, WALL, GOAL, RIGHT, RIGHT, *[WHITE] * 3, WALL, WHITE, WALL]
+
+
+def test_an_open_dot_marks_what_a_maze_answer_left_empty() -> None:
+    picture = MAZE.render(QUESTION, ANSWER, SOLUTION)[10:-10, 10:-10]
+    rings = [
+        (row, column)
+        for row, column in np.ndindex(3, 4)
+        if picture[row * 134 + 67, column * 134 + 134 // 4 + 6].tobytes().hex() == WRONG
+        and picture[row * 134 + 67, column * 134 + 67].tobytes().hex() == WHITE
+    ]
+    assert rings == [(1, 2), (1, 3), (2, 0)]
+
+
+def test_the_text_of_a_maze_reads_without_colours() -> None:
+    text = MAZE.to_text(QUESTION, ANSWER, SOLUTION)
+    assert plain(text).split("\n") == ["S o×# G ", "o o ·×·×", "·×#   # "]
+    wall = "\x1b[48;2;47;54;61;38;2;47;54;61m# \x1b[0m"
+    assert text.count(wall) == 3
+    before = SOLUTION.copy()
+    before[4] = 2
+    changed = MAZE.to_text(QUESTION, SOLUTION, SOLUTION, before)
+    assert changed.count(";4m") == 1
+    assert "\x1b[48;2;74;194;107;38;2;0;0;0;4mo \x1b[0m" in changed
+
+
+def test_the_way_of_a_real_maze_is_green(shared_data: Path) -> None:
+    task = Maze()
+    puzzles = load_puzzles(task, str(shared_data / "maze" / "test.csv.gz"), rows=":3")
+    for inputs, solution, rating in zip(puzzles.inputs, puzzles.solution, puzzles.rating, strict=True):
+        found = colours(task.render(inputs, solution, solution), (30, 30), (10, 10), 18)
+        assert found.count(RIGHT) == rating - 2
+        assert found.count(WALL) == (inputs == 1).sum()
+        assert not {WRONG, UNKNOWN} & set(found)
+
+
+def test_arc_has_its_official_colours() -> None:
+    picture = ARC.render(canvas("01234", "56789"))
+    assert picture.shape == (324, 900, 3)
+    assert panel(picture, 0, (2, 5)) == PALETTE
+
+
+def test_arc_shows_input_prediction_and_target() -> None:
+    question, solution = canvas("12", "34"), canvas("111", "123")
+    answer = solution.copy()
+    answer[[12 + 1, 18 + 2]] = 2 + 9, 2 + 7  # corner, and the middle of the second row
+    answer[:12] = 5  # outside the grid anything goes
+    picture = ARC.render(question, answer, solution)
+    assert panel(picture, 0, (2, 2)) == [PALETTE[colour] for colour in (1, 2, 3, 4)]
+    assert panel(picture, 1, (2, 3)) == [PALETTE[colour] for colour in (9, 1, 1, 1, 7, 3)]
+    assert panel(picture, 2, (2, 3)) == [PALETTE[colour] for colour in (1, 1, 1, 1, 2, 3)]
+    top, left, size = 174 - 92, 450 - 138, 92
+    crossed = [
+        picture[top + row * size + size // 2, left + column * size + size // 2].tobytes().hex()
+        for row, column in np.ndindex(2, 3)
+    ]
+    assert crossed == [WHITE, PALETTE[1], PALETTE[1], PALETTE[1], "000000", PALETTE[3]]
+
+
+def test_arc_tells_nothing_of_the_target_before_an_answer() -> None:
+    question, solution = canvas("12", "34"), canvas("111", "123")
+    picture = ARC.render(question, None, solution)
+    assert np.array_equal(picture, ARC.render(question))
+    assert (picture[40:, 300:] == 255).all()
+    unknown = ARC.render(question, solution)
+    assert panel(unknown, 1, (2, 3)) == [PALETTE[colour] for colour in (1, 1, 1, 1, 2, 3)]
+    assert (unknown[40:, 600:] == 255).all()
+
+
+def lines(*tokens: Any) -> list[str]:
+    return [line.rstrip() for line in plain(ARC.to_text(*tokens)).split("\n")]
+
+
+def test_the_text_of_arc_reads_without_colours() -> None:
+    question, answer, solution = canvas("12", "34"), canvas("11", "12", "13"), canvas("111", "123")
+    assert lines(question, None, solution) == ["input", "1 2", "3 4"]
+    assert lines(question, answer, solution) == [
+        "input  prediction  target",
+        "1 2    1 1         1 1 1",
+        "3 4    1 2         1 2 3",
+        "       1×3×",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("holes", "expected"),
+    [([], ["1 1 1", "1 2 3"]), ([13], ["·×1 1", "1 2 3"]), ([14], ["1 ·×1", "1 2 3"]), ([20], ["1 1 1", "1 ·×3"])],
+    ids=["none", "corner", "first row", "inside"],
+)
+def test_a_prediction_with_holes_keeps_its_size(holes: list[int], expected: list[str]) -> None:
+    solution = canvas("111", "123")
+    answer = solution.copy()
+    answer[holes] = 1
+    found = lines(canvas("12", "34"), answer, solution)
+    assert [line[7:17].rstrip() for line in found[1:]] == expected

@@ -1,0 +1,152 @@
+"""Watching: the frames of an agent at work, and the places they are shown at; the terminal is in test_commands."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+from agents import BUDGET, every_puzzle_once, tiny_agent, wavering_agent
+from PIL import Image
+
+from hrm_agent import HRM
+from hrm_env.window import Window
+from train.__main__ import main
+from train.frames import Frame, frames
+from train.watch import captioned
+
+TWO_PUZZLES = ["--env", "HRM-Copy-v0", "--puzzles", "2", "--pause", "0.1", "--halting", "fixed:3"]
+
+
+@pytest.fixture(scope="module")
+def model() -> HRM:
+    return wavering_agent()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("run") / "model.zip"
+    tiny_agent().save(path)
+    return path
+
+
+def watch(run: Path, *options: str) -> int:
+    return main(["watch", "--checkpoint", str(run), *TWO_PUZZLES, *options])
+
+
+def expected_pictures(run: Path) -> list[np.ndarray]:
+    """The captioned pictures of the first two puzzles."""
+    model = HRM.load(run, device="cpu", halting="fixed:3")
+    env = every_puzzle_once()
+    return [captioned(env.rules.task, frame) for index in (0, 1) for frame in frames(model, env, index)]
+
+
+def test_frames_are_what_evaluation_finds(model: HRM) -> None:
+    env = every_puzzle_once()
+    evaluation = model.evaluate(env)
+    assert len(set(evaluation.segments[:20])) > 1
+    for index in range(20):
+        first, *seen = frames(model, env, index)
+        assert (first.segment, first.answer, first.halted, first.verdict) == (0, None, False, "")
+        assert [frame.segment for frame in seen] == list(range(1, evaluation.segments[index] + 1))
+        assert [frame.halted for frame in seen] == [False] * (len(seen) - 1) + [True]
+        assert all(later.previous is earlier.answer for earlier, later in zip([first, *seen], seen, strict=False))
+        last = seen[-1]
+        assert last.answer is not None
+        assert last.answer.tolist() == evaluation.answer[index].tolist()
+        assert last.verdict == ("solved" if evaluation.exact[index] else "not solved")
+        assert last.q_halt == pytest.approx(1 / (1 + np.exp(-evaluation.q_halt[index])), rel=1e-4)
+
+
+def test_a_frame_is_the_picture_with_a_caption_of_one_size(model: HRM) -> None:
+    env = every_puzzle_once()
+    task = env.rules.task
+    pictures = [(frame, captioned(task, frame)) for index in range(3) for frame in frames(model, env, index)]
+    assert len({picture.shape for _, picture in pictures}) == 1
+    for frame, picture in pictures:
+        drawn = task.render(frame.inputs, frame.answer, frame.solution)
+        assert np.array_equal(picture[: len(drawn)], drawn)
+
+
+def test_a_gif_holds_every_segment(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "new folder" / "film.gif"
+    assert watch(run, "--to", str(path)) == 0
+    assert capsys.readouterr().out == f"{path}: 8 frames\n"
+    assert list(path.parent.iterdir()) == [path]
+    expected = expected_pictures(run)
+    with Image.open(path) as film:
+        assert film.n_frames == len(expected) == 2 * (1 + 3)
+        assert film.info["loop"] == 0
+        for number, picture in enumerate(expected):
+            film.seek(number)
+            found = np.array(film.convert("RGB"), dtype=int)
+            assert abs(found - picture).mean() < 1  # a GIF has 256 colours
+            assert film.info["duration"] == (400 if number % 4 == 3 else 100)
+
+
+def test_an_mp4_holds_every_segment(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    assert watch(run, "--to", str(path)) == 0
+    assert list(tmp_path.iterdir()) == [path]
+    reader = imageio_ffmpeg.read_frames(str(path))
+    width, height = next(reader)["size"]
+    decoded = [np.frombuffer(data, dtype=np.uint8).reshape(height, width, 3).astype(int) for data in reader]
+    expected = expected_pictures(run)
+    times = [number for number in range(8) for _ in range(8 if number % 4 == 3 else 2)]  # at 20 pictures a second
+    assert len(decoded) == len(times)
+    assert all(abs(found - expected[number]).mean() < 3 for found, number in zip(decoded, times, strict=True))
+
+
+def test_the_window_shows_every_segment_until_it_is_closed(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[tuple[np.ndarray, float]] = []
+
+    def show(window: Window, picture: np.ndarray, seconds: float) -> None:
+        shown.append((picture, seconds))
+        window.closed = len(shown) == stop
+
+    monkeypatch.setattr(Window, "show", show)
+    stop = 100
+    assert watch(run, "--to", "window") == 0
+    assert all(np.array_equal(found, wanted) for (found, _), wanted in zip(shown, expected_pictures(run), strict=True))
+    assert [seconds for _, seconds in shown] == pytest.approx([0.1, 0.1, 0.1, 0.4] * 2)
+    shown.clear()
+    stop = 3
+    assert watch(run, "--to", "window") == 0
+    assert len(shown) == 3
+
+
+BAD: dict[str, tuple[list[str], Any, str]] = {
+    "suffix": (["--to", "film.avi"], None, "--to: expected terminal, window, or a file .gif or .mp4, found 'film.avi'"),
+    "no pygame": (["--to", "window"], "pygame", "pygame: not installed; type: pip install 'hrm-gym[window]'"),
+    "no encoder": (
+        ["--to", "film.mp4"],
+        "imageio_ffmpeg",
+        "imageio_ffmpeg: not installed; type: pip install 'hrm-gym[video]'",
+    ),
+    "puzzles": (["--puzzles", "0"], None, "--puzzles: expected at least 1, found 0"),
+    "pause": (["--pause", "-1"], None, "--pause: expected at least 0, found -1.0"),
+}
+
+
+@pytest.mark.parametrize(("options", "missing", "message"), BAD.values(), ids=BAD)
+def test_what_cannot_be_shown_is_refused_in_one_sentence(
+    options: list[str],
+    missing: str | None,
+    message: str,
+    run: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if missing:
+        monkeypatch.setitem(sys.modules, missing, None)
+    assert watch(run, *options) == 2
+    assert capsys.readouterr().err == f"error: {message}\n"
+
+
+def test_a_frame_of_the_question_alone_has_no_verdict() -> None:
+    env = every_puzzle_once()
+    inputs, solution, _ = (tensor[0] for tensor in env.rules.tensors())
+    assert Frame(0, inputs, solution, BUDGET).verdict == ""

@@ -70,6 +70,7 @@ class EvaluateCallback(BaseCallback):
     def _log(self, evaluation: Evaluation, summary: dict[str, Any]) -> None:
         for name in (
             "exact",
+            "valid",
             "cell_accuracy",
             "segments_mean",
             "segments_p95",

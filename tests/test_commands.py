@@ -87,6 +87,7 @@ def test_fit_holds_out_rows_of_a_file(tmp_path: Path, csv_file: Path, capsys: py
     printed = capsys.readouterr().out
     assert "training puzzles: 1 bad rows skipped" in printed
     assert "10 training and 1 test puzzles" in printed
+    assert f"train watch --checkpoint {tmp_path} --source {csv_file} --rows=-1:" in printed
 
 
 def evaluated(run: Path, tmp_path: Path, *options: str) -> dict[str, Any]:

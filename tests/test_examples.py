@@ -82,6 +82,16 @@ def test_the_tutorials_commands_run(tmp_path: Path) -> None:
     assert main(["watch", "--checkpoint", str(tmp_path), *puzzle, "--pause=0", "--puzzles=1"]) == 0
 
 
+def test_the_snippets_on_easier_puzzles_run() -> None:
+    names: dict[str, Any] = {}
+    for snippet in blocks("docs/environments.md"):
+        exec(snippet, names)
+    blanks = (names["env"].reset(seed=0)[0]["inputs"] == 1).sum(axis=1)
+    assert names["env"].unwrapped.rules.blank_fraction == (0.5, 1.0)
+    assert blanks.min() < 9 < blanks.max()  # of the 11 or 12 that a minimal 4x4 puzzle has
+    assert (names["test"].reset(seed=0)[0]["inputs"] == 1).sum(axis=1).mean() < 2
+
+
 def test_the_training_loop_without_sb3(capsys: pytest.CaptureFixture[str]) -> None:
     summary = load("training_loop").main(steps=101, batch_size=16, max_segments=2)
     losses = [float(loss) for loss in re.findall(r"loss (\d+\.\d+)", capsys.readouterr().out)]

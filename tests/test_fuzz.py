@@ -147,7 +147,7 @@ def test_the_cache_of_generated_puzzles(tmp_path: Path, monkeypatch: pytest.Monk
     (path,) = tmp_path.iterdir()
     good = path.read_bytes()
 
-    @settings(fuzz, max_examples=500)
+    @settings(fuzz, max_examples=100)
     @given(EDITS)
     def check(edits: Any) -> None:
         path.write_bytes(damaged(good, edits))

@@ -56,6 +56,18 @@ def _puzzles(task: PuzzleTask, data: Data, seed: int) -> tuple[Puzzles, Puzzles]
     return train, test[: data.test_puzzles]
 
 
+def test_arguments(data: Data, count: int) -> list[str]:
+    """What to tell ``evaluate`` and ``watch`` so that they take the ``count`` test puzzles of a run."""
+    puzzle = ["--env", data.env] if ":" in data.env else []  # another module's, which a checkpoint cannot name
+    if data.test_source:
+        return [*puzzle, "--source", data.test_source]
+    options = [text for option in data.option for text in ("--option", option)]
+    if data.source == "generated":
+        return [*puzzle, *options]
+    held_out = [] if "split" in options_of(task_of(data.env), data.source) else [f"--rows=-{count}:"]
+    return [*puzzle, "--source", data.source, *held_out, *options]
+
+
 def options_from(texts: Sequence[str]) -> dict[str, Any]:
     """Options of a source from the command line, each ``name=value``; numbers, true, false and null are themselves.
 

@@ -16,7 +16,7 @@ from hrm_agent.agent import HRM
 from hrm_agent.callbacks import EvaluateCallback
 from hrm_env.files import atomic_write
 from hrm_env.vector import PuzzleVectorEnv
-from train.environments import training_and_test_env
+from train.environments import test_arguments, training_and_test_env
 from train.presets import PRESETS, Fit
 from train.summary import print_summary
 
@@ -93,7 +93,7 @@ def fit(options: Fit) -> Path:
     }
     with atomic_write(out / "result.json") as file:
         file.write(json.dumps(result, indent=2).encode())
-    print_summary(result, out)
+    print_summary(result, out, test_arguments(options.data, len(test.rules.puzzles)))
     return out
 
 

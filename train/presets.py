@@ -75,7 +75,8 @@ class Fit:
     """Train an agent, evaluate it on every test puzzle, and write its checkpoint and TensorBoard logs.
 
     Attributes:
-        preset: Where the defaults come from: sudoku4x4, sudoku6x6, sudoku9, sudoku9-paper.
+        preset: Where the defaults come from: sudoku4x4, sudoku6x6, sudoku9, maze10x10, maze, arc, and the paper's
+            sudoku9-paper, maze-paper, arc-paper.
         batch_size: Environments, and so puzzles in an optimizer step.
         updates: Optimizer steps.
         warmup_steps: Optimizer steps of linear warm-up.
@@ -110,6 +111,26 @@ class Fit:
     out: str = "runs/{preset}-seed{seed}"
 
 
+PAPER = Fit(
+    preset="sudoku9-paper",
+    data=Data(env="HRM-Sudoku-v0", max_segments=16),
+    core=HRMConfig(dtype="bfloat16"),
+    learner=LearnerConfig(),
+    halting="q-compare",
+    batch_size=768,
+    updates=26_000,
+    warmup_steps=2000,
+    lr_min_ratio=1.0,
+    evaluate_every=2000,
+)
+SMALL_GRID = Fit(
+    preset="maze10x10",
+    data=Data(env="HRM-Maze10x10-v0", num_puzzles=4000, augment=False),
+    core=replace(SMALL_CORE, mixer="attention", num_heads=2),
+    learner=replace(SMALL_LEARNER, learning_rate=1e-3),
+    updates=3000,
+    evaluate_every=750,
+)
 PRESETS: dict[str, Fit] = {
     "sudoku6x6": Fit(),
     "sudoku4x4": Fit(
@@ -125,25 +146,24 @@ PRESETS: dict[str, Fit] = {
         updates=4000,
         evaluate_every=1000,
     ),
-    "maze10x10": Fit(
-        preset="maze10x10",
-        data=Data(env="HRM-Maze10x10-v0", num_puzzles=4000, augment=False),
-        core=replace(SMALL_CORE, mixer="attention"),
-        learner=replace(SMALL_LEARNER, learning_rate=1e-3),
-        updates=3000,
-        evaluate_every=750,
+    "maze10x10": SMALL_GRID,
+    "maze": replace(SMALL_GRID, preset="maze", data=Data(env="HRM-Maze-v0", augment=False), batch_size=16),
+    "arc": replace(
+        SMALL_GRID,
+        preset="arc",
+        data=Data(env="HRM-ARC-v0"),
+        learner=replace(SMALL_LEARNER, learning_rate=1e-3, puzzle_embedding_lr=1e-2),
+        batch_size=16,
     ),
-    "sudoku9-paper": Fit(
-        preset="sudoku9-paper",
-        data=Data(env="HRM-Sudoku-v0", max_segments=16),
-        core=HRMConfig(dtype="bfloat16"),
-        learner=LearnerConfig(),
-        halting="q-compare",
-        batch_size=768,
-        updates=26_000,
-        warmup_steps=2000,
-        lr_min_ratio=1.0,
-        evaluate_every=2000,
+    "sudoku9-paper": PAPER,
+    "maze-paper": replace(PAPER, preset="maze-paper", data=Data(env="HRM-Maze-v0", max_segments=16, augment=False)),
+    "arc-paper": replace(
+        PAPER,
+        preset="arc-paper",
+        data=Data(env="HRM-ARC-v0", max_segments=16),
+        learner=LearnerConfig(puzzle_embedding_lr=1e-2, weight_decay=0.1),
+        updates=414_000,
+        evaluate_every=10_000,
     ),
 }
 """By name; every option can be changed on the command line."""

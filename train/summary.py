@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 
-def print_summary(result: dict[str, Any], out: Path) -> None:
+def print_summary(result: dict[str, Any], out: Path, test: Sequence[str]) -> None:
     """Prints the accuracy by where the agent stops, where everything lies, and what to type next.
 
     Args:
         result: What ``result.json`` holds.
         out: Folder of the run.
+        test: Arguments of ``evaluate`` and ``watch`` that stand for the test puzzles.
     """
     chosen, all_segments = result["chosen"], result["all_segments"]
     budget = result["options"]["data"]["max_segments"]
@@ -39,10 +42,13 @@ def print_summary(result: dict[str, Any], out: Path) -> None:
         str(budget),
     )
     console.print(table)
+    if chosen["valid"] != chosen["exact"]:
+        console.print(f"The puzzle's own check, which knows no solution, accepts {chosen['valid']:.1%} of the answers.")
     console.print(f"The sign of Q_halt tells right from wrong on {chosen['q_halt_accuracy']:.1%} of the puzzles.\n")
     console.print(f"checkpoint   {out / 'model.zip'}", soft_wrap=True)
     console.print(f"figures      {out / 'result.json'}", soft_wrap=True)
     console.print(f"TensorBoard  tensorboard --logdir {out / 'tensorboard'}\n", soft_wrap=True)
     console.print("What to type next:")
-    console.print(f"  python -m train watch --checkpoint {out}", soft_wrap=True)
-    console.print(f"  python -m train evaluate --checkpoint {out} --halting q-threshold:0.9", soft_wrap=True)
+    agent = shlex.join(["--checkpoint", str(out), *test])
+    console.print(f"  python -m train watch {agent}", soft_wrap=True, markup=False)
+    console.print(f"  python -m train evaluate {agent} --halting q-threshold:0.9", soft_wrap=True, markup=False)

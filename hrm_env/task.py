@@ -97,6 +97,14 @@ class PuzzleTask(ABC):
         """Whether each answer ``(B, L)`` solves its puzzle ``(B, L)``, without the stored solution: ``(B,)`` bool."""
         return self.keeps_givens(inputs, answer) & self.satisfies_rules(inputs, answer)
 
+    def count_solutions(self, inputs: Tokens) -> npt.NDArray[np.int32]:
+        """The number of solutions of each puzzle ``(N, L)`` uint8, counted up to 2: ``(N,)`` int32.
+
+        Raises:
+            TypeError: The task has no solver.
+        """
+        raise TypeError(f"{self.spec.name} has no solver")
+
     def augment(self, batch: PuzzleBatch, generator: torch.Generator) -> PuzzleBatch:
         """A random symmetric variant of each puzzle, on the batch's device. The default leaves them as they are."""
         return batch

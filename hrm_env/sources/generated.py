@@ -20,7 +20,7 @@ from hrm_env.puzzles import Puzzles, concatenate
 from hrm_env.task import PuzzleTask
 
 Split = Literal["train", "test"]
-GENERATOR_VERSION = 2  # part of the cache's file names: raise it when a generator changes
+GENERATOR_VERSION = 3  # part of the cache's file names: raise it when a generator changes
 _CHUNK = 512  # puzzles made at a time
 
 

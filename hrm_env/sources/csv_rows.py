@@ -99,7 +99,7 @@ class RowReader:
 
     def _right(self, inputs: Tokens, solution: Tokens) -> npt.NDArray[np.bool_]:
         """Which rows ``(N, L)`` hold known characters and a puzzle with its solution, ``(N,)`` bool."""
-        right = ((inputs != _UNKNOWN) & (solution != _UNKNOWN)).all(axis=1)
+        right: npt.NDArray[np.bool_] = ((inputs != _UNKNOWN) & (solution != _UNKNOWN)).all(axis=1)
         right[right] = self._solved(inputs[right], solution[right])
         if self.unique:
             right[right] = self.task.count_solutions(inputs[right]) == 1

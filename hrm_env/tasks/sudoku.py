@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -9,10 +11,12 @@ from torch import Tensor
 
 from hrm_env.puzzles import Puzzles, Tokens
 from hrm_env.task import PuzzleBatch, PuzzleSpec, PuzzleTask
+from hrm_env.tasks.sudoku_difficulty import HARDEST, Range, climb_to
 from hrm_env.tasks.sudoku_solver import SudokuSolver
 
 DIGITS = "123456789ABCDEFG"
 FIRST_DIGIT = 2  # tokens: PAD 0, blank 1, digit d is d + 1
+_CHUNK = 4096  # puzzles solved at a time
 
 
 class Sudoku(PuzzleTask):
@@ -40,24 +44,60 @@ class Sudoku(PuzzleTask):
         """Rows and columns of a box."""
         return self.box_height, self.box_width
 
-    def generate(self, count: int, rng: np.random.Generator, clues: int = 0) -> Puzzles:
+    def conflicts(self, answer: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+        """The cells whose digit stands again in their row, column or box."""
+        in_units = answer[self.solver.units]  # (3n, n)
+        again = (in_units[:, :, None] == in_units[:, None, :]).sum(-1) > 1
+        found = np.zeros(len(answer), dtype=np.bool_)
+        found[self.solver.units[again & (in_units >= FIRST_DIGIT)]] = True
+        return found
+
+    def generate(
+        self,
+        count: int,
+        rng: np.random.Generator,
+        clues: int = 0,
+        min_rating: int = 0,
+        max_rating: int | None = None,
+    ) -> Puzzles:
         """Makes puzzles with exactly one solution, proved by the solver.
 
         Args:
             count: How many.
             rng: The only source of randomness.
             clues: Exact number of givens; 0 makes minimal puzzles, of which no clue can be spared.
+            min_rating: Least rating, at most `HARDEST`. Few puzzles are hard, so a climb makes them.
+            max_rating: Greatest rating; None sets no bound.
 
         Returns:
-            Puzzles whose rating is the number of guesses our solver makes.
+            Puzzles rated by the guesses that our solver needs to prove the solution the only one
+            (`SudokuSolver.rate`).
 
         Raises:
-            ValueError: ``clues`` is out of range, or so low that hardly any grid can be reduced to it.
+            ValueError: An option is out of range, or hardly any puzzle is as wanted.
         """
+        self._check_options(clues, min_rating, max_rating)
+        if min_rating == 0 and max_rating is None:
+            puzzles, grids = self._dig(count, clues, rng)
+        else:
+            draw = partial(self._dig, clues=clues, rng=rng)
+            wanted = Range(min_rating, max_rating)
+            puzzles, grids = climb_to(wanted, count, draw, self.solver, minimal=clues == 0, rng=rng)
+        rating = self.solver.rate(puzzles).guesses
+        return Puzzles((puzzles + 1).astype(np.uint8), (grids + 1).astype(np.uint8), rating)
+
+    def _check_options(self, clues: int, min_rating: int, max_rating: int | None) -> None:
         cells = self.spec.seq_len
         if not 0 <= clues <= cells:
             raise ValueError(f"clues: expected 0 (minimal) to {cells}, found {clues}")
-        kept: list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]] = []
+        if not 0 <= min_rating <= HARDEST:
+            raise ValueError(f"min_rating: expected 0 to {HARDEST}, found {min_rating}")
+        if max_rating is not None and max_rating < min_rating:
+            raise ValueError(f"max_rating: expected at least min_rating, which is {min_rating}, found {max_rating}")
+
+    def _dig(self, count: int, clues: int, rng: np.random.Generator) -> tuple[Tokens, Tokens]:
+        """Puzzles with so many clues, or minimal ones, and their solutions, ``(count, L)`` digits each."""
+        kept: list[tuple[Tokens, Tokens]] = []
         made = tried = 0
         while made < count:
             grids = self.solver.random_grids(max(count - made, 64), rng)
@@ -69,8 +109,15 @@ class Sudoku(PuzzleTask):
             if made * 100 < tried > 2000:
                 raise ValueError(f"clues: only {made} of {tried} grids could be reduced to {clues} clues; ask for more")
         puzzles, grids = (np.concatenate(part)[:count] for part in zip(*kept, strict=True))
-        rating = self.solver.search(self.solver.candidates(puzzles), limit=2).guesses
-        return Puzzles((puzzles + 1).astype(np.uint8), (grids + 1).astype(np.uint8), rating)
+        return puzzles, grids
+
+    def count_solutions(self, inputs: Tokens) -> npt.NDArray[np.int32]:
+        """The solutions of each puzzle ``(N, L)``, counted up to 2: ``(N,)`` int32."""
+        found = np.empty(len(inputs), dtype=np.int32)
+        for start in range(0, len(inputs), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            found[rows] = self.solver.rate(inputs[rows] - 1).found
+        return found
 
     def satisfies_rules(self, inputs: Tensor, answer: Tensor) -> Tensor:
         """Every row, column and box holds every digit once."""

@@ -1,4 +1,4 @@
-"""A Sudoku solver for many grids at once: candidate bit masks, constraint propagation, depth-first search.
+"""A Sudoku solver for many grids at once: candidate bit masks, constraint propagation, search.
 
 Grids lie batch-last, ``(L, S)``, so that every numpy operation runs over long contiguous rows. A cell holds the bit
 mask of the digits it may still take.
@@ -6,12 +6,15 @@ mask of the digits it may still take.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-Masks = npt.NDArray[np.unsignedinteger[Any]]
+from hrm_env.tasks.sudoku_bands import Bands, Masks, bands_of, split_tightest
+
+WIDE = 8192  # open branches that are searched at once; where there are more, the newest of each puzzle
 
 
 class SearchResult(NamedTuple):
@@ -47,14 +50,15 @@ class SudokuSolver:
         for kind in range(3):
             unit_of[kind, self.units[kind * n : (kind + 1) * n]] = np.arange(kind * n, (kind + 1) * n)[:, None]
         self.unit_of = unit_of  # (3, L): the row, column and box of each cell
+        self.bands = bands_of(box_height, box_width)
 
     def candidates(self, digits: npt.NDArray[Any]) -> Masks:
         """Masks ``(L, B)`` of grids ``(B, L)`` with digits 1..n and 0 for blank."""
         bits = np.concatenate([[int(self.full)], 1 << np.arange(self.size)]).astype(self.dtype)
         return np.ascontiguousarray(bits[digits].T)
 
-    def propagate(self, masks: Masks) -> npt.NDArray[np.bool_]:
-        """Applies naked and hidden singles to masks ``(L, S)`` in place until nothing changes.
+    def propagate(self, masks: Masks, bands: Sequence[Bands] = ()) -> npt.NDArray[np.bool_]:
+        """Applies naked and hidden singles, and what bands exclude, to masks ``(L, S)`` in place until nothing changes.
 
         Returns:
             Which grids are still possible, ``(S,)`` bool.
@@ -64,6 +68,12 @@ class SudokuSolver:
         while active.size:
             before = masks[:, active]
             after, possible = self._pass(before)
+            quiet = possible & (after == before).all(axis=0)
+            if bands and quiet.any():  # the costlier rule only where the others say nothing more
+                settled = after[:, quiet]
+                for kind in bands:
+                    kind.restrict(settled)
+                after[:, quiet] = settled
             masks[:, active] = after
             alive[active] = possible
             active = active[possible & (after != before).any(axis=0)]
@@ -89,13 +99,28 @@ class SudokuSolver:
         possible &= ((hidden & (hidden - (hidden != 0))) == 0).all(axis=0)  # a cell that two digits need
         return np.where(hidden != 0, hidden, masks), possible
 
-    def search(self, masks: Masks, limit: int, rng: np.random.Generator | None = None) -> SearchResult:
-        """Counts solutions of ``masks (L, B)`` up to ``limit`` by depth-first search, all puzzles in lockstep.
+    def rate(self, puzzles: npt.NDArray[np.uint8]) -> SearchResult:
+        """Searches puzzles ``(B, L)``, 0 for blank, up to a second solution, with the help of the bands.
+
+        A puzzle with one solution is rated by ``guesses``. Its whole tree is searched, the proof that there is no other
+        solution included, so no order of guessing matters; each guess adds one branch, and all but one of the branches
+        are dead ends, so guesses and backtracks are the same number.
+        """
+        return self.search(self.candidates(puzzles), limit=2, bands=self.bands)
+
+    def search(
+        self, masks: Masks, limit: int, rng: np.random.Generator | None = None, bands: Sequence[Bands] = ()
+    ) -> SearchResult:
+        """Counts solutions of ``masks (L, B)`` up to ``limit``, all puzzles in lockstep.
+
+        The search is depth-first where branches are many or guesses random, else breadth-first, so that the hardest
+        puzzles take few rounds.
 
         Args:
             masks: Candidate masks; left unchanged.
             limit: Stop a puzzle at this many solutions (2 proves uniqueness).
             rng: Draws the digit to guess; without it the smallest is guessed.
+            bands: Apply what these exclude, and guess in them: fewer guesses, which cost more.
         """
         batch = masks.shape[1]
         result = SearchResult(
@@ -103,24 +128,27 @@ class SudokuSolver:
         )
         stack, owner = masks, np.arange(batch)  # each puzzle's newest grid stands last among its own
         while owner.size:
-            top = owner.size - 1 - np.unique(owner[::-1], return_index=True)[1]
+            newest = owner.size - 1 - np.unique(owner[::-1], return_index=True)[1]
+            top = np.arange(owner.size) if rng is None and owner.size <= WIDE else newest
             grids, whose = stack[:, top].copy(), owner[top]
-            alive = self.propagate(grids)
+            alive = self.propagate(grids, bands)
             solved = alive & ((grids & (grids - 1)) == 0).all(axis=0)
-            result.found[whose[solved]] += 1
+            np.add.at(result.found, whose[solved], 1)
             result.solution[whose[solved]] = np.bitwise_count(grids[:, solved] - 1).T + 1
             open_ = alive & ~solved
-            result.guesses[whose[open_]] += 1
-            other, guess = self._branch(grids[:, open_], rng)
+            np.add.at(result.guesses, whose[open_], 1)
+            unsolved = grids[:, open_]
+            other, guess = split_tightest(bands, unsolved) if bands else self._split_cell(unsolved, rng)
             rest = np.ones(owner.size, dtype=np.bool_)
             rest[top] = False
             stack = np.concatenate([stack[:, rest], other, guess], axis=1)
             owner = np.concatenate([owner[rest], whose[open_], whose[open_]])
             wanted = result.found[owner] < limit
             stack, owner = stack[:, wanted], owner[wanted]
+        np.minimum(result.found, limit, out=result.found)
         return result
 
-    def _branch(self, grids: Masks, rng: np.random.Generator | None) -> tuple[Masks, Masks]:
+    def _split_cell(self, grids: Masks, rng: np.random.Generator | None) -> tuple[Masks, Masks]:
         """Splits each grid at its most constrained cell: (the cell without a digit, the cell with just that digit)."""
         count = np.bitwise_count(grids)
         cell = np.where(count == 1, 255, count).argmin(axis=0)

@@ -89,7 +89,7 @@ def test_csv_files(tmp_path: Path, puzzles: Puzzles, packed: bool) -> None:
     write_csv(SUDOKU, plain, puzzles)
     good = plain.read_bytes()
 
-    @settings(fuzz, max_examples=1500)
+    @settings(fuzz, max_examples=1800)
     @given(EDITS, st.sampled_from(["raise", "skip"]), st.booleans())
     def check(edits: Any, bad_rows: str, rated: bool) -> None:
         data = damaged(good, edits)
@@ -165,7 +165,7 @@ def test_checkpoints(tmp_path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
 
-    @settings(fuzz, max_examples=1500)
+    @settings(fuzz, max_examples=1000)
     @given(st.sampled_from(sorted(members)), st.booleans(), EDITS, st.lists(st.integers(0, 20), max_size=4), VALUES)
     def check(name: str, inside: bool, edits: Any, choices: Any, value: Any) -> None:
         content = members[name]

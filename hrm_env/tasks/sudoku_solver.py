@@ -113,8 +113,8 @@ class SudokuSolver:
     ) -> SearchResult:
         """Counts solutions of ``masks (L, B)`` up to ``limit``, all puzzles in lockstep.
 
-        The search is depth-first where branches are many or guesses random, else breadth-first, so that the hardest
-        puzzles take few rounds.
+        For the first solution it goes depth-first. For more, which mostly means the whole tree, it goes breadth-first
+        unless branches are many, so that the hardest puzzles take few rounds.
 
         Args:
             masks: Candidate masks; left unchanged.
@@ -129,7 +129,7 @@ class SudokuSolver:
         stack, owner = masks, np.arange(batch)  # each puzzle's newest grid stands last among its own
         while owner.size:
             newest = owner.size - 1 - np.unique(owner[::-1], return_index=True)[1]
-            top = np.arange(owner.size) if rng is None and owner.size <= WIDE else newest
+            top = np.arange(owner.size) if limit > 1 and owner.size <= WIDE else newest
             grids, whose = stack[:, top].copy(), owner[top]
             alive = self.propagate(grids, bands)
             solved = alive & ((grids & (grids - 1)) == 0).all(axis=0)

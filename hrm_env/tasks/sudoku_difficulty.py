@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from hrm_env.tasks.sudoku_solver import SudokuSolver
 
@@ -72,7 +73,8 @@ def climb_to(
     made = tried = 0
     while made < count:
         climb = Climb(solver, *draw(min(max(_STARTS * (count - made), fewest), most)), wanted, minimal, rng)
-        climb.run(needed=count - made)
+        with tqdm(total=count, initial=made, desc=f"to a rating of {wanted}", delay=1, leave=False) as bar:
+            climb.run(count - made, lambda arrived: bar.update(arrived + made - bar.n))  # noqa: B023  # called at once
         kept.append((climb.puzzles[climb.arrived], climb.grids[climb.arrived]))
         made += int(climb.arrived.sum())
         tried += len(climb.grids)
@@ -121,13 +123,19 @@ class Climb:
         flags: Flags = self.wanted.distance(self.rating) == 0
         return flags
 
-    def run(self, needed: int) -> None:
-        """Moves until ``needed`` puzzles have arrived or none comes nearer; the furthest are given up on the way."""
+    def run(self, needed: int, tell: Callable[[int], object]) -> None:
+        """Moves until ``needed`` puzzles have arrived or none comes nearer; the furthest are given up on the way.
+
+        Args:
+            needed: How many.
+            tell: Is told how many have arrived, now and then.
+        """
         rows = np.flatnonzero(~self.arrived)
         while rows.size and self.arrived.sum() < needed:
             before = self.wanted.distance(self.rating[rows]).sum()
             for _ in range(_STEPS):
                 self._step(rows[~self.arrived[rows]])
+                tell(int(self.arrived.sum()))
             after = self.wanted.distance(self.rating[rows])
             if after.sum() >= before:
                 break

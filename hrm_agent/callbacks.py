@@ -87,6 +87,6 @@ class EvaluateCallback(BaseCallback):
     def _picture(self, evaluation: Evaluation) -> Picture:
         """The first puzzles of the sweep in one picture, with their answers."""
         env = native(self.env)
-        inputs, solution, _ = (tensor[: self.pictures].cpu() for tensor in env.rules.tensors(env.device))
+        inputs, solution, _ = (tensor.cpu() for tensor in env.stored(slice(self.pictures)))
         answers = evaluation.answer[: self.pictures]
         return side_by_side([env.rules.task.render(*tokens) for tokens in zip(inputs, answers, solution, strict=True)])

@@ -76,8 +76,8 @@ def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) 
     if env.rules.order != "once":
         raise ValueError(f'evaluate: expected an environment made with order="once", found order={env.rules.order!r}')
     count, budget = len(env.rules.puzzles), env.rules.max_segments
-    exact, valid = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
-    cells, answers = np.zeros(count, np.float32), np.zeros((count, env.rules.task.spec.seq_len), np.uint8)
+    exact, cells = np.zeros(count, np.bool_), np.zeros(count, np.float32)
+    asked, answers = np.zeros((2, count, env.rules.task.spec.seq_len), np.uint8)
     segments, q_halt = np.zeros(count, np.int64), np.zeros(count, np.float32)
     right = np.zeros(budget, np.int64)
     started = time.perf_counter()
@@ -97,9 +97,8 @@ def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) 
         done = halt.nonzero().squeeze(1)
         index = info["index"][rows][done].cpu().numpy()
         exact[index] = correct[done].cpu().numpy()
-        valid[index] = env.rules.task.check(inputs[done], answer[done]).cpu().numpy()
         cells[index] = cell_accuracy(answer[done], solution[done]).cpu().numpy()
-        answers[index] = answer[done].cpu().numpy()
+        asked[index], answers[index] = inputs[done].cpu().numpy(), answer[done].cpu().numpy()
         segments[index] = segment[done].cpu().numpy() + 1
         q_halt[index] = output.q_halt[done].cpu().numpy()
         action[rows] = pack(answer, halt)
@@ -107,4 +106,17 @@ def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) 
     seconds = time.perf_counter() - started
     # a puzzle that halted keeps its answer for all later segments
     right += np.cumsum(np.bincount(segments[exact] - 1, minlength=budget))
+    valid = _checked(env, asked, answers)
     return Evaluation(exact, valid, cells, answers, segments, q_halt, right, seconds)
+
+
+def _checked(
+    env: PuzzleVectorEnv, asked: npt.NDArray[np.uint8], answers: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.bool_]:
+    """What the task's own check says of all answers ``(N, L)``, as many at a time as the environment has slots."""
+    checks = []
+    for start in range(0, len(asked), env.num_envs):
+        rows = slice(start, start + env.num_envs)
+        inputs, answer = (torch.from_numpy(tokens[rows]).to(env.device).long() for tokens in (asked, answers))
+        checks.append(env.rules.task.check(inputs, answer))
+    return torch.cat(checks).cpu().numpy()

@@ -76,10 +76,10 @@ def load_agent(
         options |= {"betas": tuple(options["betas"]), **overrides}
         progress = int(config["num_timesteps"]), int(config["updates"])
         model = _build(cls, env, device, options, puzzles, file)
-    except CheckpointError:
-        raise
     except ValueError as error:
-        raise (error if overrides else _others(file, "options of an HRM agent", error)) from error
+        if overrides or isinstance(error, CheckpointError):
+            raise
+        raise _others(file, "options of an HRM agent", error) from error
     except (KeyError, TypeError, AttributeError, OverflowError, RuntimeError, MemoryError) as error:
         raise _others(file, "options of an HRM agent", error) from error
     try:

@@ -54,6 +54,11 @@ class PuzzleBatch(NamedTuple):
     solution: Tensor
     puzzle_id: Tensor
 
+    @classmethod
+    def of(cls, puzzles: Puzzles) -> PuzzleBatch:
+        """All of a set of puzzles, on the CPU."""
+        return cls(*(torch.as_tensor(a).long() for a in (puzzles.inputs, puzzles.solution, puzzles.puzzle_id)))
+
 
 class PuzzleTask(ABC):
     """A puzzle family: how to make, read, check, vary and draw its puzzles.

@@ -33,11 +33,6 @@ def check_task(task: PuzzleTask, count: int = 20, seed: int = 0, **generator_opt
     _check_drawings(task, puzzles)
 
 
-def tensors(puzzles: Puzzles) -> PuzzleBatch:
-    """The puzzles as the environment hands them to a task's tensor methods: int64."""
-    return PuzzleBatch(*(torch.as_tensor(a).long() for a in (puzzles.inputs, puzzles.solution, puzzles.puzzle_id)))
-
-
 def _check_tokens(task: PuzzleTask, puzzles: Puzzles, count: int) -> None:
     for name, tokens in (("inputs", puzzles.inputs), ("solution", puzzles.solution)):
         assert tokens.shape == (count, task.spec.seq_len), f"generate: {name} have shape (count, L)"
@@ -53,7 +48,7 @@ def _check_text(task: PuzzleTask, puzzles: Puzzles) -> None:
 
 
 def _check_solutions(task: PuzzleTask, puzzles: Puzzles) -> None:
-    batch = tensors(puzzles)
+    batch = PuzzleBatch.of(puzzles)
     assert task.check(batch.inputs, batch.solution).all(), "check accepts every solution"
     answers = batch.solution.clone()
     answers[::2] = batch.solution.roll(1, dims=0)[::2]  # every second puzzle gets its neighbour's solution
@@ -63,7 +58,7 @@ def _check_solutions(task: PuzzleTask, puzzles: Puzzles) -> None:
 
 
 def _check_symmetries(task: PuzzleTask, puzzles: Puzzles, seed: int) -> None:
-    batch = tensors(puzzles)
+    batch = PuzzleBatch.of(puzzles)
     before = [tensor.clone() for tensor in batch]
     variant, same = (task.augment(batch, torch.Generator().manual_seed(seed)) for _ in range(2))
     assert all(map(torch.equal, batch, before)), "augment leaves its argument as it is"

@@ -132,6 +132,10 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         self._refill(done)
         return self._observation(), outcome.reward * active, done, torch.zeros_like(done), self._info() | final
 
+    def stored(self, rows: slice) -> PuzzleBatch:
+        """The puzzles of some rows of the source as `reset` hands them out, but for `augment`: int64, on the device."""
+        return PuzzleBatch(*(tensor[rows].long() for tensor in self._stored))
+
     def _refill(self, done: Tensor) -> None:
         """Puts the next puzzles into the slots that are done."""
         assert self._batch is not None

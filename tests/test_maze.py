@@ -15,10 +15,11 @@ from torch import Tensor
 
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import load_puzzles
+from hrm_env.task import PuzzleBatch
 from hrm_env.tasks import make_task
 from hrm_env.tasks.maze import FREE, GOAL, PATH, START, WALL, Maze
 from hrm_env.tasks.maze_generator import first_parent_path
-from hrm_env.testing import check_task, tensors
+from hrm_env.testing import check_task
 
 
 def tokens(*grids: np.ndarray) -> Tensor:
@@ -123,7 +124,7 @@ def test_the_check_never_waits_for_a_device() -> None:
 def test_augmentation_draws_every_symmetry_as_often(shape: tuple[int, int], symmetries: int) -> None:
     task, rng = Maze(*shape), np.random.default_rng(0)
     grid = random_maze(shape, 0.4, rng)
-    many = tensors(Puzzles(*[np.repeat(grid.reshape(1, -1), 8000, axis=0)] * 2))
+    many = PuzzleBatch.of(Puzzles(*[np.repeat(grid.reshape(1, -1), 8000, axis=0)] * 2))
     drawn = task.augment(many, torch.Generator().manual_seed(0))
     assert torch.equal(drawn.inputs, drawn.solution)
     variants = drawn.inputs.numpy().astype(np.uint8)
@@ -145,10 +146,10 @@ def test_puzzles_that_are_not_symmetric_have_keys_of_their_own() -> None:
 def test_symmetric_variants_stay_solved_and_as_long(shape: tuple[int, int]) -> None:
     task = Maze(*shape)
     puzzles = task.generate(50, np.random.default_rng(0))
-    variant = task.augment(tensors(puzzles), torch.Generator().manual_seed(1))
+    variant = task.augment(PuzzleBatch.of(puzzles), torch.Generator().manual_seed(1))
     assert task.check(variant.inputs, variant.solution).all()
     assert ((variant.solution == PATH).sum(-1) + 2).tolist() == puzzles.rating.tolist()
-    assert not torch.equal(variant.inputs, tensors(puzzles).inputs)
+    assert not torch.equal(variant.inputs, PuzzleBatch.of(puzzles).inputs)
 
 
 def test_rules_pay_any_shortest_path_and_exact_only_the_stored_one() -> None:

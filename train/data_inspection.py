@@ -13,8 +13,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from hrm_env.puzzles import Puzzles
-from hrm_env.task import PAD_ID, PuzzleTask
-from hrm_env.testing import tensors
+from hrm_env.task import PAD_ID, PuzzleBatch, PuzzleTask
 
 _CHUNK = 2048  # puzzles looked at together
 _BINS = 16  # of a histogram, at most, and one for the tail
@@ -69,7 +68,7 @@ class Part:
 
     def _solved(self) -> Iterator[int]:
         for chunk in self._chunks("answers"):
-            batch = tensors(chunk)
+            batch = PuzzleBatch.of(chunk)
             yield int(self.task.check(batch.inputs, batch.solution).sum())
 
     def _chunks(self, what: str) -> Iterator[Puzzles]:

@@ -15,8 +15,7 @@ from hrm_env.puzzles import Puzzles
 from hrm_env.sources import Split
 from hrm_env.sources.csv_file import write_csv
 from hrm_env.sources.folder import write_folder
-from hrm_env.task import PuzzleTask
-from hrm_env.testing import tensors
+from hrm_env.task import PuzzleBatch, PuzzleTask
 
 _CHUNK = 4096  # variants made together
 
@@ -73,7 +72,7 @@ def with_variants(task: PuzzleTask, puzzles: Puzzles, count: int, seed: int) -> 
     with tqdm(total=len(variants), desc="making variants", unit=" puzzles", delay=1, leave=False) as bar:
         for start in range(0, len(variants), _CHUNK):
             rows = variants[start : start + _CHUNK]
-            batch = task.augment(tensors(varied[rows]), generator)
+            batch = task.augment(PuzzleBatch.of(varied[rows]), generator)
             varied.inputs[rows], varied.solution[rows] = batch.inputs.numpy(), batch.solution.numpy()
             bar.update(len(rows))
     return varied

@@ -97,7 +97,6 @@ def load_part(task: PuzzleTask, source: str, split: Split, seed: int = 0, **opti
         **options: Those of the source; what is None was not asked for.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    for name, value in (("split", split), ("puzzle_seed", seed)):
-        if name in options_of(task, source):
-            given[name] = value
+    known = options_of(task, source)
+    given |= {name: value for name, value in (("split", split), ("puzzle_seed", seed)) if name in known}
     return load_puzzles(task, source, **given)

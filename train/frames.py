@@ -52,7 +52,7 @@ class Frame:
 
 def frames(model: HRM, env: PuzzleVectorEnv, index: int) -> Iterator[Frame]:
     """Puzzle ``index`` and the agent's answer after every segment until it halts."""
-    inputs, solution, puzzle_id = (tensor[index : index + 1].long() for tensor in env.rules.tensors())
+    inputs, solution, puzzle_id = env.stored(slice(index, index + 1))
     frame = Frame(index, inputs[0], solution[0], env.rules.max_segments)
     yield frame
     reasoner = Reasoner(model.policy.acting_core, model.halting, frame.budget, batch_size=1)

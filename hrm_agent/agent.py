@@ -26,7 +26,7 @@ from hrm_agent.learning.learner import Learner, LearnerConfig
 from hrm_agent.learning.metrics import MetricSums, tensorboard_tags
 from hrm_agent.learning.optim import learning_rate_factor
 from hrm_agent.policy import HRMPolicy
-from hrm_agent.puzzle_identity import PuzzleIdentity
+from hrm_agent.puzzle_identity import PuzzleIdentity, puzzle_task
 from hrm_agent.storage import NonFiniteError, load_agent, read_weights, save_agent
 from hrm_agent.vec_env import PuzzleEnvironment, PuzzleStream, as_vec_env, native, registered
 from hrm_env.actions import action_space
@@ -143,11 +143,14 @@ class HRM(BaseAlgorithm):
         made = self.policy_class(self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs)
         assert isinstance(made, HRMPolicy)
         self.policy = made.to(self.device)
+        self.policy.task = puzzle_task(self.env, self.puzzles.task)
         self._generator = torch.Generator(self.device).manual_seed(torch.initial_seed() % 2**63)
         self._explorer = Exploration(
             self._halting_at_start, self.exploration, self.max_segments, self._generator, self.exploration_per
         )
-        self.learner = Learner(self.policy.core, self._explorer, self.max_segments, self.learner_config)
+        self.learner = Learner(
+            self.policy.core, self._explorer, self.max_segments, self.learner_config, self.policy.task
+        )
         self.policy.average = self.learner.ema
         if self.compile:
             self.policy.core.compile_modules()  # after the average was copied: evaluation has many batch sizes

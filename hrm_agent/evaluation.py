@@ -83,7 +83,7 @@ def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) 
     started = time.perf_counter()
     observation, info = env.reset_tensors(seed=0)
     rows = info["active"].nonzero().squeeze(1)
-    reasoner = Reasoner(core, halting, budget, len(rows))
+    reasoner = Reasoner(core, halting, budget, len(rows), env.rules.task)
     action = torch.zeros(env.action_space.shape, dtype=torch.long, device=env.device)  # type: ignore[arg-type]
     while bool(info["active"].any()):
         still = info["active"][rows].nonzero().squeeze(1)

@@ -17,6 +17,7 @@ from hrm_agent.learning.average import WeightAverage
 from hrm_agent.reasoning import Reasoner
 from hrm_env.actions import pack
 from hrm_env.observations import sizes_of
+from hrm_env.task import PuzzleTask
 
 
 class HRMPolicy(BasePolicy):
@@ -33,6 +34,7 @@ class HRMPolicy(BasePolicy):
         core: The trained network.
         average: Moving average of its weights, where the learner keeps one.
         halting: The policy that decides when to stop; swap it at any time.
+        task: The puzzle family, where it is known: for rules that check the answer.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class HRMPolicy(BasePolicy):
         self.core = make_core(PuzzleShape(sizes.seq_len, sizes.vocab_size, sizes.num_puzzle_ids), core, **core_options)
         self.average: WeightAverage | None = None
         self.halting = halting.make("q-compare")
+        self.task: PuzzleTask | None = None
 
     @property
     def acting_core(self) -> ReasoningCore:
@@ -68,7 +71,7 @@ class HRMPolicy(BasePolicy):
         """Actions ``(B, L+1)`` and the state for the next call."""
         inputs, puzzle_id, segment = (observation[key].long() for key in ("inputs", "puzzle_id", "segment"))
         if state is None:
-            reasoner = Reasoner(self.acting_core, self.halting, self.max_segments, len(inputs))
+            reasoner = Reasoner(self.acting_core, self.halting, self.max_segments, len(inputs), self.task)
             start = torch.ones_like(start)
         else:
             if len(state.carry.z_h) != len(inputs):

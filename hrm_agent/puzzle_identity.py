@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from hrm_agent.checkpoint import CheckpointError
 from hrm_env.observations import ObservationSizes, sizes_of
+from hrm_env.task import PuzzleTask
+from hrm_env.tasks import make_task
 
 
 @dataclass(frozen=True)
@@ -41,3 +43,15 @@ class PuzzleIdentity:
     def __str__(self) -> str:
         """Such as "sudoku:3x3 (81 cells, 11 tokens)"."""
         return f"{self.task or 'puzzles'} ({self.sizes.seq_len} cells, {self.sizes.vocab_size} tokens)"
+
+
+def puzzle_task(env: Any, name: str | None) -> PuzzleTask | None:
+    """The puzzle family of an SB3 environment or, without one, of this name; None where neither tells it."""
+    try:
+        return cast(PuzzleTask, env.get_attr("rules", 0)[0].task)
+    except AttributeError:
+        pass
+    try:
+        return make_task(name or "")
+    except ValueError:
+        return None

@@ -10,6 +10,7 @@ from torch import Tensor
 from hrm_agent.cores.core import ReasoningCore, SegmentOutput
 from hrm_agent.halting.policy import HaltingPolicy
 from hrm_agent.halting.session import HaltingSession
+from hrm_env.task import PuzzleTask
 
 
 class Reasoner:
@@ -20,11 +21,19 @@ class Reasoner:
         halting: The policy; copied, so that its memory belongs to this batch alone.
         max_segments: The budget M_max.
         batch_size: Rows B.
+        task: The puzzle family, where it is known.
     """
 
-    def __init__(self, core: ReasoningCore, halting: HaltingPolicy, max_segments: int, batch_size: int) -> None:
+    def __init__(
+        self,
+        core: ReasoningCore,
+        halting: HaltingPolicy,
+        max_segments: int,
+        batch_size: int,
+        task: PuzzleTask | None = None,
+    ) -> None:
         self.core = core
-        self.session = HaltingSession(copy.deepcopy(halting), max_segments)
+        self.session = HaltingSession(copy.deepcopy(halting), max_segments, task)
         self.carry = core.initial_carry(batch_size)
 
     @torch.no_grad()

@@ -23,7 +23,8 @@ from stable_baselines3.common.logger import KVWriter, Logger
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from hrm_agent import HRM
-from hrm_agent.halting import POLICIES, Fixed
+from hrm_agent.halting import POLICIES
+from hrm_agent.halting.rules import Fixed
 from hrm_agent.policy import HRMPolicy
 
 

@@ -55,7 +55,7 @@ def frames(model: HRM, env: PuzzleVectorEnv, index: int) -> Iterator[Frame]:
     inputs, solution, puzzle_id = env.stored(slice(index, index + 1))
     frame = Frame(index, inputs[0], solution[0], env.rules.max_segments)
     yield frame
-    reasoner = Reasoner(model.policy.acting_core, model.halting, frame.budget, batch_size=1)
+    reasoner = Reasoner(model.policy.acting_core, model.halting, frame.budget, batch_size=1, task=env.rules.task)
     while not frame.halted:
         used = torch.tensor([frame.segment])
         answer, halt, output = reasoner.think(inputs, puzzle_id, used == 0, used, solution)

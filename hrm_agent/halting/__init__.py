@@ -1,46 +1,82 @@
-"""Halting policies, by string: ``make("q-compare")``, ``make("q-threshold:0.5")``, ``make("fixed:8")``.
+"""Halting policies, by string: ``make("q-compare")``, ``make("kl:0.001")``, ``make("any(patience:2,min:3(kl:0.1))")``.
 
 A new policy is one class in `rules.py` and one line in `POLICIES`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from hrm_agent.halting import rules
+from hrm_agent.halting.combinators import AllOf, AnyOf, Combination, Max, Min
 from hrm_agent.halting.exploration import Exploration
 from hrm_agent.halting.policy import HaltContext, HaltingPolicy
-from hrm_agent.halting.rules import Fixed, Oracle, QCompare, QThreshold, Random
 from hrm_agent.halting.session import HaltingSession
 
 __all__ = ["POLICIES", "Exploration", "HaltContext", "HaltingPolicy", "HaltingSession", "make"]
 
-POLICIES: dict[str, tuple[Callable[..., HaltingPolicy], tuple[type, ...]]] = {
-    "q-compare": (QCompare, ()),
-    "q-threshold": (QThreshold, (float,)),
-    "fixed": (Fixed, (int,)),
-    "random": (Random, (float, int)),
-    "oracle": (Oracle, ()),
+POLICIES: dict[str, type[HaltingPolicy]] = {
+    "q-compare": rules.QCompare,
+    "q-threshold": rules.QThreshold,
+    "q-margin": rules.QMargin,
+    "cumulative": rules.Cumulative,
+    "cdf": rules.HaltingCDF,
+    "ponder": rules.Ponder,
+    "residual": rules.Residual,
+    "cosine": rules.Cosine,
+    "kl": rules.KL,
+    "entropy": rules.Entropy,
+    "margin": rules.Margin,
+    "patience": rules.Patience,
+    "verifier": rules.Verifier,
+    "fixed": rules.Fixed,
+    "random": rules.Random,
+    "oracle": rules.Oracle,
+    "any": AnyOf,
+    "all": AllOf,
+    "min": Min,
+    "max": Max,
 }
-"""Name to (class, types of its parameters in order)."""
+"""By name; those that are a `Combination` take other policies in parentheses."""
 
 
 def make(policy: str | HaltingPolicy) -> HaltingPolicy:
-    """A fresh policy from its string form ``name`` or ``name:value[:value]``; a policy itself is returned as it is.
+    """A fresh policy from its string form ``name[:value...]`` or ``name[:value...](policy,...)``.
+
+    A policy itself is returned as it is.
 
     Raises:
         ValueError: The name is unknown or a parameter is missing, malformed or out of range.
     """
     if isinstance(policy, HaltingPolicy):
         return policy
-    name, *texts = policy.split(":")
+    name = policy.partition("(")[0].partition(":")[0]
     if name not in POLICIES:
         raise ValueError(f"halting: expected one of {', '.join(POLICIES)}, found {policy!r}")
-    build, types = POLICIES[name]
-    if len(texts) > len(types):
-        raise ValueError(f"halting {policy!r}: {name} takes {len(types)} parameter(s), found {len(texts)}")
+    kind, rest = POLICIES[name], policy[len(name) :]
+    given = {}
+    if issubclass(kind, Combination):
+        rest, _, inner = rest.partition("(")
+        if not inner.endswith(")"):
+            raise ValueError(f"halting {policy!r}: expected {name}...(policy, ...), such as {name}...(q-compare)")
+        given["policies"] = [make(text) for text in _split(inner[:-1])]
+    last_is_text = kind.parameters[-1:] == (str,)  # a path, which may hold colons
+    texts = rest[1:].split(":", len(kind.parameters) - 1 if last_is_text else -1) if rest else []
+    if len(texts) > len(kind.parameters):
+        raise ValueError(f"halting {policy!r}: {name} takes {len(kind.parameters)} parameter(s), found {len(texts)}")
     try:
-        made = build(*(kind(text) for kind, text in zip(types, texts, strict=False)))
+        made = kind(*(parse(text) for parse, text in zip(kind.parameters, texts, strict=False)), **given)
     except (TypeError, ValueError) as error:
         raise ValueError(f"halting {policy!r}: {error}") from error
     made.name = policy
     return made
+
+
+def _split(text: str) -> list[str]:
+    """The parts of a list between its commas, those within parentheses aside."""
+    parts, depth = [""], 0
+    for char in text:
+        depth += (char == "(") - (char == ")")
+        if char == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += char
+    return [part.strip() for part in parts if part.strip()]

@@ -39,6 +39,11 @@ class Exploration(HaltingPolicy):
         self.generator = generator
         self.min_segments = torch.ones(0, dtype=torch.long, device=generator.device)
 
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]  # of the policy, which may be swapped
+        """What the policy needs."""
+        return self.policy.needs
+
     def reset(self, mask: Tensor) -> None:
         """Draws M_min for the rows that begin an episode, or for all where it is drawn per segment."""
         self.policy.reset(mask)

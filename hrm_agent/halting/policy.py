@@ -3,49 +3,52 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
-
-from hrm_agent.cores.core import Carry
 
 
 @dataclass(frozen=True)
 class HaltContext:
-    """Everything a policy may look at, after segment m of each row.
+    """What a policy may look at, after segment m of each row.
 
     Attributes:
         segment: m, segments used including this one, ``(B,)`` int64.
         max_segments: The budget M_max; the environment ends an episode there whatever the policy says.
-        q_halt: Logit of halting, ``(B,)``.
-        q_continue: Logit of continuing, ``(B,)``.
-        logits: Answer logits, ``(B, L, V)``.
-        previous_logits: Those of the segment before; zeros at m = 1.
-        carry: Hidden state after this segment.
-        previous_carry: Hidden state before it.
-        inputs: The puzzle, ``(B, L)``.
-        solution: Its solution, for the oracle alone; None where nobody knows it.
+        signals: Those that the policy `needs`, by name, ``(B,)`` float32 each; ``context["kl"]`` is one.
     """
 
     segment: Tensor
     max_segments: int
-    q_halt: Tensor
-    q_continue: Tensor
-    logits: Tensor
-    previous_logits: Tensor
-    carry: Carry
-    previous_carry: Carry
-    inputs: Tensor
-    solution: Tensor | None = None
+    signals: Mapping[str, Tensor]
+
+    def __getitem__(self, name: str) -> Tensor:
+        """A signal."""
+        return self.signals[name]
 
 
 class HaltingPolicy(ABC):
     """Decides after every segment which rows stop.
 
     A policy with memory keeps it per row and forgets it in `reset`. `make` writes a policy's string form into `name`.
+
+    Attributes:
+        name: The string form.
+        needs: Names of `hrm_agent.halting.signals.SIGNALS`; nothing else is computed.
+        views: Rows that think about one puzzle.
+        rule: When it halts, as a formula; ``{threshold}`` stands for the attribute of that name.
+        parameters: Types of the parameters in the string form, in order.
+        sweep: Parameters that a study tries, as in the string form.
     """
 
     name: str = ""
+    needs: tuple[str, ...] = ()
+    views: int = 1
+    rule: ClassVar[str] = ""
+    parameters: ClassVar[tuple[type, ...]] = ()
+    sweep: ClassVar[tuple[str, ...]] = ("",)
 
     @abstractmethod
     def decide(self, context: HaltContext) -> Tensor:
@@ -56,3 +59,7 @@ class HaltingPolicy(ABC):
 
     def keep(self, rows: Tensor) -> None:
         """Called when the batch shrinks to the given row indices. Policies with memory keep those rows."""
+
+    def describe(self) -> str:
+        """When it halts, in a line for tables."""
+        return self.rule.format(**vars(self)) or self.name

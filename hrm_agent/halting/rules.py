@@ -1,37 +1,23 @@
-"""The halting rules, one short class each, with formula and source."""
+"""The halting rules, one short class each, with formula and source; m is the segment, σ the logistic function."""
 
 from __future__ import annotations
 
-import torch
+import math
+from typing import ClassVar
+
 from torch import Tensor
 
+from hrm_agent.halting.memory import RowMemory
 from hrm_agent.halting.policy import HaltContext, HaltingPolicy
-from hrm_env.grading import exact_match
-
-
-class QCompare(HaltingPolicy):
-    """Halt where Q_halt > Q_continue (HRM, arXiv 2506.21734, section 2)."""
-
-    def decide(self, context: HaltContext) -> Tensor:
-        """Which rows halt now, ``(B,)`` bool."""
-        return context.q_halt > context.q_continue
-
-
-class QThreshold(HaltingPolicy):
-    """Halt where σ(q_halt) ≥ τ (TRM, arXiv 2510.04871, τ = 0.5): the agent believes its answer is right."""
-
-    def __init__(self, threshold: float = 0.5) -> None:
-        if not 0 < threshold < 1:
-            raise ValueError(f"expected a threshold between 0 and 1, found {threshold}")
-        self.threshold = threshold
-
-    def decide(self, context: HaltContext) -> Tensor:
-        """Which rows halt now, ``(B,)`` bool."""
-        return context.q_halt.sigmoid() >= self.threshold
+from hrm_agent.halting.signals import hashed
 
 
 class Fixed(HaltingPolicy):
     """Halt at segment m = K: the baseline without a decision."""
+
+    rule = "m = {segments}"
+    parameters = (int,)
+    sweep = ("1", "2", "3", "4", "6", "8", "12", "16")
 
     def __init__(self, segments: int) -> None:
         if segments < 1:
@@ -49,6 +35,11 @@ class Random(HaltingPolicy):
     The draw is a hash of puzzle, segment and seed, so that a run is the same for every batch size and order.
     """
 
+    rule = "with probability {probability} at every segment"
+    needs = ("puzzle",)
+    parameters = (float, int)
+    sweep = ("0.1", "0.25", "0.5")
+
     def __init__(self, probability: float, seed: int = 0) -> None:
         if not 0 <= probability <= 1:
             raise ValueError(f"expected a probability from 0 to 1, found {probability}")
@@ -56,20 +47,222 @@ class Random(HaltingPolicy):
 
     def decide(self, context: HaltContext) -> Tensor:
         """Which rows halt now, ``(B,)`` bool."""
-        position = torch.arange(1, context.inputs.shape[1] + 1, device=context.inputs.device)
-        key = (context.inputs * (position * 0x9E3779B1 + 0x85EBCA6B)).sum(-1)
-        key = key + context.segment * 0xC2B2AE35 + self.seed * 0x27D4EB2F
-        for _ in range(3):
-            key = (key ^ ((key >> 15) & 0xFFFFFFFF)) * 0x2C1B3C6D
-        uniform = ((key >> 16) & 0xFFFFFF).float() / 2**24
-        return uniform < self.probability
+        return lot(context, self.seed) < self.probability
 
 
-class Oracle(HaltingPolicy):
-    """Halt at the first right answer: the upper bound of every rule, needs the solution."""
+class QCompare(HaltingPolicy):
+    """Halt where Q_halt > Q_continue and m ≥ M_min (HRM, arXiv 2506.21734, section 2)."""
+
+    rule = "Q_halt > Q_continue, m ≥ {min_segments}"
+    needs = ("q_halt", "q_continue")
+    parameters = (int,)
+    sweep = ("", "2", "3", "4")
+
+    def __init__(self, min_segments: int = 1) -> None:
+        if min_segments < 1:
+            raise ValueError(f"expected at least 1 segment, found {min_segments}")
+        self.min_segments = min_segments
 
     def decide(self, context: HaltContext) -> Tensor:
         """Which rows halt now, ``(B,)`` bool."""
-        if context.solution is None:
-            raise ValueError('halting "oracle" needs the solution, which only training and evaluation know')
-        return exact_match(context.logits.argmax(-1), context.solution)
+        return (context["q_halt"] > context["q_continue"]) & (context.segment >= self.min_segments)
+
+
+class QThreshold(HaltingPolicy):
+    """Halt where σ(q_halt) ≥ τ (TRM, arXiv 2510.04871, τ = 0.5): the agent believes its answer is right."""
+
+    rule = "σ(q_halt) ≥ {threshold}"
+    needs = ("q_halt",)
+    parameters = (float,)
+    sweep = ("0.3", "0.5", "0.7", "0.8", "0.9", "0.95", "0.98", "0.99", "0.995")
+
+    def __init__(self, threshold: float = 0.5) -> None:
+        if not 0 < threshold < 1:
+            raise ValueError(f"expected a threshold between 0 and 1, found {threshold}")
+        self.threshold = threshold
+
+    def decide(self, context: HaltContext) -> Tensor:
+        """Which rows halt now, ``(B,)`` bool."""
+        return context["q_halt"] >= math.log(self.threshold / (1 - self.threshold))
+
+
+class QMargin(HaltingPolicy):
+    """Halt where q_halt − q_continue ≥ δ (a cautious form of HRM's rule, arXiv 2506.21734)."""
+
+    rule = "q_halt − q_continue ≥ {margin}"
+    needs = ("q_halt", "q_continue")
+    parameters = (float,)
+    sweep = ("-1", "-0.5", "-0.2", "0.2", "0.5", "1", "2")
+
+    def __init__(self, margin: float = 0.0) -> None:
+        if not math.isfinite(margin):
+            raise ValueError(f"expected a finite margin, found {margin}")
+        self.margin = margin
+
+    def decide(self, context: HaltContext) -> Tensor:
+        """Which rows halt now, ``(B,)`` bool."""
+        return context["q_halt"] - context["q_continue"] >= self.margin
+
+
+class Cumulative(RowMemory):
+    """Halt where Σ_{j≤m} σ(q_halt^j) ≥ 1 − ε (adaptive computation time, arXiv 1603.08983, equation 7)."""
+
+    rule = "Σ σ(q_halt) ≥ 1 − {epsilon}"
+    needs = ("q_halt",)
+    parameters = (float,)
+    sweep = ("0.01", "0.1", "0.5")
+
+    def __init__(self, epsilon: float = 0.01) -> None:
+        if not 0 <= epsilon < 1:
+            raise ValueError(f"expected ε from 0 to below 1, found {epsilon}")
+        super().__init__(at_start=0.0)
+        self.epsilon = epsilon
+
+    def decide(self, context: HaltContext) -> Tensor:
+        """Which rows halt now, ``(B,)`` bool."""
+        self.memory = self.memory + context["q_halt"].double().sigmoid()
+        return self.memory >= 1 - self.epsilon
+
+
+class HaltingCDF(RowMemory):
+    """Halt where 1 − Π_{j≤m} (1 − σ(q_halt^j)) ≥ q, the probability to have halted (Ouro, arXiv 2510.25741)."""
+
+    rule = "1 − Π (1 − σ(q_halt)) ≥ {quantile}"
+    needs = ("q_halt",)
+    parameters = (float,)
+    sweep = ("0.3", "0.5", "0.7", "0.9", "0.95", "0.99", "0.999")
+
+    def __init__(self, quantile: float = 0.5) -> None:
+        if not 0 < quantile < 1:
+            raise ValueError(f"expected a probability between 0 and 1, found {quantile}")
+        super().__init__(at_start=1.0)
+        self.quantile = quantile
+
+    def decide(self, context: HaltContext) -> Tensor:
+        """Which rows halt now, ``(B,)`` bool."""
+        self.memory = self.memory * (-context["q_halt"].double()).sigmoid()
+        return 1 - self.memory >= self.quantile
+
+
+class Ponder(HaltingPolicy):
+    """Halt with probability λ_m = σ(q_halt) (PonderNet, arXiv 2107.05407, section 2.2), drawn as `Random` draws."""
+
+    rule = "with probability σ(q_halt)"
+    needs = ("q_halt", "puzzle")
+    parameters = (int,)
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+
+    def decide(self, context: HaltContext) -> Tensor:
+        """Which rows halt now, ``(B,)`` bool."""
+        return lot(context, self.seed) < context["q_halt"].double().sigmoid()
+
+
+class Below(HaltingPolicy):
+    """Halts where a signal falls below a threshold; the rules that follow are of this kind."""
+
+    rule = "{signal} < {threshold}"
+    parameters: ClassVar[tuple[type, ...]] = (float,)
+    signal: str
+    default: float
+
+    def __init__(self, threshold: float | None = None) -> None:
+        threshold = self.default if threshold is None else threshold
+        if not math.isfinite(threshold):
+            raise ValueError(f"expected a finite threshold, found {threshold}")
+        self.threshold, self.needs = threshold, (self.signal,)
+
+    def decide(self, context: HaltContext) -> Tensor:
+        """Which rows halt now, ``(B,)`` bool."""
+        return context[self.signal] < self.threshold
+
+
+class Residual(Below):
+    """Halt where ‖z_H^m − z_H^{m−1}‖ / ‖z_H^m‖ < τ (deep equilibrium models, arXiv 1909.01377; FPRM, 2606.18206)."""
+
+    signal, default = "residual_h", 0.05
+    rule = "‖Δz_H‖ / ‖z_H‖ < {threshold}"
+    sweep = ("1", "0.5", "0.3", "0.2", "0.1", "0.05", "0.02", "0.01")
+
+
+class KL(Below):
+    """Halt where KL(p^{m−1} ‖ p^m) < τ, the mean over cells (recurrent depth, arXiv 2502.05171, section 6)."""
+
+    signal, default = "kl", 1e-3
+    rule = "KL(p^{{m−1}} ‖ p^m) < {threshold}"
+    sweep = ("1", "0.3", "0.1", "0.03", "0.01", "0.003", "0.001", "0.0001")
+
+
+class Entropy(Below):
+    """Halt where the mean entropy of the cells is below τ nats (BranchyNet, arXiv 1709.01686)."""
+
+    signal, default = "entropy", 0.01
+    rule = "mean entropy < {threshold}"
+    sweep = ("0.3", "0.1", "0.03", "0.01", "0.003", "0.001")
+
+
+class Above(Below):
+    """Halts where a signal rises above a threshold."""
+
+    def decide(self, context: HaltContext) -> Tensor:
+        """Which rows halt now, ``(B,)`` bool."""
+        return context[self.signal] > self.threshold
+
+
+class Cosine(Above):
+    """Halt where cos(z_H^m, z_H^{m−1}) > τ, the mean over positions (CALM, arXiv 2207.07061, section 3.4)."""
+
+    signal, default = "cosine", 0.999
+    rule = "cos(z_H^m, z_H^{{m−1}}) > {threshold}"
+    sweep = ("0.5", "0.8", "0.9", "0.95", "0.98", "0.99", "0.995", "0.999")
+
+
+class Margin(Above):
+    """Halt where the least margin of a cell's two best tokens exceeds τ (CALM, arXiv 2207.07061, section 3.4)."""
+
+    signal, default = "margin", 0.9
+    rule = "least margin > {threshold}"
+    sweep = ("0.1", "0.3", "0.5", "0.7", "0.9", "0.95", "0.99")
+
+
+class Verifier(Above):
+    """Halt where the answer satisfies the puzzle's own rules; no label is read."""
+
+    signal, default = "valid", 0.5
+    rule = "the answer keeps the puzzle's rules"
+    parameters = ()
+
+
+class Oracle(Above):
+    """Halt at the first right answer: the upper bound of every rule, needs the solution."""
+
+    signal, default = "correct", 0.5
+    rule = "the answer is right"
+    parameters = ()
+
+
+class Patience(RowMemory):
+    """Halt where the answer has stayed the same for k segments (PABEE, arXiv 2006.04152)."""
+
+    rule = "the answer unchanged for {segments}"
+    needs = ("changed",)
+    parameters = (int,)
+    sweep = ("1", "2", "3", "4")
+
+    def __init__(self, segments: int = 1) -> None:
+        if segments < 1:
+            raise ValueError(f"expected at least 1 segment, found {segments}")
+        super().__init__(at_start=0.0)
+        self.segments = segments
+
+    def decide(self, context: HaltContext) -> Tensor:
+        """Which rows halt now, ``(B,)`` bool."""
+        self.memory = (self.memory + 1) * (context["changed"] == 0)
+        return self.memory >= self.segments
+
+
+def lot(context: HaltContext, seed: int) -> Tensor:
+    """A number from 0 to below 1 for each puzzle and segment, ``(B,)``."""
+    key = context["puzzle"].long() * 0x9E3779B1 + context.segment * 0xC2B2AE35 + seed * 0x27D4EB2F
+    return hashed(key).float() / 2**24

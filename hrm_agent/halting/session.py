@@ -1,4 +1,4 @@
-"""A policy at work on a batch: it builds the contexts, remembers the previous logits and applies the budget."""
+"""A policy at work on a batch: computes the signals it needs, remembers the previous logits and applies the budget."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from torch import Tensor
 
 from hrm_agent.cores.core import Carry, SegmentOutput
 from hrm_agent.halting.policy import HaltContext, HaltingPolicy
+from hrm_agent.halting.signals import SIGNALS, Moment
+from hrm_env.task import PuzzleTask
 
 
 class HaltingSession:
@@ -15,11 +17,12 @@ class HaltingSession:
     Args:
         policy: The policy, exploration included; the session owns its memory.
         max_segments: The budget M_max, at which every row halts.
+        task: The puzzle family, for rules that check the answer; None where nobody knows it.
     """
 
-    def __init__(self, policy: HaltingPolicy, max_segments: int) -> None:
-        self.policy, self.max_segments = policy, max_segments
-        self._previous_logits: Tensor | None = None
+    def __init__(self, policy: HaltingPolicy, max_segments: int, task: PuzzleTask | None = None) -> None:
+        self.policy, self.max_segments, self.task = policy, max_segments, task
+        self._last_logits: Tensor | None = None
 
     @torch.no_grad()
     def decide(
@@ -41,25 +44,14 @@ class HaltingSession:
             segment: Segments used including this one, ``(B,)``.
             solution: For the oracle alone.
         """
-        previous = torch.zeros_like(output.logits) if self._previous_logits is None else self._previous_logits
         self.policy.reset(start)
-        context = HaltContext(
-            segment=segment,
-            max_segments=self.max_segments,
-            q_halt=output.q_halt,
-            q_continue=output.q_continue,
-            logits=output.logits,
-            previous_logits=torch.where(start.view(-1, 1, 1), 0.0, previous),
-            carry=output.carry,
-            previous_carry=before,
-            inputs=inputs,
-            solution=solution,
-        )
-        self._previous_logits = output.logits
-        return self.policy.decide(context) | (segment >= self.max_segments)
+        moment = Moment(output, before, self._last_logits, start, inputs, solution, self.task)
+        signals = {name: SIGNALS[name](moment) for name in self.policy.needs}
+        self._last_logits = output.logits
+        return self.policy.decide(HaltContext(segment, self.max_segments, signals)) | (segment >= self.max_segments)
 
     def keep(self, rows: Tensor) -> None:
         """The batch shrinks to the given row indices."""
         self.policy.keep(rows)
-        if self._previous_logits is not None:
-            self._previous_logits = self._previous_logits[rows]
+        if self._last_logits is not None:
+            self._last_logits = self._last_logits[rows]

@@ -19,7 +19,7 @@ from hrm_agent.learning.metrics import halting_metrics
 from hrm_agent.learning.optim import OPTIMIZERS, SparseSignSGD, split_parameters
 from hrm_agent.learning.targets import continue_target, halt_target
 from hrm_env.grading import exact_match
-from hrm_env.task import PuzzleBatch
+from hrm_env.task import PuzzleBatch, PuzzleTask
 
 OptimizerName = Literal["adam-atan2", "adamw"]
 TokenLossName = Literal["stablemax", "softmax"]
@@ -119,13 +119,19 @@ class Learner:
         halting: Decides which rows stop, exploration included.
         max_segments: The budget M_max.
         config: Options.
+        task: The puzzle family, for halting rules that check the answer; None where it is not known.
     """
 
     def __init__(
-        self, core: ReasoningCore, halting: HaltingPolicy, max_segments: int, config: LearnerConfig | None = None
+        self,
+        core: ReasoningCore,
+        halting: HaltingPolicy,
+        max_segments: int,
+        config: LearnerConfig | None = None,
+        task: PuzzleTask | None = None,
     ) -> None:
         self.core = core
-        self.session = HaltingSession(halting, max_segments)
+        self.session = HaltingSession(halting, max_segments, task)
         self.config = config = config or LearnerConfig()
         self.token_loss = TOKEN_LOSSES[config.token_loss]
         dense, sparse = split_parameters(core)

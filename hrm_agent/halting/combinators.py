@@ -1,0 +1,99 @@
+"""Policies made of policies: ``any(...)``, ``all(...)``, ``min:2(...)``, ``max:6(...)``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from hrm_agent.halting.policy import HaltContext, HaltingPolicy
+
+
+class Combination(HaltingPolicy):
+    """Base class: asks all its policies at every segment, so that each keeps its own memory.
+
+    Args:
+        policies: The policies.
+    """
+
+    def __init__(self, policies: Sequence[HaltingPolicy]) -> None:
+        if any(policy.views > 1 for policy in policies):
+            raise ValueError("a policy of many views has to stand outermost")
+        self.policies = tuple(policies)
+        self.needs = tuple(dict.fromkeys(name for policy in policies for name in policy.needs))
+
+    def votes(self, context: HaltContext) -> Tensor:
+        """What each policy decides, ``(policies, B)`` bool."""
+        decisions = [policy.decide(context) for policy in self.policies]
+        return torch.stack(decisions) if decisions else context.segment.new_zeros(0, len(context.segment)).bool()
+
+    def reset(self, mask: Tensor) -> None:
+        """Forgets the rows that begin an episode."""
+        for policy in self.policies:
+            policy.reset(mask)
+
+    def keep(self, rows: Tensor) -> None:
+        """The rows that remain keep their memory."""
+        for policy in self.policies:
+            policy.keep(rows)
+
+    def inner(self) -> str:
+        """Descriptions of the policies, in parentheses."""
+        return f"({', '.join(policy.describe() for policy in self.policies)})"
+
+
+class AnyOf(Combination):
+    """Halt where at least one of the policies would; never, where there is none."""
+
+    def decide(self, context: HaltContext) -> Tensor:
+        """Which rows halt now, ``(B,)`` bool."""
+        return self.votes(context).any(0)
+
+    def describe(self) -> str:
+        """When it halts."""
+        return f"any of {self.inner()}"
+
+
+class AllOf(Combination):
+    """Halt where all the policies would at once."""
+
+    def decide(self, context: HaltContext) -> Tensor:
+        """Which rows halt now, ``(B,)`` bool."""
+        return self.votes(context).all(0)
+
+    def describe(self) -> str:
+        """When it halts."""
+        return f"all of {self.inner()}"
+
+
+class Min(AnyOf):
+    """Halt as the policy does, but not before segment m = M_min."""
+
+    parameters = (int,)
+
+    def __init__(self, segments: int, policies: Sequence[HaltingPolicy]) -> None:
+        if segments < 1:
+            raise ValueError(f"expected at least 1 segment, found {segments}")
+        super().__init__(policies)
+        self.segments = segments
+
+    def decide(self, context: HaltContext) -> Tensor:
+        """Which rows halt now, ``(B,)`` bool."""
+        return super().decide(context) & (context.segment >= self.segments)
+
+    def describe(self) -> str:
+        """When it halts."""
+        return f"{self.inner()} and m ≥ {self.segments}"
+
+
+class Max(Min):
+    """Halt as the policy does, at segment m = M at the latest."""
+
+    def decide(self, context: HaltContext) -> Tensor:
+        """Which rows halt now, ``(B,)`` bool."""
+        return self.votes(context).any(0) | (context.segment >= self.segments)
+
+    def describe(self) -> str:
+        """When it halts."""
+        return f"{self.inner()} or m = {self.segments}"

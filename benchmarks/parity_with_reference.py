@@ -24,7 +24,8 @@ from benchmarks.reference_code import ReferenceCode
 from hrm_agent import halting
 from hrm_agent.cores.core import Carry, PuzzleShape
 from hrm_agent.cores.hrm import HRMConfig, HRMCore
-from hrm_agent.learning.learner import Learner, LearnerConfig
+from hrm_agent.learning.config import LearnerConfig
+from hrm_agent.learning.learner import Learner
 from hrm_agent.reference_checkpoint import from_reference_name
 from hrm_env.task import PAD_ID, PuzzleBatch
 

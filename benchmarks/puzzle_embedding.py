@@ -16,7 +16,8 @@ import tyro
 
 from hrm_agent import halting
 from hrm_agent.cores import PuzzleShape, make_core
-from hrm_agent.learning.learner import Learner, LearnerConfig
+from hrm_agent.learning.config import LearnerConfig
+from hrm_agent.learning.learner import Learner
 from hrm_env.task import PuzzleBatch
 
 SEQ_LEN, VOCAB_SIZE, BUDGET = 16, 6, 4

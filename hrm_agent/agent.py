@@ -20,10 +20,12 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from hrm_agent import halting as halting_policies
 from hrm_agent.evaluation import Evaluation, evaluate
+from hrm_agent.event_files import write_histograms
 from hrm_agent.halting import Exploration, HaltingPolicy
 from hrm_agent.halting.exploration import Per
-from hrm_agent.learning.learner import Learner, LearnerConfig
-from hrm_agent.learning.metrics import MetricSums, tensorboard_tags
+from hrm_agent.learning.config import LearnerConfig
+from hrm_agent.learning.learner import Learner
+from hrm_agent.learning.metrics import MetricSums, tensorboard_histograms, tensorboard_tags
 from hrm_agent.learning.optim import learning_rate_factor
 from hrm_agent.policy import HRMPolicy
 from hrm_agent.puzzle_identity import PuzzleIdentity, puzzle_task
@@ -114,11 +116,11 @@ class HRM(BaseAlgorithm):
                 f"found {warmup_steps} and {lr_min_ratio}"
             )
         self.learner_config = LearnerConfig.of(learning_rate=learning_rate, **learning)
-        if halting == "q-compare" and self.learner_config.q_bootstrap == "none":
-            warnings.warn('halting "q-compare" reads Q_continue, which q_bootstrap="none" does not train', stacklevel=2)
+        self._halting_at_start = halting_policies.make(halting)
+        if "q_continue" in self._halting_at_start.needs and not self.learner_config.learns_q_continue:
+            warnings.warn(f"halting {halting!r} reads Q_continue, which these options do not train", stacklevel=2)
         self.warmup_steps, self.lr_min_ratio = warmup_steps, lr_min_ratio
         self.exploration, self.exploration_per, self.compile = exploration, exploration_per, compile
-        self._halting_at_start = halting_policies.make(halting)
         self._sums = MetricSums()
         if _init_setup_model and self.env is not None:
             self.adopt(PuzzleIdentity.of(self.env))
@@ -256,7 +258,8 @@ class HRM(BaseAlgorithm):
             )
         now = time.perf_counter()
         for tag, value in tensorboard_tags(sums, steps).items():
-            self.logger.record(tag, value, exclude=("stdout",) if isinstance(value, torch.Tensor) else None)
+            self.logger.record(tag, value)
+        write_histograms(self.logger, tensorboard_histograms(sums), self.num_timesteps)
         self.logger.record("train/learning_rate", self.learner.optimizers[0].param_groups[0]["lr"])
         self.logger.record("train/segments_per_second", steps * self.n_envs / (now - self._interval_started))
         self.logger.record("train/updates", self._n_updates)

@@ -15,7 +15,7 @@ from agents import COPY, native_env, tiny_agent, trained_agent
 
 from hrm_agent import HRM, CheckpointError, EvaluateCallback, NonFiniteError
 from hrm_agent.checkpoint import read_checkpoint, write_checkpoint
-from hrm_agent.learning.learner import LearnerConfig
+from hrm_agent.learning.config import LearnerConfig
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from hrm_agent import halting
 from hrm_agent.cores import Carry, ReasoningCore
-from hrm_agent.learning.learner import Learner, LearnerConfig
+from hrm_agent.learning.config import LearnerConfig
+from hrm_agent.learning.learner import Learner
 from hrm_agent.learning.losses import TOKEN_LOSSES
 from hrm_agent.learning.targets import continue_target, halt_target
 from hrm_env.task import PuzzleBatch
@@ -58,6 +59,24 @@ def test_halt_target_is_the_reward() -> None:
 def test_continue_target(q_halt: float, q_continue: float, is_last: bool, expected: float) -> None:
     target = continue_target(torch.tensor([q_halt]), torch.tensor([q_continue]), torch.tensor([is_last]))
     assert target.tolist() == pytest.approx([expected])
+
+
+@pytest.mark.parametrize(("cost", "expected"), [(0.0, 0.5), (0.2, 0.3), (0.9, 0.0)])
+def test_a_segments_cost_is_taken_off_the_continue_target(cost: float, expected: float) -> None:
+    zero = torch.zeros(1)
+    assert continue_target(zero, zero, torch.tensor([False]), cost).tolist() == pytest.approx([expected])
+
+
+@pytest.mark.parametrize("bootstrap", ["second-pass", "next-step"])
+def test_the_continue_loss_knows_the_cost(bootstrap: str) -> None:
+    found = {}
+    for cost in (0.0, 0.4):
+        mine = learner(q_bootstrap=bootstrap, segment_cost=cost, learning_rate=0.0)
+        mine.step(busy_carry(mine.core), batch(), torch.ones(5, dtype=torch.long))
+        step = mine.step(busy_carry(mine.core), batch(), torch.full((5,), 2))
+        found[cost] = step.metrics
+    assert float(found[0.0]["halt_loss"]) == float(found[0.4]["halt_loss"])
+    assert float(found[0.0]["continue_loss"]) != float(found[0.4]["continue_loss"])
 
 
 def _answer_and_halt_loss(

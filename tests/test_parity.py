@@ -13,8 +13,9 @@ from torch import Tensor
 
 from hrm_agent import halting
 from hrm_agent.cores import Carry, PuzzleShape, ReasoningCore, SegmentOutput, make_core
-from hrm_agent.learning import learner as learner_module
-from hrm_agent.learning.learner import Learner, LearnerConfig, SegmentStep
+from hrm_agent.learning import q_learning as q_learning_module
+from hrm_agent.learning.config import LearnerConfig
+from hrm_agent.learning.learner import Learner, SegmentStep
 from hrm_agent.reference_checkpoint import from_reference_name, read_reference
 from hrm_env.task import PAD_ID, PuzzleBatch
 
@@ -123,8 +124,8 @@ def trained(recorded: Recording, core: ReasoningCore, monkeypatch: pytest.Monkey
         targets.append(original(*arguments))
         return targets[-1]
 
-    original = learner_module.continue_target
-    monkeypatch.setattr(learner_module, "continue_target", noted)
+    original = q_learning_module.continue_target
+    monkeypatch.setattr(q_learning_module, "continue_target", noted)
     config = LearnerConfig(optimizer="adamw", learning_rate=1e-3, weight_decay=0.1)  # the rest is the paper's
     learner = Learner(core, halting.make("q-compare"), recorded.option("halt_max_steps"), config)
     current = recorded.batch(0)

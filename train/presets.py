@@ -10,7 +10,7 @@ from tyro.conf import UseAppendAction
 
 from hrm_agent.cores.hrm import HRMConfig, Precision
 from hrm_agent.halting.exploration import Per
-from hrm_agent.learning.learner import LearnerConfig
+from hrm_agent.learning.config import LearnerConfig
 
 
 @dataclass(frozen=True)

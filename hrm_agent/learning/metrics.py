@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from hrm_agent.cores.core import SegmentOutput
 from hrm_env.grading import cell_accuracy, exact_match
+
+Q_BINS = 20
+"""Bins of σ(q_halt) from 0 to 1."""
+
+
+class Histogram(NamedTuple):
+    """Counts of the values between edges.
+
+    Attributes:
+        edges: ``(n + 1,)``, ascending.
+        counts: ``(n,)``.
+    """
+
+    edges: Tensor
+    counts: Tensor
 
 
 class MetricSums:
@@ -51,12 +67,13 @@ def halting_metrics(
 
     Returns:
         ``episodes``, ``segments``, ``exact``, ``cells``, ``at_budget``, ``premature`` (ended by choice on a wrong
-        answer) and ``q_halt_right`` (the sign of q_halt tells whether the answer is right) summed over ended episodes,
-        ``segments_histogram`` (M_max + 1,), and the batch means ``q_halt`` and ``q_continue`` as probabilities.
+        answer) and ``q_halt_right`` (the sign of q_halt tells whether the answer is right) summed over ended episodes;
+        their counts by outcome, wrong then right, ``segments_counts (2, M_max)`` of m = 1.. and ``q_halt_counts
+        (2, Q_BINS)`` of σ(q_halt); and the batch means ``q_halt`` and ``q_continue`` as probabilities.
     """
     exact, cells = exact_match(answer, solution), cell_accuracy(answer, solution)
     at_budget = halt & (segment >= max_segments)
-    histogram = torch.zeros(max_segments + 1, device=halt.device)
+    q_halt = output.q_halt.sigmoid()
     return {
         "episodes": halt.sum(),
         "segments": (segment * halt).sum(),
@@ -65,14 +82,21 @@ def halting_metrics(
         "at_budget": at_budget.sum(),
         "premature": (halt & ~at_budget & ~exact).sum(),
         "q_halt_right": (halt & ((output.q_halt >= 0) == exact)).sum(),
-        "segments_histogram": histogram.scatter_add(0, segment, halt.float()),
-        "q_halt": output.q_halt.sigmoid().mean(),
+        "segments_counts": _counts(segment - 1, max_segments, exact, halt),
+        "q_halt_counts": _counts((q_halt * Q_BINS).long(), Q_BINS, exact, halt),
+        "q_halt": q_halt.mean(),
         "q_continue": output.q_continue.sigmoid().mean(),
     }
 
 
-def tensorboard_tags(sums: Mapping[str, Tensor], steps: int) -> dict[str, float | Tensor]:
-    """What an interval of training logs, by TensorBoard tag (docs/tensorboard.md explains each).
+def _counts(bins: Tensor, size: int, exact: Tensor, halt: Tensor) -> Tensor:
+    """How many of the rows that end fall into each bin, of the wrong and of the right ones: ``(2, size)``."""
+    place = exact.long() * size + bins.clamp(0, size - 1)  # a NaN is no place either
+    return torch.zeros(2 * size, device=halt.device).scatter_add(0, place, halt.float()).view(2, size)
+
+
+def tensorboard_tags(sums: Mapping[str, Tensor], steps: int) -> dict[str, float]:
+    """The scalars that an interval of training logs, by TensorBoard tag (docs/tensorboard.md explains each).
 
     Args:
         sums: `MetricSums.pop()`.
@@ -97,11 +121,22 @@ def tensorboard_tags(sums: Mapping[str, Tensor], steps: int) -> dict[str, float 
         "halting/premature": "premature",
         "halting/q_halt_accuracy": "q_halt_right",
     }
-    tags: dict[str, float | Tensor] = {tag: float(sums[key]) / steps for tag, key in per_step.items() if key in sums}
+    tags = {tag: float(sums[key]) / steps for tag, key in per_step.items() if key in sums}
     episodes = float(sums["episodes"])
     if episodes:
         tags |= {tag: float(sums[key]) / episodes for tag, key in per_episode.items()}
-        tags["halting/by_choice"] = 1 - float(tags["halting/at_budget"])
-        counts = sums["segments_histogram"].long()
-        tags["halting/segments"] = torch.arange(len(counts)).repeat_interleave(counts)
+        tags["halting/by_choice"] = 1 - tags["halting/at_budget"]
+        ended = sums["segments_counts"].sum(0).cumsum(0)  # after at most m segments
+        tags["halting/segments_p95"] = 1 + float((ended < 0.95 * episodes).sum())
     return tags
+
+
+def tensorboard_histograms(sums: Mapping[str, Tensor]) -> dict[str, Histogram]:
+    """The histograms of the episodes that ended within an interval, by TensorBoard tag; only those that count any."""
+    by_segments, by_q_halt = sums["segments_counts"], sums["q_halt_counts"]
+    segments, belief = torch.arange(by_segments.shape[1] + 1) + 0.5, torch.linspace(0, 1, Q_BINS + 1)
+    found = {"halting/segments": Histogram(segments, by_segments.sum(0))}
+    for row, outcome in enumerate(("wrong", "right")):
+        found[f"halting/segments_when_{outcome}"] = Histogram(segments, by_segments[row])
+        found[f"halting/q_halt_when_{outcome}"] = Histogram(belief, by_q_halt[row])
+    return {tag: histogram for tag, histogram in found.items() if histogram.counts.any()}

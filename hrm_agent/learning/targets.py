@@ -11,12 +11,16 @@ def halt_target(correct: Tensor) -> Tensor:
     return correct.float()
 
 
-def continue_target(next_q_halt: Tensor, next_q_continue: Tensor, is_last: Tensor) -> Tensor:
+def continue_target(next_q_halt: Tensor, next_q_continue: Tensor, is_last: Tensor, segment_cost: float = 0.0) -> Tensor:
     """G_continue = σ(next Q_halt) where no decision is left, else σ(max(next Q_halt, next Q_continue)), ``(B,)``.
+
+    A segment's cost is taken off, down to 0: a Q value is the logit of a probability.
 
     Args:
         next_q_halt: Logits one segment later.
         next_q_continue: Logits one segment later.
         is_last: Where the budget leaves no choice.
+        segment_cost: Price of the segment that continuing takes, as a share of the reward of a right answer.
     """
-    return torch.sigmoid(torch.where(is_last, next_q_halt, torch.maximum(next_q_halt, next_q_continue)))
+    best = torch.where(is_last, next_q_halt, torch.maximum(next_q_halt, next_q_continue))
+    return (torch.sigmoid(best) - segment_cost).clamp(min=0)

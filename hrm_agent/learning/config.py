@@ -1,0 +1,110 @@
+"""Options of the learning rule."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+OptimizerName = Literal["adam-atan2", "adamw"]
+TokenLossName = Literal["stablemax", "softmax"]
+Bootstrap = Literal["second-pass", "next-step", "none"]
+HaltLossName = Literal["q-learning", "pondernet"]
+
+
+@dataclass(frozen=True)
+class LearnerConfig:
+    """Options of the learning rule; the defaults are the paper's.
+
+    Attributes:
+        optimizer: ``"adam-atan2"`` or ``"adamw"``.
+        learning_rate: Full rate after warm-up.
+        betas: Decay of the optimizer's two moments.
+        weight_decay: Decoupled weight decay.
+        puzzle_embedding_lr: Rate of the puzzle embedding's sign-SGD, None for ``learning_rate``.
+        token_loss: ``"stablemax"`` or ``"softmax"``.
+        halt_loss: How the agent learns when to halt: ``"q-learning"`` (the paper) or ``"pondernet"``, which makes
+            σ(q_halt) the probability λ of halting now and weighs the answers with it; see `learning.ponder`.
+        halt_loss_weight: Weight of the halt loss beside the token loss.
+        continue_loss_weight: Weight of the continue loss.
+        q_bootstrap: Where the continue target comes from: ``"second-pass"``, a second forward pass without gradient
+            (reference code); ``"next-step"``, the step that is taken anyway: the stored Q-head input of the segment
+            before is updated toward the values just computed; ``"none"``, no continue loss.
+        segment_cost: What a segment costs in the target of Q_continue, as a share of the reward of a right answer.
+        ponder_prior: PonderNet's prior probability of halting at each segment, λ_p.
+        ponder_weight: Weight of the divergence from that prior, β.
+        max_grad_norm: Clip the gradient's norm; None, the paper's choice, leaves it.
+        ema: Decay of an exponential moving average of the weights that acts and is evaluated; None for none. The
+            puzzle embedding is not averaged.
+    """
+
+    optimizer: OptimizerName = "adam-atan2"
+    learning_rate: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 1.0
+    puzzle_embedding_lr: float | None = None
+    token_loss: TokenLossName = "stablemax"
+    halt_loss: HaltLossName = "q-learning"
+    halt_loss_weight: float = 0.5
+    continue_loss_weight: float = 0.5
+    q_bootstrap: Bootstrap = "second-pass"
+    segment_cost: float = 0.0
+    ponder_prior: float = 0.2
+    ponder_weight: float = 0.01
+    max_grad_norm: float | None = None
+    ema: float | None = None
+
+    @classmethod
+    def of(cls, **options: Any) -> LearnerConfig:
+        """A config from options by name.
+
+        Raises:
+            ValueError: An option is unknown or out of range.
+        """
+        unknown = sorted(set(options) - {field.name for field in fields(cls)})
+        if unknown:
+            raise ValueError(f"unknown option {unknown[0]!r}; see the arguments of HRM and LearnerConfig")
+        rate = options.get("learning_rate", cls.learning_rate)
+        if not isinstance(rate, int | float):
+            raise ValueError(
+                f"learning_rate: expected a number; warmup_steps and lr_min_ratio schedule it, found {rate!r}"
+            )
+        return cls(**options)
+
+    @property
+    def learns_q_continue(self) -> bool:
+        """Whether Q_continue has a loss."""
+        return self.halt_loss == "q-learning" and self.q_bootstrap != "none"
+
+    def __post_init__(self) -> None:
+        """Rejects unknown names and impossible numbers."""
+        choices = {
+            "optimizer": OptimizerName,
+            "token_loss": TokenLossName,
+            "halt_loss": HaltLossName,
+            "q_bootstrap": Bootstrap,
+        }
+        for name, choice in choices.items():
+            if getattr(self, name) not in get_args(choice):
+                expected = ", ".join(get_args(choice))
+                raise ValueError(f"{name}: expected one of {expected}, found {getattr(self, name)!r}")
+        amounts = (
+            "learning_rate",
+            "weight_decay",
+            "puzzle_embedding_lr",
+            "halt_loss_weight",
+            "continue_loss_weight",
+            "segment_cost",
+            "ponder_weight",
+        )
+        for name in amounts:
+            if (amount := getattr(self, name)) is not None and not 0 <= amount < math.inf:
+                raise ValueError(f"{name}: expected 0 or more, found {amount}")
+        if not 0 < self.ponder_prior < 1:
+            raise ValueError(f"ponder_prior: expected a probability between 0 and 1, found {self.ponder_prior}")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas: expected decays from 0 to below 1, found {self.betas}")
+        if self.max_grad_norm is not None and not self.max_grad_norm > 0:
+            raise ValueError(f"max_grad_norm: expected more than 0, found {self.max_grad_norm}")
+        if self.ema is not None and not 0 <= self.ema < 1:
+            raise ValueError(f"ema: expected a decay from 0 to below 1, found {self.ema}")

@@ -1,0 +1,1 @@
+"""What recordings tell: traces, replay, metrics and figures."""

@@ -13,7 +13,8 @@ from torch import Tensor
 import hrm_env  # noqa: F401  (registers the ids)
 from hrm_agent import HRM
 from hrm_agent.cores import CORES, PuzzleShape, ReasoningCore, make_core
-from hrm_agent.halting import HaltContext, HaltingPolicy
+from hrm_agent.halting import POLICIES, HaltContext, HaltingPolicy, make
+from hrm_agent.halting.combinators import Combination
 from hrm_env.vector import PuzzleVectorEnv
 
 COPY = "HRM-Copy-v0"
@@ -69,6 +70,7 @@ class Remembering(HaltingPolicy):
     """A policy with a memory per row: halts where Q_halt fell since the segment before."""
 
     name = "remembering"
+    needs = ("q_halt",)
 
     def __init__(self) -> None:
         self.before = torch.zeros(0)
@@ -79,12 +81,27 @@ class Remembering(HaltingPolicy):
         self.before = torch.where(mask, -torch.inf, self.before)
 
     def decide(self, context: HaltContext) -> Tensor:
-        fell = context.q_halt < self.before
-        self.before = context.q_halt
+        fell = context["q_halt"] < self.before
+        self.before = context["q_halt"]
         return fell
 
     def keep(self, rows: Tensor) -> None:
         self.before = self.before[rows]
+
+
+def policy_samples() -> list[str]:
+    """The string form of a policy of every registered kind that needs no file, with all its parameters."""
+    return [_sample(name, kind) for name, kind in POLICIES.items() if str not in kind.parameters]
+
+
+def row_policies() -> list[str]:
+    """The samples that decide on each row by itself, not on several views of a puzzle together."""
+    return [text for text in policy_samples() if make(text).views == 1]
+
+
+def _sample(name: str, kind: type[HaltingPolicy]) -> str:
+    inner = "(any(patience:1,cdf:0.9))" if issubclass(kind, Combination) else ""
+    return ":".join([name, *({int: "2", float: "0.5"}[parameter] for parameter in kind.parameters)]) + inner
 
 
 def every_puzzle_once(num_envs: int = 8, **options: Any) -> PuzzleVectorEnv:

@@ -9,20 +9,16 @@ import torch
 from agents import Remembering
 from torch import Tensor
 
-from hrm_agent.cores import Carry
-from hrm_agent.halting import Exploration, Fixed, HaltContext, HaltingPolicy, QCompare
+from hrm_agent.halting import Exploration, HaltContext, HaltingPolicy, make
 from hrm_agent.halting.exploration import Per
+from hrm_agent.halting.rules import Fixed, QCompare
 
 ROWS = 30_000
 
 
 def seen(segment: int, rows: int = ROWS) -> HaltContext:
     q_halt = torch.randn(rows, generator=torch.Generator().manual_seed(segment))
-    nothing = torch.zeros(rows, 1, 1)
-    carry = Carry(nothing, nothing)
-    inputs = torch.ones(rows, 1, dtype=torch.long)
-    used = torch.full((rows,), segment)
-    return HaltContext(used, 8, q_halt, torch.zeros(rows), nothing, nothing, carry, carry, inputs)
+    return HaltContext(torch.full((rows,), segment), 8, {"q_halt": q_halt, "q_continue": torch.zeros(rows)})
 
 
 def exploring(
@@ -120,6 +116,13 @@ def test_a_shrinking_batch_keeps_what_was_drawn() -> None:
     policy.reset(torch.zeros(len(kept), dtype=torch.bool))
     assert torch.equal(policy.min_segments, drawn[kept])
     assert torch.equal(memory.before, kept.float())
+
+
+def test_it_needs_what_its_policy_needs_also_when_that_is_swapped() -> None:
+    policy = exploring(0.5, policy=QCompare())
+    assert policy.needs == ("q_halt", "q_continue")
+    policy.policy = make("kl:0.1")
+    assert policy.needs == ("kl",)
 
 
 @pytest.mark.parametrize("epsilon", [-0.1, 1.1, math.nan])

@@ -1,0 +1,203 @@
+"""Signals: each by hand-computed numbers, padding left out, and what all of them keep."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from thinking import BUDGET, EVERY, ROWS, rows_of, thinking
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from hrm_agent.cores import Carry, SegmentOutput
+from hrm_agent.halting.signals import SIGNALS, Moment
+from hrm_env.tasks.copy import Copy
+from hrm_env.tasks.sudoku import Sudoku
+
+EVERY_SIGNAL = pytest.mark.parametrize("name", SIGNALS)
+LN2, LN4 = math.log(2), math.log(4)
+
+# tokens of three cells; the last cell of the second puzzle is padding
+INPUTS = [[1, 2, 3], [3, 3, 0]]
+HALVES, EVEN, SURE = [0.0, 0.5, 0.25, 0.25], [0.25, 0.25, 0.25, 0.25], [0.0, 1.0, 0.0, 0.0]
+PROBS = [[HALVES, EVEN, SURE], [HALVES, SURE, EVEN]]
+
+
+def logits(probabilities: list[Any]) -> Tensor:
+    """Logarithms, and -60 in place of that of 0."""
+    return torch.tensor(probabilities).log().clamp(min=-60)
+
+
+def moment(
+    probabilities: list[Any] = PROBS,
+    previous: list[Any] | None = None,
+    start: list[bool] | None = None,
+    z_h: tuple[Any, Any] = ([[[0.0]]] * 2, [[[0.0]]] * 2),
+    z_l: tuple[Any, Any] = ([[[0.0]]] * 2, [[[0.0]]] * 2),
+    **known: Any,
+) -> Moment:
+    """Two rows; ``z_h`` and ``z_l`` are the hidden state after and before the segment."""
+    now, before = (Carry(torch.tensor(h), torch.tensor(low)) for h, low in zip(z_h, z_l, strict=True))
+    q_halt, q_continue = torch.tensor([[1.5, -2.0], [0.5, 3.0]])
+    output = SegmentOutput(now, logits(probabilities), q_halt, q_continue, q_halt[:, None])
+    begins = torch.tensor([previous is None] * 2 if start is None else start)
+    last = None if previous is None else logits(previous)
+    return Moment(output, before, last, begins, torch.tensor(INPUTS), **known)
+
+
+def values(name: str, seen: Moment) -> list[float]:
+    found: list[float] = SIGNALS[name](seen).tolist()
+    return found
+
+
+def test_q_values_are_those_of_the_head() -> None:
+    assert values("q_halt", moment()) == [1.5, -2.0]
+    assert values("q_continue", moment()) == [0.5, 3.0]
+
+
+def test_entropy() -> None:
+    halves = LN2 / 2 + LN4 / 2
+    assert values("entropy", moment()) == pytest.approx([(halves + LN4 + 0) / 3, (halves + 0) / 2], abs=1e-6)
+
+
+def test_margin_is_that_of_the_least_certain_cell() -> None:
+    assert values("margin", moment()) == pytest.approx([0.0, 0.25], abs=1e-6)
+
+
+def test_kl_to_the_segment_before() -> None:
+    before, now = [[EVEN, EVEN, SURE], [SURE, HALVES, HALVES]], [[HALVES, EVEN, SURE], [EVEN, HALVES, SURE]]
+    even_to_halves = (60 - LN4) / 4 + (LN2 - LN4) / 4  # Σ ¼ (ln ¼ − ln p), where ln 0 is −60
+    assert values("kl", moment(now, before)) == pytest.approx([even_to_halves / 3, LN4 / 2], rel=1e-5)
+
+
+def test_kl_at_the_first_segment_is_to_all_tokens_alike() -> None:
+    to_halves = (60 - LN4) / 4 + (LN2 - LN4) / 4
+    to_sure = 3 / 4 * 60 - LN4
+    expected = [(to_halves + 0 + to_sure) / 3, (to_halves + to_sure) / 2]
+    assert values("kl", moment()) == pytest.approx(expected, rel=1e-5)
+    previous = [[SURE, SURE, SURE], [SURE, SURE, SURE]]
+    assert values("kl", moment(previous=previous, start=[True, True])) == pytest.approx(expected, rel=1e-5)
+
+
+def test_changed_is_a_share_of_cells_and_all_of_them_at_first() -> None:
+    other = [0.0, 0.0, 1.0, 0.0]
+    now, before = [[SURE, other, SURE], [SURE, SURE, SURE]], [[SURE, SURE, SURE], [SURE, SURE, other]]
+    assert values("changed", moment(now, before)) == pytest.approx([1 / 3, 0.0])  # padding may change
+    assert values("changed", moment(now, before, start=[False, True])) == pytest.approx([1 / 3, 1.0])
+    assert values("changed", moment(now)) == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("name", ["residual_h", "residual_l"])
+def test_residual_is_relative_to_the_new_state(name: str) -> None:
+    now, before = [[[3.0, 0.0], [0.0, 4.0]], [[2.0, 0.0], [0.0, 0.0]]], [[[3.0, 0.0], [3.0, 0.0]], [[0.0, 0.0]] * 2]
+    nothing = ([[[9.0, 1.0], [1.0, 1.0]]] * 2,) * 2
+    states = {"z_h": (now, before), "z_l": nothing} if name == "residual_h" else {"z_h": nothing, "z_l": (now, before)}
+    assert values(name, moment(**states)) == pytest.approx([5 / 5, 1.0])
+    assert values({"residual_h": "residual_l", "residual_l": "residual_h"}[name], moment(**states)) == [0.0, 0.0]
+
+
+def test_cosine_is_a_mean_over_positions() -> None:
+    now = [[[3.0, 4.0], [1.0, 0.0]], [[2.0, 0.0], [0.0, 5.0]]]
+    before = [[[6.0, 8.0], [0.0, 7.0]], [[-1.0, 0.0], [3.0, 4.0]]]
+    assert values("cosine", moment(z_h=(now, before), z_l=(now, now))) == pytest.approx([0.5, (-1 + 0.8) / 2])
+
+
+def test_state_is_the_mean_over_positions() -> None:
+    states = ([[[1.0, 2.0], [3.0, 6.0]], [[0.0, 1.0], [0.0, -1.0]]],) * 2
+    assert SIGNALS["state"](moment(z_h=states, z_l=states)).tolist() == [[2.0, 4.0], [0.0, 0.0]]
+
+
+def answered(answer: list[list[int]]) -> list[Any]:
+    return [[[float(token == other) for other in range(4)] for token in row] for row in answer]
+
+
+def test_correct_is_the_stored_solution_where_it_is_graded() -> None:
+    solution = torch.tensor([[1, 2, 3], [3, 3, 0]])
+    assert values("correct", moment(answered([[1, 2, 3], [3, 3, 1]]), solution=solution)) == [1.0, 1.0]
+    assert values("correct", moment(answered([[1, 2, 2], [1, 3, 0]]), solution=solution)) == [0.0, 0.0]
+
+
+def test_valid_is_the_tasks_own_check() -> None:
+    """By rows: solved, solved in another way, a rule broken, a given changed, nothing done."""
+    task = Sudoku(2, 2)
+    puzzle, answers = "1..." + 12 * ".", [
+        "1234341221434321", "1243342121344312", "1134341221434321", "2134342112434312", "1..." + 12 * "."
+    ]  # fmt: skip
+    inputs, answer = (torch.tensor([task.encode(text).tolist() for text in texts]) for texts in ([puzzle] * 5, answers))
+    empty = torch.zeros(5, 1, 1)
+    output = SegmentOutput(Carry(empty, empty), one_hot(answer).float(), *[empty] * 3)
+    seen = Moment(output, output.carry, None, torch.ones(5).bool(), inputs, task=task)
+    assert values("valid", seen) == [1.0, 1.0, 0.0, 0.0, 0.0]
+
+
+def test_what_nobody_knows_is_one_clear_error() -> None:
+    with pytest.raises(ValueError, match='halting: "oracle" needs the solution'):
+        SIGNALS["correct"](moment(task=Copy()))
+    with pytest.raises(ValueError, match='halting: "verifier" needs the rules of the puzzle'):
+        SIGNALS["valid"](moment(solution=torch.tensor(INPUTS)))
+
+
+def hashes(inputs: Tensor) -> Tensor:
+    empty = torch.zeros(len(inputs), 1, 1)
+    output = SegmentOutput(Carry(empty, empty), empty, *[empty[:, 0, 0]] * 2, empty[:, 0])
+    return SIGNALS["puzzle"](Moment(output, output.carry, None, torch.ones(len(inputs)).bool(), inputs))
+
+
+def test_the_hash_of_a_puzzle_stays_what_it_is() -> None:
+    """Rules that draw lots decide by it, so another hash would change recorded results."""
+    puzzles = torch.tensor([[1, 2, 3, 4], [2, 1, 3, 4], [0, 0, 0, 0], [9, 9, 9, 9]])
+    assert hashes(puzzles).tolist() == [7387204, 7007102, 0, 10879221]
+    assert torch.equal(hashes(puzzles.to(torch.uint8)), hashes(puzzles))  # as files hold them
+
+
+def test_hashes_are_whole_numbers_below_2_24_and_seldom_the_same() -> None:
+    found = hashes(torch.randint(0, 11, (10_000, 81), generator=torch.Generator().manual_seed(0)))
+    assert ((found >= 0) & (found < 2**24) & (found == found.round())).all()
+    assert len(found.unique()) > 9_985  # three pairs are to be expected
+    small = hashes(torch.cartesian_prod(*[torch.arange(1, 5)] * 6))  # puzzles with equal sums among them
+    assert len(small.unique()) > 4**6 - 5
+    assert abs(found.mean() / 2**24 - 0.5) < 4 * math.sqrt(1 / 12 / 10_000)
+
+
+@EVERY_SIGNAL
+def test_a_number_a_row_that_no_other_row_changes(name: str) -> None:
+    thought = thinking()
+    order = torch.randperm(ROWS, generator=torch.Generator().manual_seed(1))
+    for number in range(BUDGET):
+        whole = SIGNALS[name](thought.moment(number))
+        assert whole.dtype == torch.float32
+        assert whole.shape[:1] == (ROWS,)
+        assert whole.ndim == 1 + (name == "state")
+        for rows in (order, *EVERY[:, None]):
+            some = thought.moment(number)
+            last = some.last_logits if some.last_logits is None else some.last_logits[rows]
+            part = Moment(
+                rows_of(some.output, rows), some.before.rows(rows), last, some.start[rows],
+                thought.inputs[rows], thought.solution[rows], thought.task,
+            )  # fmt: skip
+            torch.testing.assert_close(SIGNALS[name](part), whole[rows], rtol=1e-6, atol=1e-6)
+
+
+@EVERY_SIGNAL
+def test_extremes_stay_finite(name: str) -> None:
+    """All padding, a hidden state of zeros, and logits as far apart as a network makes them."""
+    zeros = torch.zeros(2, 3, 2)
+    far = torch.tensor([0.0, 1e4, -1e4, 1e4]).expand(2, 3, 4)
+    output = SegmentOutput(Carry(zeros, zeros), far, *torch.zeros(2, 2), zeros[:, 0])
+    inputs = torch.tensor([[0, 0, 0], [1, 2, 3]])
+    for before in (zeros, zeros + 1):
+        seen = Moment(output, Carry(before, before), -far, torch.zeros(2).bool(), inputs, inputs, Copy(3, 3))
+        assert SIGNALS[name](seen).isfinite().all()
+
+
+def test_signals_of_a_half_precision_state_are_computed_in_float32() -> None:
+    state, later = (torch.full((1, 4, 300), value, dtype=torch.bfloat16) for value in (1.0, 1.0078125))
+    zeros = torch.zeros(1, 4, 2)
+    output = SegmentOutput(Carry(later, later), zeros, *torch.zeros(2, 1), zeros[:, 0])
+    seen = Moment(output, Carry(state, state), None, torch.ones(1).bool(), torch.ones(1, 4).long())
+    for name in ("residual_h", "residual_l"):
+        assert values(name, seen) == pytest.approx([0.0078125 / 1.0078125], rel=1e-5)
+    assert values("cosine", seen) == pytest.approx([1.0], rel=1e-6)
+    assert SIGNALS["state"](seen).dtype == torch.float32

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 from agents import BUDGET, every_puzzle_once, native_env, tiny_agent
-from PIL import Image
+from event_logs import read_log, tags
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from hrm_agent import EvaluateCallback
-from hrm_agent.learning.learner import Bootstrap
-from hrm_env.drawing import side_by_side
+from hrm_agent import EvaluateCallback, HaltingDashboard
+from hrm_agent.learning.config import Bootstrap
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "tensorboard.md"
-
-
-def read_log(folder: Path) -> EventAccumulator:
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 0, "histograms": 0})
-    events.Reload()
-    return events
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +22,8 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> EventAccumulator:
     folder = tmp_path_factory.mktemp("logs")
     model = tiny_agent(native_env(16), tensorboard_log=str(folder), exploration=0.5)
     sweeps = EvaluateCallback(every_puzzle_once(), every_updates=20)
-    model.learn(16 * 25, callback=sweeps, log_interval=10, tb_log_name="run")
+    model.learn(16 * 25, callback=[sweeps, HaltingDashboard(sweeps)], log_interval=10, tb_log_name="run")
     return read_log(folder / "run_1")
-
-
-def tags(log: EventAccumulator) -> set[str]:
-    found = log.Tags()
-    return {*found["scalars"], *found["histograms"], *found["images"]}
 
 
 def values(log: EventAccumulator, tag: str) -> dict[int, float]:
@@ -82,21 +68,3 @@ def test_every_run_has_a_folder_of_its_own(tmp_path: Path) -> None:
     for again in (True, True, False):  # the third goes on with the second
         model.learn(16, tb_log_name="run", reset_num_timesteps=again)
     assert {folder.name for folder in tmp_path.iterdir()} == {"run_1", "run_2"}
-
-
-def test_the_first_puzzles_are_drawn_with_their_answers(tmp_path: Path) -> None:
-    env = every_puzzle_once()
-    sweeps = EvaluateCallback(env, every_updates=3, pictures=2)
-    model = tiny_agent(tensorboard_log=str(tmp_path)).learn(16 * 3, callback=sweeps)
-    answer = model.evaluate(env).answer
-    inputs, solution = env.rules.puzzles.inputs, env.rules.puzzles.solution
-    expected = side_by_side([env.rules.task.render(inputs[row], answer[row], solution[row]) for row in (0, 1)])
-    (event,) = read_log(tmp_path / "HRM_1").Images("eval/puzzles")
-    assert event.step == 48
-    with Image.open(io.BytesIO(event.encoded_image_string)) as found:
-        assert np.array_equal(np.array(found), expected)
-
-
-def test_no_picture_is_drawn_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hrm_agent.callbacks.side_by_side", lambda pictures: pytest.fail("drawn"))
-    tiny_agent().learn(16 * 3, callback=EvaluateCallback(every_puzzle_once(), every_updates=3))

@@ -13,10 +13,9 @@ from agents import BUDGET, every_puzzle_once, tiny_agent, wavering_agent
 from PIL import Image
 
 from hrm_agent import HRM
+from hrm_agent.thinking import Frame, captioned, frames
 from hrm_env.window import Window
 from train.__main__ import main
-from train.frames import Frame, frames
-from train.watch import captioned
 
 TWO_PUZZLES = ["--env", "HRM-Copy-v0", "--puzzles", "2", "--pause", "0.1", "--halting", "fixed:3"]
 

@@ -64,7 +64,7 @@ def with_variants(task: PuzzleTask, puzzles: Puzzles, count: int, seed: int) -> 
         raise ValueError(f"augmentations: expected at least 0, found {count}")
     if count == 0:
         return puzzles
-    if type(task).augment is PuzzleTask.augment:
+    if type(task).augment is PuzzleTask.augment and task.symmetries(1, torch.Generator()) is None:
         raise ValueError(f"augmentations: expected a task with symmetries, found {task.spec.name}, which has none")
     varied = puzzles[np.repeat(np.arange(len(puzzles)), count + 1)]  # a copy, whose rows are replaced below
     variants = np.flatnonzero(np.arange(len(varied)) % (count + 1))

@@ -14,6 +14,7 @@ from stable_baselines3.common.utils import get_device
 
 from hrm_agent.agent import HRM
 from hrm_agent.callbacks import EvaluateCallback
+from hrm_agent.dashboard import HaltingDashboard
 from hrm_env.files import atomic_write
 from hrm_env.vector import PuzzleVectorEnv
 from train.environments import test_arguments, training_and_test_env
@@ -47,7 +48,9 @@ def make_agent(options: Fit) -> tuple[HRM, PuzzleVectorEnv]:
     """The untrained agent of ``options`` with its training environment, and the test environment."""
     torch.set_num_threads(options.threads or os.cpu_count() or 1)
     device = str(get_device(options.device))
-    training, test = training_and_test_env(options.data, options.batch_size, device, options.seed)
+    training, test = training_and_test_env(
+        options.data, options.batch_size, device, options.seed, options.learner.segment_cost
+    )
     model = HRM(
         "HRMPolicy",
         training,
@@ -81,7 +84,8 @@ def fit(options: Fit) -> Path:
     model, test = make_agent(options)
     sweeps = EvaluateCallback(test, options.evaluate_every, save_path=out / "model.zip")
     started = time.perf_counter()
-    model.learn(options.updates * options.batch_size, sweeps, progress_bar=True)
+    callbacks = [sweeps, HaltingDashboard(sweeps)]
+    model.learn(options.updates * options.batch_size, callbacks, progress_bar=True)
     seconds = time.perf_counter() - started
     result = {
         "options": asdict(options),

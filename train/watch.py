@@ -11,11 +11,10 @@ from pathlib import Path
 import torch
 import tyro
 
-from hrm_env.drawing import GREEN, RED, Line, Picture, with_caption
+from hrm_agent.thinking import Frame, captioned, frames
 from hrm_env.task import PuzzleTask
 from hrm_env.window import Window
 from train.film import film_writer
-from train.frames import Frame, frames
 from train.trained import Trained
 
 Outlet = Callable[[PuzzleTask, Iterable[Frame]], None]
@@ -80,7 +79,7 @@ def _print(task: PuzzleTask, shown: Iterable[Frame], pause: float) -> None:
             print(f"\nPuzzle {frame.index}")
         else:
             time.sleep(pause)
-            print(f"\nsegment {frame.segment} of {frame.budget}: {_belief(frame)}{', halts' if frame.halted else ''}")
+            print(f"\nsegment {frame.segment} of {frame.budget}: {frame.belief}{', halts' if frame.halted else ''}")
         solution = None if frame.answer is None else frame.solution
         print(task.to_text(frame.inputs, frame.answer, solution, frame.previous))
         if frame.halted:
@@ -98,21 +97,3 @@ def _show(task: PuzzleTask, shown: Iterable[Frame], pause: float, window: Window
 
 def _seconds(frame: Frame, pause: float) -> float:
     return pause * (_LAST if frame.halted else 1)
-
-
-def _belief(frame: Frame) -> str:
-    return f"Q halt {frame.q_halt:.2f}, continue {frame.q_continue:.2f}"
-
-
-def captioned(task: PuzzleTask, frame: Frame) -> Picture:
-    """The picture of a frame, with what the agent believes and does below it."""
-    picture = task.render(frame.inputs, frame.answer, frame.solution)
-    belief = "" if frame.answer is None else _belief(frame)
-    verdict = f"halts: {frame.verdict}" if frame.halted else ""
-    return with_caption(
-        picture,
-        [
-            Line(f"Puzzle {frame.index}", f"segment {frame.segment} of {frame.budget}"),
-            Line(belief, verdict, GREEN if frame.solved else RED),
-        ],
-    )

@@ -28,14 +28,21 @@ class Line(NamedTuple):
     ink: str = DARK
 
 
-def with_caption(picture: Picture, lines: Sequence[Line]) -> Picture:
-    """A picture ``(H, W, 3)`` with lines of text below; its size depends on the number of lines alone."""
+def with_caption(picture: Picture, lines: Sequence[Line], letters: int | None = None) -> Picture:
+    """A picture ``(H, W, 3)`` with lines of text below; its size depends on the number of lines alone.
+
+    Args:
+        picture: The picture.
+        lines: From top to bottom.
+        letters: Size of the letters in pixels; None makes them fit the picture's width.
+    """
     height, width, _ = picture.shape
+    face, _ = font(letters or min(18, width // 26))
     image = Image.new("RGB", (width, height + _LINE * len(lines) + _MARGIN), WHITE)
     image.paste(Image.fromarray(picture))
     draw = ImageDraw.Draw(image)
     for number, line in enumerate(lines):
         y = height + _LINE * number + _LINE // 2
         for text, x, anchor, ink in ((line.left, _MARGIN, "lm", DARK), (line.right, width - _MARGIN, "rm", line.ink)):
-            draw.text((x, y), text, fill=ink, font=font(min(18, width // 26))[0], anchor=anchor)
+            draw.text((x, y), text, fill=ink, font=face, anchor=anchor)
     return np.array(image)

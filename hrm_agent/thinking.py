@@ -1,4 +1,4 @@
-"""What there is to see of an agent at work: the question, then its answer after every segment."""
+"""What there is to see of an agent at work: the question, then its answer after every segment, and pictures of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from torch import Tensor
 
 from hrm_agent.agent import HRM
 from hrm_agent.reasoning import Reasoner
+from hrm_env.drawing import GREEN, RED, Line, Picture, with_caption
 from hrm_env.grading import exact_match
+from hrm_env.task import PuzzleTask
 from hrm_env.vector import PuzzleVectorEnv
 
 
@@ -49,24 +51,42 @@ class Frame:
         """Empty until the agent halts."""
         return ("solved" if self.solved else "not solved") if self.halted else ""
 
+    @property
+    def belief(self) -> str:
+        """What the agent believes of its answer; empty before the first."""
+        return "" if self.answer is None else f"Q halt {self.q_halt:.2f}, continue {self.q_continue:.2f}"
+
 
 def frames(model: HRM, env: PuzzleVectorEnv, index: int) -> Iterator[Frame]:
-    """Puzzle ``index`` and the agent's answer after every segment until it halts."""
-    inputs, solution, puzzle_id = env.stored(slice(index, index + 1))
-    frame = Frame(index, inputs[0], solution[0], env.rules.max_segments)
+    """Puzzle ``index`` and the agent's answer after every segment until it halts; tensors are on the CPU."""
+    inputs, solution, puzzle_id = (tensor.to(model.device) for tensor in env.stored(slice(index, index + 1)))
+    frame = Frame(index, inputs[0].cpu(), solution[0].cpu(), env.rules.max_segments)
     yield frame
     reasoner = Reasoner(model.policy.acting_core, model.halting, frame.budget, batch_size=1, task=env.rules.task)
     while not frame.halted:
-        used = torch.tensor([frame.segment])
-        answer, halt, output = reasoner.think(inputs, puzzle_id, used == 0, used, solution)
+        used = torch.tensor([frame.segment], device=model.device)
+        thought = reasoner.think(inputs, puzzle_id, used == 0, used, solution)
         frame = replace(
             frame,
             segment=frame.segment + 1,
-            answer=answer[0],
+            answer=thought.answer[0].cpu(),
             previous=frame.answer,
-            q_halt=float(output.q_halt.sigmoid()),
-            q_continue=float(output.q_continue.sigmoid()),
-            halted=bool(halt),
-            solved=bool(exact_match(answer, solution)),
+            q_halt=float(thought.q_halt.sigmoid()),
+            q_continue=float(thought.q_continue.sigmoid()),
+            halted=bool(thought.halt),
+            solved=bool(exact_match(thought.answer, solution)),
         )
         yield frame
+
+
+def captioned(task: PuzzleTask, frame: Frame) -> Picture:
+    """The picture of a frame, with what the agent believes and does below it."""
+    picture = task.render(frame.inputs, frame.answer, frame.solution)
+    verdict = f"halts: {frame.verdict}" if frame.halted else ""
+    return with_caption(
+        picture,
+        [
+            Line(f"Puzzle {frame.index}", f"segment {frame.segment} of {frame.budget}"),
+            Line(frame.belief, verdict, GREEN if frame.solved else RED),
+        ],
+    )

@@ -1,0 +1,47 @@
+"""The TensorBoard event files behind an SB3 logger: what its `record` cannot write goes to them directly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
+from torch.utils.tensorboard import SummaryWriter
+
+from hrm_agent.learning.metrics import Histogram
+
+
+def event_writers(logger: Logger) -> list[SummaryWriter]:
+    """The writers of a logger's event files; none where nothing is logged for TensorBoard."""
+    return [output.writer for output in logger.output_formats if isinstance(output, TensorBoardOutputFormat)]
+
+
+def write_histograms(logger: Logger, histograms: Mapping[str, Histogram], step: int) -> None:
+    """Writes histograms with the bins they have, where the logger would sort values into its own.
+
+    Args:
+        logger: SB3's.
+        histograms: By tag.
+        step: Where on the horizontal axis.
+    """
+    for tag, histogram in histograms.items():
+        edges, counts = _without_empty_ends(histogram)
+        middle = (edges[1:] + edges[:-1]) / 2
+        for writer in event_writers(logger):
+            writer.add_histogram_raw(
+                tag,
+                min=float(edges[0]),
+                max=float(edges[-1]),
+                num=float(counts.sum()),
+                sum=float((counts * middle).sum()),
+                sum_squares=float((counts * middle.square()).sum()),
+                bucket_limits=edges[1:].tolist(),
+                bucket_counts=counts.tolist(),
+                global_step=step,
+            )
+
+
+def _without_empty_ends(histogram: Histogram) -> Histogram:
+    """TensorBoard drops empty bins at both ends and stretches the next ones to where they ended."""
+    filled = histogram.counts.nonzero()
+    first, last = int(filled[0]), int(filled[-1])
+    return Histogram(histogram.edges[first : last + 2], histogram.counts[first : last + 1])

@@ -24,10 +24,10 @@ IN_TRAINING: Charts = {
     "where it stops, in segments: mean, 95th percentile": ["halting/segments_mean$", "halting/segments_p95$"],
     "why it stops: by choice, at the budget": ["halting/by_choice$", "halting/at_budget$"],
     "what it believes: mean σ(q_halt), σ(q_continue)": ["halting/q_halt_mean$", "halting/q_continue_mean$"],
-    "how right: exact, sign of q_halt, premature": [
+    "how right: exact, sign of q_halt, wrong by choice": [
         "rollout/exact$",
         "halting/q_halt_accuracy$",
-        "halting/premature$",
+        "halting/wrong_by_choice$",
     ],
     "losses: all, answer, halt, continue": ["train/loss$", "train/[a-z]+_loss$"],
 }

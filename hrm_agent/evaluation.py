@@ -28,6 +28,7 @@ class Evaluation:
         cells: Share of right cells there, ``(N,)``.
         answer: The answer there, ``(N, L)`` uint8.
         segments: Segments used, ``(N,)``.
+        work: Segments computed, over all views of a policy of many minds, ``(N,)``; else the same as `segments`.
         q_halt: Logit of halting at that segment, ``(N,)``.
         right_by_segment: Right answers after 1, 2, ... M_max segments, where a puzzle keeps the answer it halted with,
             ``(M_max,)`` counts.
@@ -39,6 +40,7 @@ class Evaluation:
     cells: npt.NDArray[np.float32]
     answer: npt.NDArray[np.uint8]
     segments: npt.NDArray[np.int64]
+    work: npt.NDArray[np.int64]
     q_halt: npt.NDArray[np.float32]
     right_by_segment: npt.NDArray[np.int64]
     seconds: float
@@ -53,6 +55,7 @@ class Evaluation:
             "segments_mean": float(self.segments.mean()),
             "segments_median": float(np.median(self.segments)),
             "segments_p95": float(np.percentile(self.segments, 95)),
+            "work_mean": float(self.work.mean()),
             "q_halt_accuracy": float(((self.q_halt >= 0) == self.exact).mean()),
             "accuracy_by_segment": [float(count / len(self.exact)) for count in self.right_by_segment],
             "puzzles_per_second": len(self.exact) / self.seconds,
@@ -78,7 +81,8 @@ def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) 
     count, budget = len(env.rules.puzzles), env.rules.max_segments
     exact, cells = np.zeros(count, np.bool_), np.zeros(count, np.float32)
     asked, answers = np.zeros((2, count, env.rules.task.spec.seq_len), np.uint8)
-    segments, q_halt = np.zeros(count, np.int64), np.zeros(count, np.float32)
+    segments, work = np.zeros((2, count), np.int64)
+    q_halt = np.zeros(count, np.float32)
     right = np.zeros(budget, np.int64)
     started = time.perf_counter()
     observation, info = env.reset_tensors(seed=0)
@@ -91,23 +95,25 @@ def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) 
             reasoner.keep(still)
             rows = rows[still]
         inputs, segment, solution = observation["inputs"][rows], observation["segment"][rows], info["solution"][rows]
-        answer, halt, output = reasoner.think(inputs, observation["puzzle_id"][rows], segment == 0, segment, solution)
+        thought = reasoner.think(inputs, observation["puzzle_id"][rows], segment == 0, segment, solution)
+        answer = thought.answer
         correct = exact_match(answer, solution)
-        np.add.at(right, segment[correct & ~halt].cpu().numpy(), 1)
-        done = halt.nonzero().squeeze(1)
+        np.add.at(right, segment[correct & ~thought.halt].cpu().numpy(), 1)
+        done = thought.halt.nonzero().squeeze(1)
         index = info["index"][rows][done].cpu().numpy()
         exact[index] = correct[done].cpu().numpy()
         cells[index] = cell_accuracy(answer[done], solution[done]).cpu().numpy()
         asked[index], answers[index] = inputs[done].cpu().numpy(), answer[done].cpu().numpy()
         segments[index] = segment[done].cpu().numpy() + 1
-        q_halt[index] = output.q_halt[done].cpu().numpy()
-        action[rows] = pack(answer, halt)
+        work[index] = thought.work[done].cpu().numpy()
+        q_halt[index] = thought.q_halt[done].cpu().numpy()
+        action[rows] = pack(answer, thought.halt)
         observation, _, _, _, info = env.step_tensors(action)
     seconds = time.perf_counter() - started
     # a puzzle that halted keeps its answer for all later segments
     right += np.cumsum(np.bincount(segments[exact] - 1, minlength=budget))
     valid = _checked(env, asked, answers)
-    return Evaluation(exact, valid, cells, answers, segments, q_halt, right, seconds)
+    return Evaluation(exact, valid, cells, answers, segments, work, q_halt, right, seconds)
 
 
 def _checked(

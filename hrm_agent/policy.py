@@ -74,12 +74,12 @@ class HRMPolicy(BasePolicy):
             reasoner = Reasoner(self.acting_core, self.halting, self.max_segments, len(inputs), self.task)
             start = torch.ones_like(start)
         else:
-            if len(state.carry.z_h) != len(inputs):
-                raise ValueError(f"state: expected that of {len(inputs)} rows, found {len(state.carry.z_h)}")
+            if len(state.work) != len(inputs):
+                raise ValueError(f"state: expected that of {len(inputs)} rows, found {len(state.work)}")
             reasoner = state.copy()
             start = start | (segment == 0)
-        answer, halt, _ = reasoner.think(inputs, puzzle_id, start, segment)
-        return pack(answer, halt), reasoner
+        thought = reasoner.think(inputs, puzzle_id, start, segment)
+        return pack(thought.answer, thought.halt), reasoner
 
     def predict(  # type: ignore[override]  # SB3 types every state as arrays
         self,

@@ -134,12 +134,7 @@ class EpisodeRules:
         Raises:
             ValueError: They are none of the puzzles'.
         """
-        array, count = np.asarray(index), len(self.puzzles)
-        integers = array.shape == batch and np.issubdtype(array.dtype, np.integer)
-        if not integers or ((array < 0) | (array >= count)).any():
-            wanted = f"{batch[0]} integers" if batch else "an integer"
-            raise ValueError(f'options["index"]: expected {wanted} from 0 to {count - 1}, found {index!r}')
-        return array.astype(np.int64)
+        return integers('options["index"]', index, len(self.puzzles), batch)
 
     def draw(self, stored: PuzzleBatch, index: Tensor, generator: torch.Generator) -> PuzzleBatch:
         """The puzzles of ``index (B,)`` as int64 tokens, eased, each in a random variant where `augment` is set."""
@@ -171,3 +166,17 @@ class EpisodeRules:
             cells=cell_accuracy(answer, batch.solution),
             halt_reason=torch.where(halt, 1, 2) * terminated,
         )
+
+
+def integers(name: str, found: Any, below: int, batch: tuple[int, ...] = ()) -> npt.NDArray[np.int64]:
+    """What a caller gave, as int64 array of shape ``batch`` with numbers from 0 to below ``below``.
+
+    Raises:
+        ValueError: It is anything else; the message begins with ``name``.
+    """
+    array = np.asarray(found)
+    fits = array.shape == batch and np.issubdtype(array.dtype, np.integer)
+    if not fits or ((array < 0) | (array >= below)).any():
+        wanted = f"{batch[0]} integers" if batch else "an integer"
+        raise ValueError(f"{name}: expected {wanted} from 0 to {below - 1}, found {found!r}")
+    return array.astype(np.int64)

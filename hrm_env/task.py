@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hrm_env.puzzles import Puzzles, Tokens
 from hrm_env.style import Style
+from hrm_env.symmetry import Symmetry
 
 PAD_ID = 0
 """Token of positions outside the puzzle. As a label it means "not graded", for every task."""
@@ -110,9 +111,19 @@ class PuzzleTask(ABC):
         """
         raise TypeError(f"{self.spec.name} has no solver")
 
+    def symmetries(self, count: int, generator: torch.Generator) -> Symmetry | None:
+        """Random symmetries, one a row, on the generator's device; None, the default, where the family has none."""
+        return None
+
     def augment(self, batch: PuzzleBatch, generator: torch.Generator) -> PuzzleBatch:
-        """A random symmetric variant of each puzzle, on the batch's device. The default leaves them as they are."""
-        return batch
+        """A random variant of each puzzle, on the batch's device.
+
+        The default applies `symmetries`; a subclass may vary puzzles in other ways, too.
+        """
+        symmetry = self.symmetries(len(batch.inputs), generator)
+        if symmetry is None:
+            return batch
+        return batch._replace(inputs=symmetry.apply(batch.inputs), solution=symmetry.apply(batch.solution))
 
     def symmetry_key(self, inputs: Tokens) -> npt.NDArray[np.uint64]:
         """A number for each puzzle ``(N, L)`` that all its symmetric variants share, ``(N,)`` uint64.

@@ -65,6 +65,10 @@ def _check_symmetries(task: PuzzleTask, puzzles: Puzzles, seed: int) -> None:
     assert all(map(torch.equal, variant, same)), "augment draws from the given generator alone"
     assert variant.inputs.shape == batch.inputs.shape, "augment keeps the shape"
     assert task.check(variant.inputs, variant.solution).all(), "augment: a variant's solution solves it"
+    symmetry = task.symmetries(len(puzzles), torch.Generator().manual_seed(seed))
+    if symmetry is not None:
+        restored = symmetry.undo(symmetry.apply(batch.inputs))
+        assert torch.equal(restored, batch.inputs), "symmetries: undo leads back"
     keys = task.symmetry_key(puzzles.inputs)
     assert keys.shape == (len(puzzles),), "symmetry_key has shape (N,)"
     assert keys.dtype == np.uint64, "symmetry_key is uint64"

@@ -187,7 +187,7 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         """Gymnasium's form: arrays with a mask ``_key`` beside each; final keys only where an episode ended."""
         every = np.ones(self.num_envs, dtype=np.bool_)
         keys = ("solution", "index") if self.rules.order != "once" else ("solution", "index", "active")
-        result = _masked(to_numpy({key: info[key] for key in keys}), every)
+        result = masked(to_numpy({key: info[key] for key in keys}), every)
         if "_final_info" in info and (done := info["_final_info"].cpu().numpy()).any():
             final = to_numpy(info["final_info"])
             del final["active"]
@@ -196,7 +196,7 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
             final["cell_accuracy"] = final["cell_accuracy"].astype(np.float64)
             final["halt_reason"] = np.array(HALT_REASONS, dtype=object)[final["halt_reason"]]
             final_obs = _rows(to_numpy(info["final_obs"]), done)
-            result |= _masked({"final_obs": final_obs, "final_info": _masked(final, done)}, done)
+            result |= masked({"final_obs": final_obs, "final_info": masked(final, done)}, done)
         return result
 
     def render(self) -> tuple[Any, ...] | None:
@@ -227,5 +227,6 @@ def _rows(arrays: dict[str, Any], mask: Any) -> npt.NDArray[np.object_]:
     return rows
 
 
-def _masked(arrays: dict[str, Any], mask: Any) -> dict[str, Any]:
+def masked(arrays: dict[str, Any], mask: Any) -> dict[str, Any]:
+    """The arrays of an info dict, each with the mask ``_key`` beside it that tells in which slots it counts."""
     return arrays | {f"_{key}": mask for key in arrays}

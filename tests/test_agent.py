@@ -13,6 +13,7 @@ from agents import (
     LEARNING,
     every_puzzle_once,
     native_env,
+    row_policies,
     same,
     tiny_agent,
     wavering_agent,
@@ -23,7 +24,6 @@ from stable_baselines3.common.logger import KVWriter, Logger
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from hrm_agent import HRM
-from hrm_agent.halting import POLICIES
 from hrm_agent.halting.rules import Fixed
 from hrm_agent.policy import HRMPolicy
 
@@ -122,9 +122,8 @@ def test_halting_is_swapped_on_a_live_agent(text: str) -> None:
     assert halted.index(True) + 1 == expected
 
 
-@pytest.mark.parametrize("name", POLICIES)
-def test_trains_and_is_evaluated_with_every_policy(name: str) -> None:
-    text = {"fixed": "fixed:2", "random": "random:0.5"}.get(name, name)
+@pytest.mark.parametrize("text", row_policies())
+def test_trains_and_is_evaluated_with_every_policy(text: str) -> None:
     model = tiny_agent(halting=text)
     (line,) = logged(model, updates=12)
     assert 1 <= line["halting/segments_mean"] <= BUDGET
@@ -222,5 +221,5 @@ def test_weights_by_name() -> None:
 
 
 def test_comparing_with_an_untrained_q_value_is_warned_of() -> None:
-    with pytest.warns(UserWarning, match='"q-compare" reads Q_continue, which q_bootstrap="none" does not train'):
+    with pytest.warns(UserWarning, match="'q-compare' reads Q_continue, which these options do not train"):
         tiny_agent(q_bootstrap="none", halting="q-compare")

@@ -15,7 +15,7 @@ from agents import BUDGET, COPY, every_puzzle_once, native_env, same, tiny_agent
 from safetensors.torch import load as load_safetensors
 
 from hrm_agent import HRM, CheckpointError
-from hrm_agent.halting import Fixed
+from hrm_agent.halting.rules import Fixed
 from hrm_env.task import PuzzleBatch
 
 

@@ -43,7 +43,7 @@ def test_halting_metrics_by_hand() -> None:
         "exact": 2,
         "cells": 2.5,
         "at_budget": 2,
-        "premature": 1,  # the second: by choice, and wrong
+        "wrong_by_choice": 1,  # the second: by choice, and wrong
         "q_halt_right": 3,  # all but the third
         "segments_counts": [[0, 1, 0, 1], [1, 0, 0, 1]],  # wrong, right
         "q_continue": 0.5,
@@ -87,7 +87,7 @@ def test_tags_are_means_per_step_and_per_episode() -> None:
             "halting/segments_p95": 4,
             "halting/at_budget": 0.5,
             "halting/by_choice": 0.5,
-            "halting/premature": 0.25,
+            "halting/wrong_by_choice": 0.25,
             "halting/q_halt_accuracy": 0.75,
         }
     )

@@ -131,5 +131,5 @@ def test_the_torch_module_acts_as_predict_does(wavering: HRM) -> None:
 
 def test_the_oracle_cannot_act_without_a_solution(wavering: HRM) -> None:
     wavering.halting = "oracle"
-    with pytest.raises(ValueError, match='halting "oracle" needs the solution'):
+    with pytest.raises(ValueError, match='halting: "oracle" needs the solution'):
         wavering.predict(observations())

@@ -5,13 +5,14 @@ A new policy is one class in `rules.py` and one line in `POLICIES`.
 
 from __future__ import annotations
 
-from hrm_agent.halting import rules
+from hrm_agent.halting import minds, rules
 from hrm_agent.halting.combinators import AllOf, AnyOf, Combination, Max, Min
 from hrm_agent.halting.exploration import Exploration
+from hrm_agent.halting.learned import Learned
 from hrm_agent.halting.policy import HaltContext, HaltingPolicy
 from hrm_agent.halting.session import HaltingSession
 
-__all__ = ["POLICIES", "Exploration", "HaltContext", "HaltingPolicy", "HaltingSession", "make"]
+__all__ = ["POLICIES", "Exploration", "HaltContext", "HaltingPolicy", "HaltingSession", "make", "split_list"]
 
 POLICIES: dict[str, type[HaltingPolicy]] = {
     "q-compare": rules.QCompare,
@@ -30,10 +31,13 @@ POLICIES: dict[str, type[HaltingPolicy]] = {
     "fixed": rules.Fixed,
     "random": rules.Random,
     "oracle": rules.Oracle,
+    "sb3": Learned,
     "any": AnyOf,
     "all": AllOf,
     "min": Min,
     "max": Max,
+    "halt-first": minds.HaltFirst,
+    "best-q": minds.BestQ,
 }
 """By name; those that are a `Combination` take other policies in parentheses."""
 
@@ -54,10 +58,14 @@ def make(policy: str | HaltingPolicy) -> HaltingPolicy:
     kind, rest = POLICIES[name], policy[len(name) :]
     given = {}
     if issubclass(kind, Combination):
-        rest, _, inner = rest.partition("(")
+        rest, opened, inner = rest.partition("(")
+        if not opened and kind.default is not None:
+            inner = f"{kind.default})"
         if not inner.endswith(")"):
             raise ValueError(f"halting {policy!r}: expected {name}...(policy, ...), such as {name}...(q-compare)")
-        given["policies"] = [make(text) for text in _split(inner[:-1])]
+        given["policies"] = [make(text) for text in split_list(inner[:-1])]
+    elif rest.startswith("("):
+        raise ValueError(f"halting {policy!r}: {name} takes no policies")
     last_is_text = kind.parameters[-1:] == (str,)  # a path, which may hold colons
     texts = rest[1:].split(":", len(kind.parameters) - 1 if last_is_text else -1) if rest else []
     if len(texts) > len(kind.parameters):
@@ -70,8 +78,8 @@ def make(policy: str | HaltingPolicy) -> HaltingPolicy:
     return made
 
 
-def _split(text: str) -> list[str]:
-    """The parts of a list between its commas, those within parentheses aside."""
+def split_list(text: str) -> list[str]:
+    """The policies of a list between commas, those within parentheses aside."""
     parts, depth = [""], 0
     for char in text:
         depth += (char == "(") - (char == ")")

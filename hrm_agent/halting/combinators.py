@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -15,7 +16,13 @@ class Combination(HaltingPolicy):
 
     Args:
         policies: The policies.
+
+    Attributes:
+        default: What stands in the parentheses where the string form has none; None where it must have them.
     """
+
+    sweep: ClassVar[tuple[str, ...]] = ()
+    default: ClassVar[str | None] = None
 
     def __init__(self, policies: Sequence[HaltingPolicy]) -> None:
         if any(policy.views > 1 for policy in policies):
@@ -56,7 +63,7 @@ class AnyOf(Combination):
 
 
 class AllOf(Combination):
-    """Halt where all the policies would at once."""
+    """Halt where all the policies would at once; always, where there is none."""
 
     def decide(self, context: HaltContext) -> Tensor:
         """Which rows halt now, ``(B,)`` bool."""

@@ -44,6 +44,11 @@ class Exploration(HaltingPolicy):
         """What the policy needs."""
         return self.policy.needs
 
+    @property
+    def views(self) -> int:  # type: ignore[override]  # of the policy, which may be swapped
+        """Rows that think about one puzzle."""
+        return self.policy.views
+
     def reset(self, mask: Tensor) -> None:
         """Draws M_min for the rows that begin an episode, or for all where it is drawn per segment."""
         self.policy.reset(mask)

@@ -37,7 +37,9 @@ class HaltingPolicy(ABC):
     Attributes:
         name: The string form.
         needs: Names of `hrm_agent.halting.signals.SIGNALS`; nothing else is computed.
-        views: Rows that think about one puzzle.
+        views: Rows that think about one puzzle; they stand beside one another and halt together.
+        noise: Standard deviation of the noise on the start state of all views but the first.
+        halted: Views that have halted and need not think on, ``(B,)`` bool; None where each puzzle has one view.
         rule: When it halts, as a formula; ``{threshold}`` stands for the attribute of that name.
         parameters: Types of the parameters in the string form, in order.
         sweep: Parameters that a study tries, as in the string form.
@@ -46,6 +48,8 @@ class HaltingPolicy(ABC):
     name: str = ""
     needs: tuple[str, ...] = ()
     views: int = 1
+    noise: float = 0.0
+    halted: Tensor | None = None
     rule: ClassVar[str] = ""
     parameters: ClassVar[tuple[type, ...]] = ()
     sweep: ClassVar[tuple[str, ...]] = ("",)
@@ -59,6 +63,10 @@ class HaltingPolicy(ABC):
 
     def keep(self, rows: Tensor) -> None:
         """Called when the batch shrinks to the given row indices. Policies with memory keep those rows."""
+
+    def elect(self) -> Tensor | int:
+        """The view that answers for each puzzle."""
+        return 0
 
     def describe(self) -> str:
         """When it halts, in a line for tables."""

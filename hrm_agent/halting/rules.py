@@ -35,7 +35,7 @@ class Random(HaltingPolicy):
     The draw is a hash of puzzle, segment and seed, so that a run is the same for every batch size and order.
     """
 
-    rule = "with probability {probability} at every segment"
+    rule = "with probability {probability} at every segment, seed {seed}"
     needs = ("puzzle",)
     parameters = (float, int)
     sweep = ("0.1", "0.25", "0.5")
@@ -105,7 +105,7 @@ class QMargin(HaltingPolicy):
 
 
 class Cumulative(RowMemory):
-    """Halt where Σ_{j≤m} σ(q_halt^j) ≥ 1 − ε (adaptive computation time, arXiv 1603.08983, equation 7)."""
+    """Halt where Σ_{j≤m} σ(q_halt^j) ≥ 1 − ε (adaptive computation time, arXiv 1603.08983, section 2)."""
 
     rule = "Σ σ(q_halt) ≥ 1 − {epsilon}"
     needs = ("q_halt",)
@@ -145,9 +145,9 @@ class HaltingCDF(RowMemory):
 
 
 class Ponder(HaltingPolicy):
-    """Halt with probability λ_m = σ(q_halt) (PonderNet, arXiv 2107.05407, section 2.2), drawn as `Random` draws."""
+    """Halt with probability λ_m = σ(q_halt) (PonderNet, arXiv 2107.05407, section 2), drawn as `Random` draws."""
 
-    rule = "with probability σ(q_halt)"
+    rule = "with probability σ(q_halt), seed {seed}"
     needs = ("q_halt", "puzzle")
     parameters = (int,)
 
@@ -211,7 +211,7 @@ class Above(Below):
 
 
 class Cosine(Above):
-    """Halt where cos(z_H^m, z_H^{m−1}) > τ, the mean over positions (CALM, arXiv 2207.07061, section 3.4)."""
+    """Halt where cos(z_H^m, z_H^{m−1}) > τ, the mean over positions (CALM, arXiv 2207.07061, section 3)."""
 
     signal, default = "cosine", 0.999
     rule = "cos(z_H^m, z_H^{{m−1}}) > {threshold}"
@@ -219,7 +219,7 @@ class Cosine(Above):
 
 
 class Margin(Above):
-    """Halt where the least margin of a cell's two best tokens exceeds τ (CALM, arXiv 2207.07061, section 3.4)."""
+    """Halt where the least margin of a cell's two best tokens exceeds τ (CALM, arXiv 2207.07061, section 3)."""
 
     signal, default = "margin", 0.9
     rule = "least margin > {threshold}"

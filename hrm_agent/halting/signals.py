@@ -131,7 +131,8 @@ def correct(moment: Moment) -> Tensor:
 def puzzle(moment: Moment) -> Tensor:
     """A hash of the puzzle, an integer below 2^24: what rules that draw lots draw them from."""
     position = torch.arange(1, moment.inputs.shape[1] + 1, device=moment.inputs.device)
-    return hashed((moment.inputs * (position * 0x9E3779B1 + 0x85EBCA6B)).sum(-1)).float()
+    weights = hashed(position * 0x9E3779B1)  # without a pattern, or puzzles with equal sums would share a hash
+    return hashed((moment.inputs * weights).sum(-1)).float()
 
 
 def state(moment: Moment) -> Tensor:

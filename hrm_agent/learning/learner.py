@@ -102,7 +102,15 @@ class Learner:
             carry: Hidden states ``(B, P+L, D)``; rows with ``segment == 0`` are reset first.
             batch: The puzzles, on the core's device.
             segment: Segments each row has used before this one, ``(B,)`` int64; 0 begins an episode.
+
+        Raises:
+            ValueError: The halting policy wants several views of each puzzle.
         """
+        if self.session.policy.views > 1:
+            raise ValueError(
+                "learn: expected a halting policy of one view of each puzzle, "
+                f"found one of {self.session.policy.views} views, which only predict and evaluate can use"
+            )
         start = segment == 0
         segment = segment + 1
         carry = self.core.reset_carry(carry, start)

@@ -66,7 +66,7 @@ def halting_metrics(
         max_segments: The budget.
 
     Returns:
-        ``episodes``, ``segments``, ``exact``, ``cells``, ``at_budget``, ``premature`` (ended by choice on a wrong
+        ``episodes``, ``segments``, ``exact``, ``cells``, ``at_budget``, ``wrong_by_choice`` (ended by choice on a wrong
         answer) and ``q_halt_right`` (the sign of q_halt tells whether the answer is right) summed over ended episodes;
         their counts by outcome, wrong then right, ``segments_counts (2, M_max)`` of m = 1.. and ``q_halt_counts
         (2, Q_BINS)`` of σ(q_halt); and the batch means ``q_halt`` and ``q_continue`` as probabilities.
@@ -80,7 +80,7 @@ def halting_metrics(
         "exact": (exact & halt).sum(),
         "cells": (cells * halt).sum(),
         "at_budget": at_budget.sum(),
-        "premature": (halt & ~at_budget & ~exact).sum(),
+        "wrong_by_choice": (halt & ~at_budget & ~exact).sum(),
         "q_halt_right": (halt & ((output.q_halt >= 0) == exact)).sum(),
         "segments_counts": _counts(segment - 1, max_segments, exact, halt),
         "q_halt_counts": _counts((q_halt * Q_BINS).long(), Q_BINS, exact, halt),
@@ -118,7 +118,7 @@ def tensorboard_tags(sums: Mapping[str, Tensor], steps: int) -> dict[str, float]
         "rollout/return": "reward",
         "halting/segments_mean": "segments",
         "halting/at_budget": "at_budget",
-        "halting/premature": "premature",
+        "halting/wrong_by_choice": "wrong_by_choice",
         "halting/q_halt_accuracy": "q_halt_right",
     }
     tags = {tag: float(sums[key]) / steps for tag, key in per_step.items() if key in sums}

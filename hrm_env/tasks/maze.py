@@ -9,7 +9,8 @@ from torch import Tensor
 
 from hrm_env.puzzles import Puzzles, Tokens
 from hrm_env.style import Style
-from hrm_env.task import PuzzleBatch, PuzzleSpec, PuzzleTask
+from hrm_env.symmetry import Symmetry
+from hrm_env.task import PuzzleSpec, PuzzleTask
 from hrm_env.tasks.maze_generator import make_mazes
 from hrm_env.tasks.maze_search import LONGEST_ROW, distance, longest_path, pack_tensor
 
@@ -98,17 +99,17 @@ class Maze(PuzzleTask):
         """Bit masks ``(H, B)`` int64 of cells ``(B, L)`` bool."""
         return pack_tensor(cells.reshape(-1, self.spec.height, self.spec.width))
 
-    def augment(self, batch: PuzzleBatch, generator: torch.Generator) -> PuzzleBatch:
-        """Flips rows and columns, and transposes square mazes: each of the 8 or 4 symmetries is as likely."""
-        height, width, device = self.spec.height, self.spec.width, batch.inputs.device
-        coins = torch.rand(3, len(batch.inputs), 1, 1, generator=generator, device=device) < 0.5
+    def symmetries(self, count: int, generator: torch.Generator) -> Symmetry:
+        """Flip rows and columns, and transpose square mazes: each of the 8 or 4 symmetries is as likely."""
+        height, width, device = self.spec.height, self.spec.width, generator.device
+        coins = torch.rand(3, count, 1, 1, generator=generator, device=device) < 0.5
         cells = torch.arange(height * width, device=device).view(1, height, width)
         cells = torch.where(coins[0], cells.flip(1), cells)
         cells = torch.where(coins[1], cells.flip(2), cells)
         if height == width:
             cells = torch.where(coins[2], cells.mT, cells)
-        cells = cells.flatten(1)
-        return batch._replace(inputs=batch.inputs.gather(1, cells), solution=batch.solution.gather(1, cells))
+        unchanged = torch.arange(self.spec.vocab_size, device=device).expand(count, -1)
+        return Symmetry(cells.flatten(1), unchanged)
 
     def symmetry_key(self, inputs: Tokens) -> npt.NDArray[np.uint64]:
         """The least hash of all symmetric variants."""

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from hrm_env.puzzles import Puzzles, Tokens
-from hrm_env.task import PuzzleBatch, PuzzleSpec, PuzzleTask
+from hrm_env.symmetry import Symmetry
+from hrm_env.task import PuzzleSpec, PuzzleTask
 from hrm_env.tasks.sudoku_difficulty import HARDEST, Range, climb_to
 from hrm_env.tasks.sudoku_solver import SudokuSolver
 
@@ -128,12 +129,12 @@ class Sudoku(PuzzleTask):
         # n powers of two add up to 2^n - 1 only if they are all different
         return in_range & (bits[..., units].sum(-1) == (1 << self.size) - 1).all(-1)
 
-    def augment(self, batch: PuzzleBatch, generator: torch.Generator) -> PuzzleBatch:
-        """Relabels digits, permutes bands, stacks, rows and columns, and transposes where boxes are square."""
-        batch_size, device, n = len(batch.inputs), batch.inputs.device, self.size
+    def symmetries(self, count: int, generator: torch.Generator) -> Symmetry:
+        """Relabel digits, permute bands, stacks, rows and columns, and transpose where boxes are square."""
+        device, n = generator.device, self.size
 
         def shuffled(*shape: int) -> Tensor:
-            return torch.rand(batch_size, *shape, generator=generator, device=device).argsort(-1)
+            return torch.rand(count, *shape, generator=generator, device=device).argsort(-1)
 
         def lines(box: int) -> Tensor:  # rows within bands, or columns within stacks
             return (shuffled(n // box).unsqueeze(-1) * box + shuffled(n // box, box)).flatten(1)
@@ -141,15 +142,10 @@ class Sudoku(PuzzleTask):
         rows, columns = lines(self.box_height), lines(self.box_width)
         cells = rows.unsqueeze(2) * n + columns.unsqueeze(1)
         if self.box_height == self.box_width:
-            flip = torch.rand(batch_size, 1, 1, generator=generator, device=device) < 0.5
+            flip = torch.rand(count, 1, 1, generator=generator, device=device) < 0.5
             cells = torch.where(flip, cells.transpose(1, 2), cells)
-        cells = cells.flatten(1)
-        unchanged = torch.arange(FIRST_DIGIT, device=device).expand(batch_size, -1)
-        relabel = torch.cat([unchanged, shuffled(n) + FIRST_DIGIT], dim=1)
-        return batch._replace(
-            inputs=relabel.gather(1, batch.inputs.gather(1, cells)),
-            solution=relabel.gather(1, batch.solution.gather(1, cells)),
-        )
+        unchanged = torch.arange(FIRST_DIGIT, device=device).expand(count, -1)
+        return Symmetry(cells.flatten(1), torch.cat([unchanged, shuffled(n) + FIRST_DIGIT], dim=1))
 
     def symmetry_key(self, inputs: Tokens) -> npt.NDArray[np.uint64]:
         """Colour refinement (Weisfeiler-Leman) of the givens over rows, columns, boxes and equal digits.

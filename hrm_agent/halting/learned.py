@@ -1,0 +1,40 @@
+"""A halting policy that an RL algorithm of Stable-Baselines3 learned on HRM-Halting-v0."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from hrm_agent.halting.features import observe, signals_of
+from hrm_agent.halting.policy import HaltContext, HaltingPolicy
+from hrm_agent.halting.sb3_file import read_network
+
+
+class Learned(HaltingPolicy):
+    """Halt where the saved network prefers it: the greedy policy of PPO, A2C or DQN; "sb3:path.zip".
+
+    The file is not unpickled; see `hrm_agent.halting.sb3_file`. The network runs in float64: its decisions do not
+    depend on the shape of the batch, and are those of SB3's float32 but for ties within its rounding.
+    """
+
+    rule = "the network of {path} prefers to"
+    parameters = (str,)
+    sweep = ()
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.features, self.layers, self.activation = read_network(path)
+        self.needs = signals_of(self.features)
+
+    def reset(self, mask: Tensor) -> None:
+        """Moves the network to where the rows are; there is nothing to forget."""
+        self.layers = tuple((weight.to(mask.device), bias.to(mask.device)) for weight, bias in self.layers)
+
+    def decide(self, context: HaltContext) -> Tensor:
+        """Which rows halt now, ``(B,)`` bool."""
+        values = observe(context, self.features).double()
+        if values.shape[1] != self.layers[0][0].shape[1]:
+            expected = self.layers[0][0].shape[1]
+            raise ValueError(f"{self.path}: expected features of {expected} numbers, found {values.shape[1]}")
+        for number, (weight, bias) in enumerate(self.layers):
+            values = (self.activation(values) if number else values) @ weight.T + bias
+        return values[:, 1] > values[:, 0]

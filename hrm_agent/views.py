@@ -1,0 +1,116 @@
+"""Many views of one puzzle: symmetric variants of it, and noise on the hidden state that it is thought about from."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hrm_agent.cores.core import Carry
+from hrm_env.symmetry import Symmetry
+from hrm_env.task import PuzzleTask
+
+_TRIES = 200  # draws without a new symmetry after which a task has no other, as good as certainly for a maze's 8
+
+
+class Views:
+    """K views of each puzzle. View 0 is the puzzle itself; the others are the same K − 1 variants for every puzzle.
+
+    So what is found does not depend on the batch, and the views of a smaller K are the first ones of a greater K.
+
+    Noise in the hidden state, and the choice among K rollouts, are PTRM's (arXiv 2605.19943). PTRM adds fresh noise at
+    every segment; here it is added once, at the start, and fixed for each view, so that a run can be repeated.
+
+    Args:
+        count: K.
+        task: The puzzle family, whose symmetries make the variants; None where nobody knows it.
+        noise: Standard deviation σ of the Gaussian noise on the start state of views 1 to K − 1.
+        seed: Of symmetries and noise.
+        device: Of the batches.
+
+    Raises:
+        ValueError: The task has too few symmetries for K different views, and there is no noise.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        task: PuzzleTask | None,
+        noise: float = 0.0,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.count, self.noise, self.seed = count, noise, seed
+        drawn = _different(count, task, torch.Generator().manual_seed(seed))
+        others = max(len(drawn) - 1, 0)
+        if others < count - 1 and not noise:
+            name = "this puzzle" if task is None else task.spec.name
+            raise ValueError(
+                f"views: {name} has {others} symmetries beside itself; "
+                f"expected noise for {count} views, such as halt-first:{count}:0.5"
+            )
+        self._symmetry = self._inverse = None
+        if others:  # else every view is the puzzle itself
+            chosen = [drawn[view % len(drawn)] for view in range(count)]
+            cells, tokens = (torch.cat(part).to(device) for part in zip(*chosen, strict=True))
+            self._symmetry = Symmetry(cells, tokens)
+            self._inverse = self._symmetry.inverse()
+        self._noise: tuple[Tensor, Tensor] | None = None  # of z_H and z_L, whose sizes the first carry tells
+
+    def show(self, tokens: Tensor) -> Tensor:
+        """All views of puzzles ``(B, L)``: row ``b·K + k`` of ``(B·K, L)`` is view k of puzzle b."""
+        return self._applied(self._symmetry, tokens.unsqueeze(1).expand(-1, self.count, -1)).flatten(0, 1)
+
+    def restore(self, answers: Tensor) -> Tensor:
+        """Answers to all views, ``(B·K, L)``, in the puzzle's own cells and tokens: ``(B, K, L)``."""
+        return self._applied(self._inverse, answers.view(-1, self.count, answers.shape[1]))
+
+    def perturb(self, carry: Carry, start: Tensor) -> Carry:
+        """Adds each view's noise where an episode begins.
+
+        Args:
+            carry: ``B·K`` rows.
+            start: Rows in the start state, ``(B·K,)`` bool.
+        """
+        if not self.noise or self.count == 1:
+            return carry
+        if self._noise is None:
+            self._noise = self._drawn_noise(carry)
+        rows = start.nonzero().squeeze(1)
+        fresh = [noise[rows % self.count] for noise in self._noise]
+        return Carry(*(state.index_add(0, rows, noise) for state, noise in zip(carry, fresh, strict=True)))
+
+    @staticmethod
+    def _applied(symmetry: Symmetry | None, tokens: Tensor) -> Tensor:
+        """Each view's symmetry on ``tokens (B, K, L)``."""
+        if symmetry is None:
+            return tokens
+        return Symmetry(*(part.expand(len(tokens), -1, -1) for part in symmetry)).apply(tokens)
+
+    def _drawn_noise(self, carry: Carry) -> tuple[Tensor, Tensor]:
+        """σ · N(0, 1) for every view, ``(K, P+L, D)`` each; zeros for view 0. Drawn on the CPU for every device."""
+        generator, size = torch.Generator().manual_seed(self.seed), (2, *carry.z_h.shape[1:])
+        views = [torch.zeros(size), *(torch.randn(size, generator=generator) for _ in range(self.count - 1))]
+        z_h, z_l = (self.noise * torch.stack(views, dim=1)).to(carry.z_h)
+        return z_h, z_l
+
+
+def _different(count: int, task: PuzzleTask | None, generator: torch.Generator) -> list[Symmetry]:
+    """The identity and other symmetries, all different, as many as ``count`` where the task has so many."""
+    if task is None:
+        return []
+    drawn = [Symmetry(torch.arange(task.spec.seq_len)[None], torch.arange(task.spec.vocab_size)[None])]
+    failures = 0
+    while len(drawn) < count and failures < _TRIES:
+        symmetry = task.symmetries(1, generator)
+        if symmetry is None:
+            break
+        if any(map(_same, drawn, [symmetry] * len(drawn))):
+            failures += 1
+        else:
+            drawn.append(symmetry)
+            failures = 0
+    return drawn
+
+
+def _same(one: Symmetry, other: Symmetry) -> bool:
+    return all(map(torch.equal, one, other))

@@ -1,0 +1,136 @@
+"""The file of recorded traces: a line of JSON, then one record of fixed size a puzzle (docs/traces.md).
+
+Records are only ever appended, and each has a checksum. So what an interrupted recording leaves is whole puzzles and at
+most one torn record at the end, and the recording goes on from there.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hrm_agent.analysis.trace_header import LONGEST_LINE, TraceHeader, parse
+from hrm_env.files import atomic_write
+
+Records = npt.NDArray[np.void]
+Tokens = npt.NDArray[np.uint8]
+
+
+def pack(tokens: Tokens, bits: int) -> Tokens:
+    """Tokens ``(..., L)`` at some bits each, the lowest bit first: ``(..., ceil(L * bits / 8))``."""
+    digits = np.unpackbits(tokens[..., None], axis=-1, count=bits, bitorder="little")
+    return np.packbits(digits.reshape(*tokens.shape[:-1], -1), axis=-1, bitorder="little")
+
+
+def unpack(packed: Tokens, bits: int, seq_len: int) -> Tokens:
+    """What `pack` was given: ``(..., L)``."""
+    digits = np.unpackbits(packed, axis=-1, count=seq_len * bits, bitorder="little")
+    return np.packbits(digits.reshape(*packed.shape[:-1], seq_len, bits), axis=-1, bitorder="little")[..., 0]
+
+
+class TraceWriter:
+    """Appends records to a file, from the first puzzle that it does not hold yet.
+
+    Args:
+        path: The file; it is begun where it is missing.
+        header: What it is to hold.
+        chunk: Puzzles that are computed together. What is left of a chunk that was cut short is removed, so that a
+            recording that was interrupted ends as the same file, to the last bit, as one that was not.
+
+    Attributes:
+        count: Puzzles in the file.
+
+    Raises:
+        ValueError: The file is damaged, is none of ours, or holds something else.
+    """
+
+    def __init__(self, path: Path, header: TraceHeader, chunk: int) -> None:
+        if not path.exists():
+            _begin(path, header)
+        line, found, records = read_records(path)
+        _check_same(path, header, found)
+        self.path, self._dtype, self._seed = path, found.dtype(), zlib.crc32(line)
+        complete = len(records) == found.puzzles
+        self.count = len(records) if complete else len(records) // chunk * chunk
+        end = len(line) + self.count * self._dtype.itemsize
+        if path.stat().st_size > end:
+            os.truncate(path, end)
+
+    def append(self, columns: Mapping[str, npt.NDArray[Any]], signals: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        """Writes the next puzzles, and returns when they are on the disk.
+
+        Args:
+            columns: ``index``, ``rating``, and packed ``inputs`` and ``answers``, a row a puzzle.
+            signals: ``(n, V, M)`` each, or ``(n, V, M, D)``.
+        """
+        records = np.zeros(len(columns["index"]), self._dtype)
+        for name, column in columns.items():
+            records[name] = column
+        for name, signal in signals.items():
+            records["signals"][name] = signal
+        records["crc32"] = _checksums(records, self._seed)
+        with self.path.open("ab") as file:
+            file.write(records.tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+        self.count += len(records)
+
+
+def read_records(path: Path) -> tuple[bytes, TraceHeader, Records]:
+    """The header's line, what it says, and all complete records, each of them checked.
+
+    Raises:
+        ValueError: The file is missing, damaged, or none of ours.
+    """
+    try:
+        with path.open("rb") as file:
+            line = file.readline(LONGEST_LINE)
+            header = parse(path, line)
+            size = os.fstat(file.fileno()).st_size - len(line)
+    except OSError as error:
+        raise ValueError(f"{path}: expected a file of recorded traces, found none ({error.strerror})") from error
+    dtype = header.dtype()
+    if size > header.puzzles * dtype.itemsize:
+        expected = f"at most {header.puzzles} records of {dtype.itemsize} bytes"
+        raise ValueError(f"{path}: expected {expected} after the header, found {size} bytes")
+    records = np.fromfile(path, dtype, size // dtype.itemsize, offset=len(line))
+    damaged = _checksums(records, zlib.crc32(line)) != records["crc32"]
+    if damaged.any():
+        number = int(damaged.argmax())
+        raise ValueError(f"{path}: expected puzzle {number} as it was recorded, found a damaged record or header")
+    misplaced = records["index"] != np.arange(len(records))
+    if misplaced.any():
+        number = int(misplaced.argmax())
+        raise ValueError(f"{path}: expected puzzle {number} in its place, found puzzle {records['index'][number]}")
+    return line, header, records
+
+
+def _checksums(records: Records, seed: int) -> npt.NDArray[np.uint32]:
+    """CRC-32 of the header's line, which is the seed, and of all of a record behind its own ``crc32``."""
+    rows = records.view(np.uint8).reshape(len(records), records.dtype.itemsize)[:, 4:]
+    return np.array([zlib.crc32(row, seed) for row in rows], dtype=np.uint32)
+
+
+def _begin(path: Path, header: TraceHeader) -> None:
+    """Writes a file with the header alone."""
+    try:
+        with atomic_write(path) as file:
+            file.write(header.line())
+    except OSError as error:
+        raise ValueError(f"{path}: expected a file that can be written, found {error.strerror}") from error
+
+
+def _check_same(path: Path, wanted: TraceHeader, found: TraceHeader) -> None:
+    """Refuses to go on with a recording of something else; the words that say which puzzles may differ."""
+    names = [field.name for field in fields(TraceHeader) if field.name != "source"]
+    other = [name for name in names if getattr(wanted, name) != getattr(found, name)]
+    if other:
+        expected, recorded = (", ".join(f"{n}={getattr(h, n)!r}" for n in other) for h in (wanted, found))
+        raise ValueError(f"{path}: expected a recording of {expected}, found one of {recorded}; name another file")

@@ -1,0 +1,124 @@
+"""The first line of a file of recorded traces: it alone says how the records are laid out."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FORMAT = "hrm-gym traces 1"
+LONGEST_LINE = 2**16
+_LARGEST = {"seq_len": 2**16, "vocab_size": 2**8, "max_segments": 2**12, "views": 2**12, "puzzles": 2**31 - 1}
+_LARGEST_WIDTH, _LARGEST_RECORD = 2**14, 2**30
+
+
+@dataclass(frozen=True)
+class TraceHeader:
+    """What was recorded.
+
+    Attributes:
+        task: Name of the puzzle family.
+        seq_len: Cells L.
+        vocab_size: Tokens.
+        max_segments: Budget M; all segments are recorded.
+        views: Views V of each puzzle.
+        noise: Of the views' start states.
+        signals: Name and numbers a segment: 1, or D for ``state``.
+        agent: Fingerprint of the weights.
+        source: Which puzzles, in words.
+        puzzles: How many are to be recorded.
+        checksum: SHA-256 of the puzzles.
+    """
+
+    task: str
+    seq_len: int
+    vocab_size: int
+    max_segments: int
+    views: int
+    noise: float
+    signals: dict[str, int]
+    agent: str
+    source: str
+    puzzles: int = 0
+    checksum: str = ""
+
+    @property
+    def bits(self) -> int:
+        """Bits of a packed token."""
+        return max(1, (self.vocab_size - 1).bit_length())
+
+    def dtype(self) -> np.dtype[np.void]:
+        """The layout of a record."""
+        segments, packed = (self.views, self.max_segments), (self.seq_len * self.bits + 7) // 8
+        shapes = {name: segments if width == 1 else (*segments, width) for name, width in self.signals.items()}
+        return np.dtype(
+            [
+                ("crc32", "<u4"),
+                ("index", "<i8"),
+                ("rating", "<i4"),
+                ("inputs", "u1", (packed,)),
+                ("answers", "u1", (*segments, packed)),
+                ("signals", [(name, "<f4", shape) for name, shape in shapes.items()]),
+            ]
+        )
+
+    def line(self) -> bytes:
+        """The first line of the file."""
+        return json.dumps({"format": FORMAT, **asdict(self)}).encode() + b"\n"
+
+
+def parse(path: Path, line: bytes) -> TraceHeader:
+    """What the first line of a file says.
+
+    Raises:
+        ValueError: It is none of ours, or says what no recording can be.
+    """
+    try:
+        found = json.loads(line) if line.endswith(b"\n") else None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or found.pop("format", None) != FORMAT:
+        raise ValueError(f'{path}: expected recorded traces, whose first line names the format "{FORMAT}", found none')
+    problem = next(_problems(found), None)
+    if problem:
+        raise ValueError(f"{path}: expected the header of recorded traces, found {problem}")
+    return TraceHeader(**found)
+
+
+def _problems(header: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with a header; what comes first makes the rest meaningless."""
+    names = [field.name for field in fields(TraceHeader)]
+    if set(header) != set(names):
+        yield f"the entries {_short(sorted(header))} instead of {', '.join(sorted(names))}"
+    for name in ("task", "agent", "source", "checksum"):
+        if not isinstance(header[name], str):
+            yield f"{name}={_short(header[name])} instead of a text"
+    for name, largest in _LARGEST.items():
+        if not _is_count(header[name], largest):
+            yield f"{name}={_short(header[name])} instead of an integer from 1 to {largest}"
+    noise, signals = header["noise"], header["signals"]
+    if not isinstance(noise, float) or not 0 <= noise < math.inf:
+        yield f"noise={_short(noise)} instead of a number from 0"
+    if not isinstance(signals, dict) or not signals:
+        yield f"signals={_short(signals)} instead of names and widths"
+    for name, width in signals.items():
+        if not re.fullmatch(r"\w{1,64}", name, re.ASCII) or not _is_count(width, _LARGEST_WIDTH):
+            yield f"a signal {_short(name)} of width {_short(width)}"
+    numbers = header["seq_len"] + 4 * sum(signals.values())
+    if header["views"] * header["max_segments"] * numbers > _LARGEST_RECORD:
+        yield "sizes that make a record larger than 1 GiB"
+
+
+def _is_count(value: Any, largest: int) -> bool:
+    return type(value) is int and 1 <= value <= largest
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}..."

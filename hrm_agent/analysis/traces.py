@@ -1,0 +1,219 @@
+"""Record once: every puzzle through all segments, whatever a policy would say, so that every policy can be replayed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from hrm_agent.analysis.trace_file import TraceWriter, pack, read_records, unpack
+from hrm_agent.analysis.trace_header import TraceHeader
+from hrm_agent.cores.core import ReasoningCore
+from hrm_agent.halting.signals import SIGNALS, Moment
+from hrm_agent.views import Views
+from hrm_env.task import PuzzleBatch, PuzzleTask
+from hrm_env.vector import PuzzleVectorEnv
+
+__all__ = ["DEFAULT_SIGNALS", "TraceHeader", "Traces", "fingerprint", "record"]
+
+DEFAULT_SIGNALS = tuple(name for name in SIGNALS if name != "state")
+"""All that are one number."""
+
+_ALWAYS = ("q_halt", "correct")  # what is told of every policy, whatever it needs
+_ROWS = 4096  # puzzles at a time, where a column is gone through
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What an agent thought of N puzzles, in V views, through M segments; L cells.
+
+    Attributes:
+        header: What was recorded.
+        index: Rows in the source, ``(N,)`` int64.
+        rating: The source's difficulty, ``(N,)`` int32.
+        inputs: The puzzles, ``(N, L)`` uint8.
+        answers: In the puzzles' own cells and tokens, ``(N, V, M, L)`` uint8.
+        signals: Those of `hrm_agent.halting.signals.SIGNALS` that were recorded, by name: ``(N, V, M)`` float32 each,
+            ``state`` ``(N, V, M, D)``.
+    """
+
+    header: TraceHeader
+    index: npt.NDArray[np.int64]
+    rating: npt.NDArray[np.int32]
+    inputs: npt.NDArray[np.uint8]
+    answers: npt.NDArray[np.uint8]
+    signals: Mapping[str, npt.NDArray[np.float32]]
+
+    @property
+    def correct(self) -> npt.NDArray[np.bool_]:
+        """Right answers, ``(N, V, M)``."""
+        return self.signals["correct"] > 0.5
+
+    def __len__(self) -> int:
+        """N; less than ``header.puzzles`` where the recording was interrupted or these are chosen rows."""
+        return len(self.index)
+
+    def __getitem__(self, rows: slice | npt.NDArray[Any]) -> Traces:
+        """The puzzles of a slice (a view of the arrays), of a mask ``(N,)`` or of indices."""
+        signals = {name: signal[rows] for name, signal in self.signals.items()}
+        columns = {name: getattr(self, name)[rows] for name in ("index", "rating", "inputs", "answers")}
+        return replace(self, **columns, signals=signals)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Traces:
+        """Reads a recording; of one that was interrupted, the puzzles that are complete.
+
+        Raises:
+            ValueError: The file is missing, damaged, or none of ours.
+        """
+        _, header, records = read_records(Path(path))
+        size = header.seq_len
+        answers = np.empty((len(records), header.views, header.max_segments, size), np.uint8)
+        for rows in _slices(len(records)):  # unpacking takes many times the memory of its result
+            answers[rows] = unpack(records["answers"][rows], header.bits, size)
+        inputs = unpack(records["inputs"], header.bits, size)
+        index, rating = records["index"].astype(np.int64), records["rating"].astype(np.int32)
+        signals = {name: records["signals"][name].astype(np.float32) for name in header.signals}
+        return cls(header, index, rating, inputs, answers, signals)
+
+
+def record(
+    core: ReasoningCore,
+    env: PuzzleVectorEnv,
+    path: str | Path,
+    *,
+    views: int = 1,
+    noise: float = 0.0,
+    signals: Sequence[str] = DEFAULT_SIGNALS,
+    agent: str = "",
+    source: str = "",
+    progress: bool = False,
+) -> Traces:
+    """Records every puzzle of an environment through all segments of its budget, or reads what is recorded already.
+
+    A recording that was interrupted goes on where it stopped, and ends as the same file. With as many puzzles at a time
+    as evaluation has slots, the numbers are those that evaluation sees; see docs/traces.md.
+
+    Args:
+        core: The network that acts.
+        env: Made with ``order="once"``, on the core's device; ``num_envs`` puzzles are computed at a time.
+        path: The file.
+        views: Views V of each puzzle, for policies of many minds.
+        noise: Of the views' start states, as in those policies.
+        signals: Names of `SIGNALS`; ``q_halt`` and ``correct`` are always recorded.
+        agent: Which weights; the `fingerprint` of the core unless given.
+        source: Which puzzles, in words.
+        progress: Show a bar.
+
+    Raises:
+        ValueError: The environment hands out its puzzles more than once or in random variants, a signal is unknown, or
+            the file holds something else.
+    """
+    header = _header(core, env, views, noise, signals, agent, source)
+    shown = Views(views, env.rules.task, noise, device=env.device)
+    writer = TraceWriter(Path(path), header, env.num_envs)
+    ratings = env.rules.puzzles.rating
+    with tqdm(total=header.puzzles, initial=writer.count, desc="recording", disable=not progress, leave=False) as bar:
+        for rows in _slices(header.puzzles, env.num_envs, writer.count):
+            batch = env.stored(rows)
+            answers, found = _think(core, batch, shown, header, env.rules.task)
+            tokens = {"inputs": batch.inputs.cpu().numpy().astype(np.uint8), "answers": answers}
+            packed = {name: pack(array, header.bits) for name, array in tokens.items()}
+            writer.append({"index": np.arange(rows.start, rows.stop), "rating": ratings[rows], **packed}, found)
+            bar.update(rows.stop - rows.start)
+    return Traces.read(path)
+
+
+def fingerprint(core: ReasoningCore) -> str:
+    """SHA-256 over kind, options and weights of a network: the same for those that think alike."""
+    digest = hashlib.sha256(f"{type(core).__name__} {core.shape} {getattr(core, 'config', '')}".encode())
+    for name, tensor in sorted(core.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def puzzles_checksum(env: PuzzleVectorEnv) -> str:
+    """SHA-256 over puzzles, solutions, ids and ratings as the environment hands them out."""
+    digest = hashlib.sha256()
+    for rows in _slices(len(env.rules.puzzles)):
+        for column in env.stored(rows):
+            digest.update(column.cpu().numpy().astype("<i4").tobytes())
+        digest.update(env.rules.puzzles.rating[rows].astype("<i4").tobytes())
+    return digest.hexdigest()
+
+
+def _header(
+    core: ReasoningCore,
+    env: PuzzleVectorEnv,
+    views: int,
+    noise: float,
+    signals: Sequence[str],
+    agent: str,
+    source: str,
+) -> TraceHeader:
+    """What a recording with these options holds.
+
+    Raises:
+        ValueError: They make none.
+    """
+    if env.rules.order != "once" or env.rules.augment:
+        found = f"order={env.rules.order!r}, augment={env.rules.augment}"
+        raise ValueError(f'record: expected an environment made with order="once", augment=False, found {found}')
+    unknown = [name for name in signals if name not in SIGNALS]
+    if unknown:
+        raise ValueError(f"signals: expected names of {', '.join(SIGNALS)}, found {unknown[0]!r}")
+    chosen, spec = {*signals, *_ALWAYS}, env.rules.task.spec
+    return TraceHeader(
+        task=spec.name,
+        seq_len=spec.seq_len,
+        vocab_size=spec.vocab_size,
+        max_segments=env.rules.max_segments,
+        views=views,
+        noise=float(noise),
+        signals={name: _width(name, core) for name in SIGNALS if name in chosen},
+        agent=agent or fingerprint(core),
+        source=source,
+        puzzles=len(env.rules.puzzles),
+        checksum=puzzles_checksum(env),
+    )
+
+
+def _width(name: str, core: ReasoningCore) -> int:
+    return core.initial_carry(1).z_h.shape[-1] if name == "state" else 1
+
+
+@torch.no_grad()
+def _think(
+    core: ReasoningCore, batch: PuzzleBatch, views: Views, header: TraceHeader, task: PuzzleTask
+) -> tuple[npt.NDArray[np.uint8], dict[str, npt.NDArray[np.float32]]]:
+    """Answers ``(B, V, M, L)`` and signals ``(B, V, M)`` or ``(B, V, M, D)`` of a batch of puzzles."""
+    inputs, solution = views.show(batch.inputs), views.show(batch.solution)
+    puzzle_id = batch.puzzle_id.repeat_interleave(views.count)
+    start = torch.ones(len(inputs), dtype=torch.bool, device=inputs.device)
+    carry, last_logits = views.perturb(core.initial_carry(len(inputs)), start), None
+    answers: list[Tensor] = []
+    signals: dict[str, list[Tensor]] = {name: [] for name in header.signals}
+    for _ in range(header.max_segments):
+        output = core(carry, inputs, puzzle_id)
+        moment = Moment(output, carry, last_logits, start, inputs, solution, task)
+        answers.append(views.restore(moment.answer))
+        for name, found in signals.items():
+            signal = SIGNALS[name](moment)
+            found.append(signal.view(-1, views.count, *signal.shape[1:]))
+        carry, last_logits, start = output.carry, output.logits, torch.zeros_like(start)
+    arrays = {name: torch.stack(found, dim=2).cpu().numpy() for name, found in signals.items()}
+    return torch.stack(answers, dim=2).cpu().numpy().astype(np.uint8), arrays
+
+
+def _slices(count: int, size: int = _ROWS, start: int = 0) -> Iterator[slice]:
+    """From ``start`` to ``count``, so many rows at a time."""
+    return (slice(first, min(first + size, count)) for first in range(start, count, size))

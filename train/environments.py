@@ -20,14 +20,22 @@ EVALUATION_SLOTS = 256
 
 
 def training_and_test_env(
-    data: Data, batch_size: int, device: str, seed: int
+    data: Data, batch_size: int, device: str, seed: int, segment_cost: float = 0.0
 ) -> tuple[PuzzleVectorEnv, PuzzleVectorEnv]:
-    """Batched environments: one to train on in random order, one that hands out every test puzzle once."""
+    """Batched environments: one to train on in random order, one that hands out every test puzzle once.
+
+    A segment costs something in training alone: a test tells how many are right and how many segments it took.
+    """
     task = task_of(data.env)
     train, test = _puzzles(task, data, seed)
     common: dict[str, Any] = {"array": "torch", "device": device, "max_segments": data.max_segments}
-    easing: dict[str, Any] = {"blank_fraction": data.blank_fraction, "easier": data.easier}
-    training = gym.make_vec(data.env, num_envs=batch_size, source=train, augment=data.augment, **easing, **common)
+    lesson: dict[str, Any] = {
+        "augment": data.augment,
+        "blank_fraction": data.blank_fraction,
+        "easier": data.easier,
+        "segment_cost": segment_cost,
+    }
+    training = gym.make_vec(data.env, num_envs=batch_size, source=train, **lesson, **common)
     test_env = gym.make_vec(data.env, num_envs=min(EVALUATION_SLOTS, len(test)), source=test, order="once", **common)
     return cast(PuzzleVectorEnv, training.unwrapped), cast(PuzzleVectorEnv, test_env.unwrapped)
 

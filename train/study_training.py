@@ -1,0 +1,143 @@
+"""``python -m train study-training``: one preset trained under several halting rules, targets and prices."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from tyro.conf import UseAppendAction
+
+from train.fit import fit, parse, run_folder
+from train.presets import PRESETS, Fit
+from train.training_table import outcomes, print_table, write_table
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to train.
+
+    Attributes:
+        options: Options of ``fit`` that differ from the preset's; ``{budget}`` stands for its ``max_segments``.
+        judged: Halting policy that it is judged by; empty for the one it is trained with.
+    """
+
+    options: str = ""
+    judged: str = ""
+
+
+VARIANTS = {
+    "preset": Variant(),
+    "no halting": Variant("--halting fixed:{budget}"),
+    "q-compare": Variant("--halting q-compare"),
+    "second pass": Variant("--halting q-compare --q-bootstrap second-pass"),
+    "no continue target": Variant("--q-bootstrap none"),
+    "residual": Variant("--halting residual:0.1 --q-bootstrap none"),
+    "patience": Variant("--halting patience:1 --q-bootstrap none"),
+    "verifier": Variant("--halting verifier --q-bootstrap none"),
+    "PonderNet": Variant("--halting fixed:{budget} --halt-loss pondernet", judged="cdf:0.5"),
+    "exploration 0": Variant("--exploration 0"),
+    "exploration 0.3": Variant("--exploration 0.3"),
+    "price 0.01": Variant("--halting q-compare --segment-cost 0.01"),
+    "price 0.05": Variant("--halting q-compare --segment-cost 0.05"),
+}
+"""What a study trains by default."""
+
+
+@dataclass(frozen=True)
+class StudyTraining:
+    """Train a preset in several variants and seeds, and compare them on the same test puzzles.
+
+    A run that is finished is not trained again, so an interrupted study goes on where it stopped. All other arguments,
+    such as --updates 400 --threads 1, are options of ``fit`` for every run.
+
+    Attributes:
+        preset: Preset of ``fit`` that the variants change.
+        variant: name=options of ``fit``, such as "slow=--learning-rate 1e-3", in place of the default list.
+        only: Name of the default list; all where none is given.
+        seeds: How many seeds of every variant: 0, 1, ...
+        out: Folder of the study.
+    """
+
+    preset: str = "sudoku4x4"
+    variant: Annotated[tuple[str, ...], UseAppendAction] = ()
+    only: Annotated[tuple[str, ...], UseAppendAction] = ()
+    seeds: int = 3
+    out: str = "runs/study-{preset}"
+
+
+def main(arguments: list[str]) -> None:
+    """Parses the options, trains what is not trained yet, prints the table and writes it."""
+    study, shared = tyro.cli(
+        StudyTraining, args=arguments, prog="python -m train study-training", return_unknown_args=True
+    )
+    variants = chosen_variants(study)
+    runs = {
+        name: [options_of_run(study, name, variant, seed, shared) for seed in range(study.seeds)]
+        for name, variant in variants.items()
+    }
+    for same_seed in zip(*runs.values(), strict=True):
+        for run in same_seed:
+            if not is_finished(run):
+                fit(run)
+    found = outcomes(runs, {name: variant.judged or runs[name][0].halting for name, variant in variants.items()})
+    print_table(found, f"{study.preset}, {study.seeds} seeds")
+    write_table(found, folder_of(study))
+    print(f"{folder_of(study) / 'training.csv'}, training.json")
+
+
+def chosen_variants(study: StudyTraining) -> dict[str, Variant]:
+    """The variants of a study by name.
+
+    Raises:
+        ValueError: One is not ``name=options``, or no name of the default list.
+    """
+    if study.preset not in PRESETS:
+        raise ValueError(f"--preset: expected one of {', '.join(PRESETS)}, found {study.preset!r}")
+    if study.variant:
+        return dict(_named(text) for text in study.variant)
+    unknown = next((name for name in study.only if name not in VARIANTS), None)
+    if unknown is not None:
+        raise ValueError(f"--only: expected one of {', '.join(VARIANTS)}, found {unknown!r}")
+    return {name: VARIANTS[name] for name in study.only or VARIANTS}
+
+
+def _named(text: str) -> tuple[str, Variant]:
+    name, equals, options = text.partition("=")
+    if not name or not equals:
+        raise ValueError(f"--variant: expected name=options, found {text!r}")
+    return name, Variant(options)
+
+
+def folder_of(study: StudyTraining) -> Path:
+    """Where a study writes."""
+    return Path(study.out.replace("{preset}", study.preset))
+
+
+def options_of_run(study: StudyTraining, name: str, variant: Variant, seed: int, shared: Sequence[str]) -> Fit:
+    """All options of one run; ``shared`` are those of ``fit`` for every run."""
+    folder = folder_of(study) / f"{name.replace(' ', '-')}-seed{seed}"
+    budget = str(PRESETS[study.preset].data.max_segments)
+    own = shlex.split(variant.options.replace("{budget}", budget))
+    fixed = ["--preset", study.preset, "--seed", str(seed), "--out", str(folder)]
+    return parse([*shared, *own, *fixed], "study-training")
+
+
+def is_finished(run: Fit) -> bool:
+    """Whether the run's result is there.
+
+    Raises:
+        ValueError: It is there, but of other options.
+    """
+    file = run_folder(run) / "result.json"
+    if not file.exists():
+        return False
+    found, wanted = json.loads(file.read_text())["options"], json.loads(json.dumps(asdict(run)))
+    different = [name for name in wanted if found.get(name) != wanted[name]]
+    if different:
+        raise ValueError(f"{file}: expected a run of the same options, found other {', '.join(different)}")
+    return True

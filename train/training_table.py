@@ -1,0 +1,163 @@
+"""What the runs of a training study come to: every variant on the same test puzzles, its seeds pooled."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.table import Table
+
+from hrm_agent.agent import HRM
+from hrm_agent.analysis.bootstrap import Difference, Interval, Resamples
+from hrm_agent.analysis.replay import replay
+from hrm_agent.analysis.traces import Traces, record
+from hrm_env.files import atomic_write
+from train.environments import training_and_test_env
+from train.fit import run_folder
+from train.presets import Fit
+
+Estimate = TypeVar("Estimate", Interval, Difference)
+
+COMMON = "verifier"
+"""The rule that judges every variant alike beside its own: it reads nothing that training changes but the answer."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One variant.
+
+    Attributes:
+        judged: The halting policy it is judged by.
+        seeds: Number of runs.
+        solved: Share solved where that policy halts.
+        gain: The same, over the first variant's, puzzle by puzzle.
+        segments: Mean segments there.
+        solved_at_budget: Share solved with all segments.
+        segments_common: Mean segments under `COMMON`.
+        seconds: Mean training time, evaluations included.
+    """
+
+    judged: str
+    seeds: int
+    solved: Interval
+    gain: Difference
+    segments: Interval
+    solved_at_budget: Interval
+    segments_common: Interval
+    seconds: float
+
+
+def outcomes(runs: Mapping[str, Sequence[Fit]], judged: Mapping[str, str]) -> dict[str, Outcome]:
+    """The table: by variant.
+
+    Args:
+        runs: The finished runs of every variant, a seed each.
+        judged: The halting policy that each variant is judged by.
+    """
+    solved, segments, at_budget, common = {}, {}, {}, {}
+    for name, seeds in runs.items():
+        traces = [traces_of(run) for run in seeds]
+        own = [replay(each, judged[name]) for each in traces]
+        solved[name] = np.stack([each.exact for each in own])
+        segments[name] = np.stack([each.segments for each in own])
+        at_budget[name] = np.stack([each.correct[:, 0, -1] for each in traces])
+        common[name] = np.stack([replay(each, COMMON).segments for each in traces])
+    first = solved[next(iter(runs))]
+    resamples = Resamples(first.shape[-1])
+    return {
+        name: Outcome(
+            judged=judged[name],
+            seeds=len(seeds),
+            solved=_interval(resamples, solved[name]),
+            gain=_only(resamples.difference(solved[name][:, None], first[:, None])),
+            segments=_interval(resamples, segments[name]),
+            solved_at_budget=_interval(resamples, at_budget[name]),
+            segments_common=_interval(resamples, common[name]),
+            seconds=float(np.mean([_result(run)["training_seconds"] for run in seeds])),
+        )
+        for name, seeds in runs.items()
+    }
+
+
+def traces_of(run: Fit) -> Traces:
+    """The recording of a run's agent on its test puzzles; made where it is not there yet."""
+    model = HRM.load(run_folder(run), device="cpu")
+    _, test = training_and_test_env(run.data, run.batch_size, "cpu", run.seed)
+    return record(model.policy.acting_core, test, run_folder(run) / "test.traces")
+
+
+def _interval(resamples: Resamples, values: npt.NDArray[Any]) -> Interval:
+    """Of one policy in several seeds, ``(S, N)``."""
+    return _only(resamples.interval(values[:, None]))
+
+
+def _only(estimates: Estimate) -> Estimate:
+    """That of the only policy."""
+    return type(estimates)(*(part[0] for part in estimates))
+
+
+def _result(run: Fit) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((run_folder(run) / "result.json").read_text())
+    return result
+
+
+def print_table(found: Mapping[str, Outcome], title: str) -> None:
+    """Prints the table; intervals are of 95 %, over puzzles and seeds."""
+    table = Table(title=title)
+    for column in ("variant", "judged by", "seeds", "solved", "against the first", "segments"):
+        table.add_column(column, justify="left" if column in ("variant", "judged by") else "right")
+    for column in ("all segments", f"{COMMON}: segments", "training time"):
+        table.add_column(column, justify="right")
+    slowest = next(iter(found.values())).seconds
+    for name, row in found.items():
+        table.add_row(
+            name,
+            row.judged,
+            str(row.seeds),
+            _percent(row.solved),
+            f"{float(row.gain.mean):+.1%} [{float(row.gain.low):+.1%}, {float(row.gain.high):+.1%}]",
+            _number(row.segments),
+            f"{float(row.solved_at_budget.mean):.1%}",
+            f"{float(row.segments_common.mean):.2f}",
+            f"{row.seconds / slowest:.2f}×",
+        )
+    Console().print(table)
+
+
+def write_table(found: Mapping[str, Outcome], folder: Path) -> None:
+    """Writes ``training.csv`` and ``training.json``."""
+    rows = [{"variant": name, **_flat(row)} for name, row in found.items()]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    for name, content in (("training.csv", text.getvalue()), ("training.json", json.dumps(rows, indent=2))):
+        with atomic_write(folder / name) as file:
+            file.write(content.encode())
+
+
+def _flat(row: Outcome) -> dict[str, Any]:
+    """One value a column: an interval is its mean, low and high."""
+    flat: dict[str, Any] = {}
+    for name, value in vars(row).items():
+        if isinstance(value, Interval | Difference):
+            flat |= {f"{name}_{part}": float(number) for part, number in value._asdict().items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _percent(interval: Interval) -> str:
+    return f"{float(interval.mean):.1%} [{float(interval.low):.1%}, {float(interval.high):.1%}]"
+
+
+def _number(interval: Interval) -> str:
+    return f"{float(interval.mean):.2f} [{float(interval.low):.2f}, {float(interval.high):.2f}]"

@@ -1,6 +1,7 @@
 """The Hierarchical Reasoning Model as an agent that learns what to answer and when to stop.
 
-The names below are imported when first used, so that ``import hrm_agent.cores`` needs torch alone.
+The names below are imported when first used, so that ``import hrm_agent.cores`` needs torch and gymnasium alone.
+Importing this package registers HRM-Halting-v0; nothing is read or imported until it is made.
 """
 
 from __future__ import annotations
@@ -8,19 +9,23 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import gymnasium as gym
+
 if TYPE_CHECKING:
     from hrm_agent.agent import HRM
     from hrm_agent.callbacks import EvaluateCallback
     from hrm_agent.checkpoint import CheckpointError
+    from hrm_agent.dashboard import HaltingDashboard
     from hrm_agent.evaluation import Evaluation, evaluate
     from hrm_agent.storage import NonFiniteError
 
-__all__ = ["HRM", "CheckpointError", "EvaluateCallback", "Evaluation", "NonFiniteError", "evaluate"]
+__all__ = ["HRM", "CheckpointError", "EvaluateCallback", "Evaluation", "HaltingDashboard", "NonFiniteError", "evaluate"]
 
 _HOMES = {
     "HRM": "agent",
     "NonFiniteError": "storage",
     "EvaluateCallback": "callbacks",
+    "HaltingDashboard": "dashboard",
     "CheckpointError": "checkpoint",
     "Evaluation": "evaluation",
     "evaluate": "evaluation",
@@ -31,3 +36,10 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+gym.register(
+    "HRM-Halting-v0",
+    entry_point="hrm_agent.halting_env:HaltingEnv",
+    vector_entry_point="hrm_agent.halting_vector:HaltingVectorEnv",
+)

@@ -1,4 +1,4 @@
-"""``python -m train COMMAND``: fit, evaluate, watch, demo, data."""
+"""``python -m train COMMAND``; the commands are those of `COMMANDS`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ COMMANDS = {
     "watch": "see an agent solve puzzles, segment by segment",
     "demo": "train the small default, then watch it",
     "data": "look at puzzle files, translate them, make them",
+    "learn-halting": "let PPO or DQN learn when a frozen agent stops",
+    "study": "compare halting policies on recorded puzzles",
+    "study-training": "train one preset in several ways and compare them",
 }
 
 
@@ -22,13 +25,13 @@ def main(arguments: list[str]) -> int:
     """Runs a command; an error of the user's input is one sentence and exit status 2."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: python -m train COMMAND [--help] [options]\n")
-        print("\n".join(f"  {name:10} {what}" for name, what in COMMANDS.items()))
+        print("\n".join(f"  {name:15} {what}" for name, what in COMMANDS.items()))
         return 0
     if arguments[0] not in COMMANDS:
         print(f"error: expected a command of {', '.join(COMMANDS)}, found {arguments[0]!r}", file=sys.stderr)
         return 2
     try:
-        import_module(f"train.{arguments[0]}").main(arguments[1:])
+        import_module(f"train.{arguments[0].replace('-', '_')}").main(arguments[1:])
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         sys.stdout = None
         return 0

@@ -1,4 +1,4 @@
-"""A trained agent and puzzles to try it on: the options that ``evaluate`` and ``watch`` share."""
+"""Puzzles to try trained agents on, and a trained agent with them: the options that commands share."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from train.environments import load_part, options_from, task_of
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A trained agent and puzzles to try it on.
+class TestPuzzles:
+    """Puzzles to try trained agents on.
 
     Attributes:
-        checkpoint: Folder of a run, or a .zip file.
         source: "generated", a CSV file, a built folder, ARC tasks (.json), or hub:owner/name; of a source with two
             splits the test puzzles.
         rows: Slice of a file's rows, such as "-5000:".
@@ -27,11 +26,8 @@ class Trained:
         blank_fraction: Share of a puzzle's blank cells that stay blank; the others are filled in.
         skip_bad_rows: Skip and count bad CSV rows instead of stopping.
         env: Registered id of the puzzle; empty for the one the checkpoint was trained on.
-        halting: Halting policy; empty for the checkpoint's own.
-        max_segments: Budget of an episode; 0 for the checkpoint's own.
     """
 
-    checkpoint: str
     source: str = "generated"
     rows: str | None = None
     num_puzzles: int | None = None
@@ -39,18 +35,25 @@ class Trained:
     blank_fraction: float = 1.0
     skip_bad_rows: bool = False
     env: str = ""
-    halting: str = ""
-    max_segments: int = 0
 
-    def load(self, num_envs: int, device: str = "cpu") -> tuple[HRM, PuzzleVectorEnv]:
-        """The agent, and an environment of ``num_envs`` slots that hands out each puzzle once."""
-        chosen: dict[str, Any] = {"halting": self.halting} if self.halting else {}
-        model = HRM.load(self.checkpoint, device=device, **chosen)
+    def environment(
+        self, model: HRM, checkpoint: str, num_envs: int, max_segments: int = 0, seed: int = 0
+    ) -> PuzzleVectorEnv:
+        """An environment that hands out each puzzle once.
+
+        Args:
+            model: The agent; its own puzzle family, device and budget unless others are given.
+            checkpoint: Where it comes from, for errors.
+            num_envs: Slots, no more than there are puzzles.
+            max_segments: Budget of an episode; 0 for the agent's own.
+            seed: Of generated puzzles.
+        """
         task = task_of(self.env) if self.env else make_task(model.puzzles.task or "")
         puzzles = load_part(
             task,
             self.source,
             "test",
+            seed,
             rows=self.rows,
             num_puzzles=self.num_puzzles,
             bad_rows="skip" if self.skip_bad_rows else None,
@@ -60,11 +63,32 @@ class Trained:
             task,
             min(num_envs, len(puzzles)),
             source=puzzles,
-            max_segments=self.max_segments or model.max_segments,
+            max_segments=max_segments or model.max_segments,
             blank_fraction=self.blank_fraction,
             order="once",
             array="torch",
             device=model.device,
         )
-        model.puzzles.require(env, f"{self.checkpoint}: made")
-        return model, env
+        model.puzzles.require(env, f"{checkpoint}: made")
+        return env
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained(TestPuzzles):
+    """A trained agent and puzzles to try it on.
+
+    Attributes:
+        checkpoint: Folder of a run, or a .zip file.
+        halting: Halting policy; empty for the checkpoint's own.
+        max_segments: Budget of an episode; 0 for the checkpoint's own.
+    """
+
+    checkpoint: str
+    halting: str = ""
+    max_segments: int = 0
+
+    def load(self, num_envs: int, device: str = "cpu", seed: int = 0) -> tuple[HRM, PuzzleVectorEnv]:
+        """The agent, and an environment of ``num_envs`` slots that hands out each puzzle, generated of a seed, once."""
+        chosen: dict[str, Any] = {"halting": self.halting} if self.halting else {}
+        model = HRM.load(self.checkpoint, device=device, **chosen)
+        return model, self.environment(model, self.checkpoint, num_envs, self.max_segments, seed)

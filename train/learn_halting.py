@@ -1,0 +1,130 @@
+"""``python -m train learn-halting``: let PPO or DQN learn when a frozen agent stops."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from io import BufferedIOBase
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+import tyro
+from stable_baselines3 import DQN, PPO
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.utils import LinearSchedule
+
+from hrm_agent.analysis.replay import replay
+from hrm_agent.analysis.traces import Traces, record
+from hrm_agent.checkpoint import checkpoint_path
+from hrm_agent.halting_env import HaltingEnv
+from hrm_env.files import atomic_write
+from train.trained import Trained
+
+PUZZLES = 5000
+SLOTS = 16
+# an episode ends soon, so nothing has to be discounted: the return is what is wanted
+ALGORITHMS: dict[str, tuple[type[PPO] | type[DQN], dict[str, Any]]] = {
+    "ppo": (PPO, {"gamma": 1.0, "learning_rate": 1e-3, "n_steps": 256, "batch_size": 512}),
+    "dqn": (
+        DQN,
+        {
+            "gamma": 1.0,
+            "learning_rate": LinearSchedule(1e-3, 0.0, 1.0),  # the two actions differ by little more than the cost
+            "buffer_size": 200_000,
+            "learning_starts": 5000,
+            "batch_size": 512,
+            "train_freq": 8,
+            "gradient_steps": 4,
+            "target_update_interval": 1600,
+            "exploration_fraction": 0.3,
+        },
+    ),
+}
+
+
+@dataclass(frozen=True)
+class LearnHalting(Trained):
+    """Record what a trained agent does on puzzles, and train PPO or DQN on the recording to decide when it stops.
+
+    Attributes:
+        num_puzzles: Generated puzzles (5,000 unless given).
+        algorithm: Stable-Baselines3's, unmodified.
+        cost: What a segment costs; a right answer is worth 1.
+        steps: Decisions to learn from.
+        out: File of the learned policy, then used as "sb3:FILE"; empty for halting-ALGORITHM.zip beside the checkpoint.
+        traces: File of the recording; empty for halting.traces beside the checkpoint. What it holds already is not
+            recorded again.
+        puzzle_seed: Seed of generated puzzles; the usual test puzzles have seed 0.
+        held_out: Share of the puzzles that nothing is learned from, for the comparison at the end.
+        seed: Seed of the algorithm.
+        batch_size: Puzzles recorded at a time.
+        threads: CPU threads; 0 for all cores.
+        device: "auto", "cpu" or "cuda", of the agent.
+    """
+
+    algorithm: Literal["ppo", "dqn"] = "ppo"
+    cost: float = 0.01
+    steps: int = 200_000
+    out: str = ""
+    traces: str = ""
+    puzzle_seed: int = 1
+    held_out: float = 0.2
+    seed: int = 0
+    batch_size: int = 256
+    threads: int = 0
+    device: str = "auto"
+
+    @property
+    def folder(self) -> Path:
+        """Where the checkpoint lies."""
+        return checkpoint_path(self.checkpoint).parent
+
+    @property
+    def model_path(self) -> Path:
+        """The file of the learned policy."""
+        return Path(self.out or self.folder / f"halting-{self.algorithm}.zip")
+
+
+def main(arguments: list[str]) -> None:
+    """Parses the options, records, learns, and compares with the paper's rule."""
+    options = tyro.cli(LearnHalting, args=arguments, prog="python -m train learn-halting")
+    if not 0 < options.held_out < 1:
+        raise ValueError(f"--held-out: expected a share between 0 and 1, found {options.held_out}")
+    torch.set_num_threads(options.threads or os.cpu_count() or 1)
+    traces = recorded(options)
+    kept = max(1, round(len(traces) * options.held_out))
+    started = time.perf_counter()
+    learn(options, traces[: len(traces) - kept])
+    print(f"{options.model_path}: {options.steps:,} decisions in {time.perf_counter() - started:.0f} s")
+    print_comparison(traces[len(traces) - kept :], f"sb3:{options.model_path}")
+
+
+def recorded(options: LearnHalting) -> Traces:
+    """Traces of the puzzles of ``options``, recorded now or before."""
+    if options.source == "generated" and options.num_puzzles is None:
+        options = replace(options, num_puzzles=PUZZLES)
+    model, env = options.load(options.batch_size, options.device, options.puzzle_seed)
+    path = Path(options.traces or options.folder / "halting.traces")
+    source = f"{options.source}, test, seed {options.puzzle_seed}, rows {options.rows}"
+    return record(model.policy.acting_core, env, path, source=source, progress=True)
+
+
+def learn(options: LearnHalting, traces: Traces) -> None:
+    """Trains the algorithm of ``options`` on the traces and saves it."""
+    algorithm, settings = ALGORITHMS[options.algorithm]
+    env = make_vec_env(partial(HaltingEnv, traces, cost=options.cost), n_envs=SLOTS)
+    model = algorithm("MlpPolicy", env, seed=options.seed, device="cpu", **settings)
+    model.learn(options.steps, progress_bar=True)
+    with atomic_write(options.model_path) as file:
+        model.save(cast(BufferedIOBase, file))
+
+
+def print_comparison(traces: Traces, learned: str) -> None:
+    """Accuracy and mean segments of the learned policy beside the paper's rule, the full budget and the oracle."""
+    print(f"{f'{len(traces):,} puzzles held out':{len(learned)}}  exact  segments")
+    for policy in (learned, "q-compare", f"fixed:{traces.header.max_segments}", "oracle"):
+        result = replay(traces, policy)
+        print(f"{policy:{len(learned)}} {result.exact.mean():.4f} {result.segments.mean():9.2f}")

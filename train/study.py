@@ -1,0 +1,171 @@
+"""``python -m train study``: every halting policy on the same recorded puzzles, as a table, files and figures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+import tyro
+from tyro.conf import UseAppendAction
+
+from hrm_agent.agent import HRM
+from hrm_agent.analysis.candidates import Candidate
+from hrm_agent.analysis.figures import study_figures
+from hrm_agent.analysis.study import Plan, study
+from hrm_agent.analysis.style import save_figure
+from hrm_agent.analysis.trace_header import LONGEST_LINE, parse
+from hrm_agent.analysis.traces import Traces, record
+from hrm_agent.checkpoint import checkpoint_path
+from hrm_agent.halting import make, split_list
+from train.study_files import write_csv, write_json, write_tensorboard
+from train.study_tables import print_study
+from train.trained import TestPuzzles
+
+
+@dataclass(frozen=True)
+class Study(TestPuzzles):
+    """Compare halting policies on recorded puzzles: what accuracy each has, for how many segments.
+
+    Attributes:
+        checkpoint: Folder of a run, or a .zip file; give it again for each seed of the same training.
+        policies: Halting policies between commas; empty for all rules with their sweeps and some combinations.
+        reference: The policy that the others are compared with; empty for q-compare, or q-threshold:0.5 where an agent
+            has no Q_continue.
+        budget: Segments that every puzzle is recorded for, and policies may use.
+        views: Views of each puzzle to record, for policies of many minds.
+        noise: Noise on the start state of these views.
+        calibration: Share of the puzzles, the first ones, held out to calibrate thresholds and temperature.
+        risk: Accepted share of halts on a wrong answer, for a calibrated threshold; may be given several times.
+        confidence: Of all intervals, and of the calibration's guarantee.
+        resamples: Of the bootstrap.
+        seed: Of the bootstrap.
+        puzzle_seed: Of generated puzzles; the usual test puzzles have seed 0.
+        out: Folder of recordings, tables and figures.
+        figures: Draw the figures.
+        tensorboard: Write a TensorBoard log.
+        batch_size: Puzzles recorded at a time.
+        threads: CPU threads; 0 for all cores.
+        device: "auto", "cpu" or "cuda".
+    """
+
+    checkpoint: UseAppendAction[tuple[str, ...]] = ()
+    policies: str | None = None
+    reference: str = ""
+    budget: int = 16
+    views: int = 1
+    noise: float = 0.0
+    calibration: float = 0.2
+    risk: UseAppendAction[tuple[float, ...]] = ()
+    confidence: float = 0.95
+    resamples: int = 1000
+    seed: int = 0
+    puzzle_seed: int = 0
+    out: str = "runs/study"
+    figures: bool = True
+    tensorboard: bool = True
+    batch_size: int = 256
+    threads: int = 0
+    device: str = "auto"
+
+    def plan(self, folders: Sequence[Path]) -> Plan:
+        """What to compare, and how.
+
+        Args:
+            folders: Of the checkpoints; policies that were learned there are compared, too.
+
+        Raises:
+            ValueError: A policy is unknown, or a number is out of range.
+        """
+        named = split_list(self.policies) if self.policies is not None else []
+        if self.policies is not None and not named:  # an empty list is a slip, not all of them
+            raise ValueError(f"--policies: expected halting policies between commas, found {self.policies!r}")
+        for policy in (*named, *filter(None, [self.reference])):
+            make(policy)  # before anything is recorded
+        plan = Plan(
+            policies=tuple(named),
+            extra=() if named else learned_policies(folders),
+            reference=self.reference,
+            budget=self.budget,
+            calibration=self.calibration,
+            confidence=self.confidence,
+            resamples=self.resamples,
+            seed=self.seed,
+        )
+        return replace(plan, risks=self.risk) if self.risk else plan
+
+
+def main(arguments: list[str]) -> None:
+    """Parses the options, records what is not recorded, compares, prints and writes."""
+    options = tyro.cli(Study, args=arguments, prog="python -m train study")
+    torch.set_num_threads(options.threads or os.cpu_count() or 1)
+    if not options.checkpoint:
+        raise ValueError("--checkpoint: expected the folder of a run, found none")
+    out = Path(options.out)
+    plan = options.plan([checkpoint_path(each).parent for each in options.checkpoint])
+    models = [HRM.load(each, device=options.device) for each in options.checkpoint]
+    traces = [_recorded(options, number, model) for number, model in enumerate(models)]
+    table, outcomes = study(traces, plan, _untrained(models))
+    print_study(table)
+    write_csv(table, out / "study.csv")
+    write_json(table, out / "study.json")
+    figures = study_figures(table, outcomes, traces, models[0].max_segments) if options.figures else {}
+    for name, figure in figures.items():
+        save_figure(figure, out / name)
+    if options.tensorboard:
+        write_tensorboard(table, figures, out / "study.tensorboard")
+    print(f"table and figures   {out}")
+    if options.tensorboard:
+        print(f"TensorBoard         tensorboard --logdir {out / 'study.tensorboard'}")
+
+
+def learned_policies(folders: Sequence[Path]) -> tuple[Candidate, ...]:
+    """What ``learn-halting`` left beside all of the checkpoints, each checkpoint's own.
+
+    Args:
+        folders: Where the checkpoints lie.
+    """
+    names = [path.name for path in sorted(folders[0].glob("halting-*.zip"))]
+    return tuple(
+        Candidate(f"sb3:{name}", tuple(f"sb3:{folder / name}" for folder in folders), "learned")
+        for name in names
+        if all((folder / name).is_file() for folder in folders)
+    )
+
+
+def _recorded(options: Study, number: int, model: HRM) -> Traces:
+    """The traces of a checkpoint: read where they are complete, else recorded or recorded to the end.
+
+    A recording of more segments than the budget serves as well.
+    """
+    checkpoint = options.checkpoint[number]
+    path = Path(options.out) / "traces" / f"{number}-{checkpoint_path(checkpoint).parent.name}.traces"
+    segments = max(options.budget, _recorded_segments(path))
+    env = options.environment(model, checkpoint, options.batch_size, segments, options.puzzle_seed)
+    return record(
+        model.policy.acting_core,
+        env,
+        path,
+        views=options.views,
+        noise=options.noise,
+        source=" ".join((options.source, options.rows or "", *options.option)).strip(),
+        progress=True,
+    )
+
+
+def _recorded_segments(path: Path) -> int:
+    """Budget of a recording; 0 where there is none."""
+    if not path.is_file():
+        return 0
+    with path.open("rb") as file:
+        return parse(path, file.readline(LONGEST_LINE)).max_segments
+
+
+def _untrained(models: Sequence[HRM]) -> dict[str, str]:
+    """Signals that mean nothing in at least one agent, with the reason."""
+    configs = [model.learner_config for model in models]
+    if any(config.q_bootstrap == "none" or config.continue_loss_weight == 0 for config in configs):
+        return {"q_continue": "the agent was trained without Q_continue"}
+    return {}

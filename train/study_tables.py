@@ -1,0 +1,117 @@
+"""A study in the terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from hrm_agent.analysis.study import Study
+from hrm_agent.analysis.table import Estimate, Row
+
+_WIDTH = 200  # of a table in a file
+_STYLES = {"better": "bold green", "worse": "red", "trade": "yellow"}
+
+
+def print_study(study: Study) -> None:
+    """Prints the table, what was calibrated and what was left out."""
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+    table = study_table(study)
+    if Console(width=1000).measure(table).maximum > console.width:
+        table = study_table(study, metrics=False)
+    console.print(table)
+    compute = "segments computed" if _many_minds(study) else "segments"
+    drawn = "puzzles and checkpoints" if study.checkpoints > 1 else "puzzles"
+    console.print(
+        f"• on the frontier of accuracy and {compute}; area from 1 to {study.budget} segments {study.area:.4f}.\n"
+        f"± and \\[from, to] are {study.confidence * 100:g} % intervals of the paired bootstrap over {drawn}.",
+        highlight=False,
+    )
+    for line in study.calibrations:
+        console.print(f"calibration: {line}", highlight=False, markup=False)
+    if study.temperatures:
+        temperatures = ", ".join(f"{value:.2f}" for value in study.temperatures)
+        console.print(f"temperature of the Q head: {temperatures}", highlight=False)
+    for policy, reason in study.left_out.items():
+        console.print(f"left out: {policy}: {reason}", highlight=False, markup=False)
+
+
+def study_table(study: Study, metrics: bool = True) -> Table:
+    """The rows: the frontier, the dominated policies and the bounds, with a line between them.
+
+    Args:
+        study: The study.
+        metrics: With the columns behind the verdict, which need a wide terminal.
+    """
+    checkpoints = f", {study.checkpoints} checkpoints" if study.checkpoints > 1 else ""
+    held_out = f" ({study.calibration_puzzles:,} more for calibration)" if study.calibration_puzzles else ""
+    title = f"{study.puzzles:,} puzzles{held_out}{checkpoints}, at most {study.budget} segments"
+    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
+    computed = _many_minds(study)
+    for name in ("", "policy"):
+        table.add_column(name, no_wrap=True)
+    for name in _columns(study.reference, computed, metrics):
+        table.add_column(name, justify="right", no_wrap=True)
+    last = ""
+    for row in study.rows:
+        part = "bound" if row.family == "bound" else str(row.frontier)
+        if last and part != last:
+            table.add_section()
+        last = part
+        table.add_row(*_cells(row, study.reference, computed, metrics))
+    return table
+
+
+def _columns(reference: str, computed: bool, metrics: bool) -> list[str]:
+    return [
+        "solved %",
+        "segments",
+        *(["computed"] if computed else []),
+        f"solved −\n{reference}",
+        f"{'computed' if computed else 'segments'} −\n{reference}",
+        "verdict",
+        *(["oracle\ngap", "step\nregret", "pre-\nmature", "late"] if metrics else []),
+    ]
+
+
+def _cells(row: Row, reference: str, computed: bool, metrics: bool) -> list[str]:
+    style = "bold" if row.policy == reference else ""
+    name = f"{row.policy}{'  (' + row.note + ')' if row.note else ''}".replace("[", r"\[")
+    verdict = "reference" if row.policy == reference else row.verdict
+    return [
+        "•" if row.frontier else "",
+        f"[{style}]{name}[/]" if style else name,
+        f"{row.exact.value * 100:.2f} ±{_half(row.exact) * 100:.2f}",
+        f"{row.segments.value:.2f} ±{_half(row.segments):.2f}",
+        *([f"{row.work.value:.2f}"] if computed else []),
+        "" if verdict == "reference" else _signed(row.gain, 100),
+        "" if verdict == "reference" else _signed(row.extra, 1),
+        f"[{_STYLES[verdict]}]{verdict}[/]" if verdict in _STYLES else verdict,
+        *(_metrics(row.metrics) if metrics else []),
+    ]
+
+
+def _metrics(metrics: Mapping[str, float]) -> list[str]:
+    return [
+        f"{metrics['oracle_gap'] * 100:.2f}",
+        f"{metrics['step_regret']:.2f}",
+        f"{metrics['premature'] * 100:.2f}",
+        f"{metrics['late'] * 100:.1f}",
+    ]
+
+
+def _many_minds(study: Study) -> bool:
+    """Whether any policy computes more segments than it waits for."""
+    return any(row.work != row.segments for row in study.rows)
+
+
+def _half(estimate: Estimate) -> float:
+    return (estimate.high - estimate.low) / 2
+
+
+def _signed(estimate: Estimate, factor: float) -> str:
+    value, low, high = (number * factor for number in estimate)
+    return f"{value:+.2f} \\[{low:+.2f} {high:+.2f}]"

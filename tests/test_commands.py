@@ -158,7 +158,7 @@ def test_every_preset_is_known_by_its_name() -> None:
 
 
 BAD = {
-    "no such command": (["train"], "expected a command of fit, evaluate, watch, demo, data, found 'train'"),
+    "no such command": (["train"], f"expected a command of {', '.join(COMMANDS)}, found 'train'"),
     "preset": (["fit", "--preset", "nope"], "--preset: expected one of sudoku6x6, .*, found 'nope'"),
     "missing preset": (["fit", "--preset"], "--preset: expected one of .*, found ''"),
     "environment": (

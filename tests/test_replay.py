@@ -79,7 +79,7 @@ def test_double_precision_is_live_to_the_last_bit(model: HRM, tmp_path_factory: 
     core.activation_dtype = torch.float64
     try:
         exact = record(core, puzzles(40, num_puzzles=100), tmp_path_factory.mktemp("recorded") / "exact")
-        for policy in ("q-compare", "cdf:0.8", "kl:0.05", "patience"):
+        for policy in ("q-compare", "patience"):
             found, live = replay(exact, policy), model.evaluate(puzzles(7, num_puzzles=100), policy)
             for name in ("segments", "exact", "q_halt", "work"):
                 np.testing.assert_array_equal(getattr(found, name), getattr(live, name), err_msg=name)

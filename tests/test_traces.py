@@ -302,7 +302,7 @@ def test_bad_options(tmp_path: Path) -> None:
         record(core(), puzzles(), tmp_path / "file", signals=["entropie"])
     assert not list(tmp_path.iterdir())
     (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match="expected a file that can be written, found Not a directory"):
+    with pytest.raises(ValueError, match="below: expected a file that can be written, found"):
         record(core(), puzzles(), tmp_path / "file" / "below")
 
 

@@ -39,13 +39,17 @@ VARIANTS = {
     "residual": Variant("--halting residual:0.1 --q-bootstrap none"),
     "patience": Variant("--halting patience:1 --q-bootstrap none"),
     "verifier": Variant("--halting verifier --q-bootstrap none"),
-    "PonderNet": Variant("--halting fixed:{budget} --halt-loss pondernet", judged="cdf:0.5"),
+    "PonderNet": Variant(
+        "--halting fixed:{budget} --halt-loss pondernet --ponder-prior 0.5 --ponder-weight 0.1", judged="cdf:0.5"
+    ),
     "exploration 0": Variant("--exploration 0"),
     "exploration 0.3": Variant("--exploration 0.3"),
     "price 0.01": Variant("--halting q-compare --segment-cost 0.01"),
     "price 0.05": Variant("--halting q-compare --segment-cost 0.05"),
 }
 """What a study trains by default."""
+
+_PLACES = ("out", "device", "threads")  # options of where a run happens, not of what it is
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ def is_finished(run: Fit) -> bool:
     if not file.exists():
         return False
     found, wanted = json.loads(file.read_text())["options"], json.loads(json.dumps(asdict(run)))
-    different = [name for name in wanted if found.get(name) != wanted[name]]
+    different = [name for name in wanted if name not in _PLACES and found.get(name) != wanted[name]]
     if different:
         raise ValueError(f"{file}: expected a run of the same options, found other {', '.join(different)}")
     return True

@@ -3,12 +3,14 @@
 An episode of τ segments has p_m = λ_m Π_{j<m} (1 − λ_j) and leaves the rest to its last segment. The loss is
 Σ_m p_m L_m + β KL(p ‖ p_G), with L_m the token loss and p_G the geometric distribution of rate λ_p, cut off likewise
 (section 2). Deep supervision keeps no graph between segments, so it is minimized in two parts: the network learns each
-answer with its weight p_m at once, and when an episode ends the halting head alone learns λ_1..λ_τ from what it read.
+answer with its weight p_m at once, and the halting head alone learns λ_1..λ_τ from what it read in the last episode of
+every row.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -49,35 +51,59 @@ def ponder_loss(logits: Tensor, losses: Tensor, length: Tensor, prior: float, we
     return (log_p.exp() * (losses + weight * (log_p - log_prior)) * within).sum(1)
 
 
+class Episodes(NamedTuple):
+    """An episode in every row.
+
+    Attributes:
+        q_inputs: What the halting head read, ``(B, M, D)``.
+        logits: What it made of that then, ``(B, M)``.
+        losses: L_m, ``(B, M)``.
+        length: Segments it has, ``(B,)`` int64; 0 where there is none yet.
+    """
+
+    q_inputs: Tensor
+    logits: Tensor
+    losses: Tensor
+    length: Tensor
+
+
 class PonderNet(HaltingLoss):
-    """Remembers, of the episode in every row, what the halting head read, its logits and the answers' losses."""
+    """Remembers, of every row, the episode under way, and the last one that ended: from that one the head learns."""
 
     def __init__(self, config: LearnerConfig) -> None:
         super().__init__(config)
-        self._q_inputs, self._logits, self._losses = torch.empty(0), torch.empty(0), torch.empty(0)
+        self._now: Episodes | None = None
+        self._ended: Episodes | None = None
 
     def losses(self, core: ReasoningCore, batch: PuzzleBatch, outcome: Outcome) -> dict[str, Tensor]:
-        """The weighted answer loss, and the halting head's loss of the episodes that end; means over the batch."""
-        self._remember(outcome)
-        now = (outcome.segment - 1).unsqueeze(1)
-        length = torch.where(outcome.halt, outcome.segment, outcome.max_segments + 1)
-        weight = log_halting(self._logits, length).gather(1, now).squeeze(1).exp()
-        q_halt, _ = core.q_values(self._q_inputs.flatten(0, 1))
-        episode = ponder_loss(
-            q_halt.view_as(self._logits),
-            self._losses,
-            outcome.segment,
-            self.config.ponder_prior,
-            self.config.ponder_weight,
-        )
-        return {"answer": (weight * outcome.answer_loss).mean(), "halt": (episode * outcome.halt).mean()}
+        """The weighted answer loss of this segment, and the head's loss of whole episodes; means over the batch."""
+        now = self._remember(outcome)
+        last = torch.where(outcome.halt, outcome.segment, outcome.max_segments + 1)
+        weight = log_halting(now.logits, last).gather(1, outcome.segment.unsqueeze(1) - 1).squeeze(1).exp()
+        return {"answer": (weight * outcome.answer_loss).mean(), "halt": self._halt_loss(core)}
 
-    def _remember(self, outcome: Outcome) -> None:
-        """Writes this segment into each row; what an earlier episode left past it is never read."""
-        rows, now = torch.arange(len(outcome.segment), device=outcome.segment.device), outcome.segment - 1
-        seen = outcome.output.q_input.detach(), outcome.output.q_halt.detach(), outcome.answer_loss.detach()
-        size = (len(rows), outcome.max_segments)
-        if self._logits.shape != size:
-            self._q_inputs, self._logits, self._losses = (new.new_zeros(*size, *new.shape[1:]) for new in seen)
-        for memory, new in zip((self._q_inputs, self._logits, self._losses), seen, strict=True):
-            memory[rows, now] = new
+    def _halt_loss(self, core: ReasoningCore) -> Tensor:
+        assert self._ended is not None
+        q_inputs, _, losses, length = self._ended
+        q_halt = core.q_values(q_inputs.flatten(0, 1))[0].view_as(losses)
+        episode = ponder_loss(q_halt, losses, length, self.config.ponder_prior, self.config.ponder_weight)
+        return (episode * (length > 0)).sum() / (length > 0).sum().clamp(min=1)
+
+    def _remember(self, outcome: Outcome) -> Episodes:
+        """Writes this segment into each row's episode, and keeps the episodes that end with it."""
+        rows = torch.arange(len(outcome.segment), device=outcome.segment.device)
+        seen = [value.detach() for value in (outcome.output.q_input, outcome.output.q_halt, outcome.answer_loss)]
+        if self._now is None or self._ended is None or self._now.losses.shape != (len(rows), outcome.max_segments):
+            empty = [new.new_zeros(len(rows), outcome.max_segments, *new.shape[1:]) for new in seen]
+            self._now = Episodes(*[*empty, torch.zeros_like(outcome.segment)])
+            self._ended = Episodes(*(part.clone() for part in self._now))
+        for memory, new in zip(self._now, seen, strict=False):
+            memory[rows, outcome.segment - 1] = new  # what an earlier episode left past it is never read
+        self._now = self._now._replace(length=outcome.segment)
+        self._ended = Episodes(
+            *(
+                torch.where(outcome.halt.view(-1, *[1] * (new.dim() - 1)), new, old)
+                for new, old in zip(self._now, self._ended, strict=True)
+            )
+        )
+        return self._now

@@ -42,7 +42,6 @@ class Outcome:
         segments: Mean segments there.
         solved_at_budget: Share solved with all segments.
         segments_common: Mean segments under `COMMON`.
-        seconds: Mean training time, evaluations included.
     """
 
     judged: str
@@ -52,7 +51,6 @@ class Outcome:
     segments: Interval
     solved_at_budget: Interval
     segments_common: Interval
-    seconds: float
 
 
 def outcomes(runs: Mapping[str, Sequence[Fit]], judged: Mapping[str, str]) -> dict[str, Outcome]:
@@ -81,7 +79,6 @@ def outcomes(runs: Mapping[str, Sequence[Fit]], judged: Mapping[str, str]) -> di
             segments=_interval(resamples, segments[name]),
             solved_at_budget=_interval(resamples, at_budget[name]),
             segments_common=_interval(resamples, common[name]),
-            seconds=float(np.mean([_result(run)["training_seconds"] for run in seeds])),
         )
         for name, seeds in runs.items()
     }
@@ -104,30 +101,22 @@ def _only(estimates: Estimate) -> Estimate:
     return type(estimates)(*(part[0] for part in estimates))
 
 
-def _result(run: Fit) -> dict[str, Any]:
-    result: dict[str, Any] = json.loads((run_folder(run) / "result.json").read_text())
-    return result
-
-
 def print_table(found: Mapping[str, Outcome], title: str) -> None:
-    """Prints the table; intervals are of 95 %, over puzzles and seeds."""
+    """Prints the table; ± is half of a 95 % interval over puzzles and seeds."""
     table = Table(title=title)
-    for column in ("variant", "judged by", "seeds", "solved", "against the first", "segments"):
-        table.add_column(column, justify="left" if column in ("variant", "judged by") else "right")
-    for column in ("all segments", f"{COMMON}: segments", "training time"):
+    table.add_column("variant")
+    table.add_column("judged by")
+    for column in ("solved %", "− first", "segments", "all segments %", f"{COMMON}: segments"):
         table.add_column(column, justify="right")
-    slowest = next(iter(found.values())).seconds
     for name, row in found.items():
         table.add_row(
             name,
             row.judged,
-            str(row.seeds),
-            _percent(row.solved),
-            f"{float(row.gain.mean):+.1%} [{float(row.gain.low):+.1%}, {float(row.gain.high):+.1%}]",
-            _number(row.segments),
-            f"{float(row.solved_at_budget.mean):.1%}",
+            _plus_minus(row.solved, 100, ".1f"),
+            _plus_minus(row.gain, 100, "+.1f"),
+            _plus_minus(row.segments, 1, ".2f"),
+            f"{float(row.solved_at_budget.mean) * 100:.1f}",
             f"{float(row.segments_common.mean):.2f}",
-            f"{row.seconds / slowest:.2f}×",
         )
     Console().print(table)
 
@@ -155,9 +144,6 @@ def _flat(row: Outcome) -> dict[str, Any]:
     return flat
 
 
-def _percent(interval: Interval) -> str:
-    return f"{float(interval.mean):.1%} [{float(interval.low):.1%}, {float(interval.high):.1%}]"
-
-
-def _number(interval: Interval) -> str:
-    return f"{float(interval.mean):.2f} [{float(interval.low):.2f}, {float(interval.high):.2f}]"
+def _plus_minus(estimate: Interval | Difference, scale: float, form: str) -> str:
+    half = float(estimate.high - estimate.low) / 2 * scale
+    return f"{float(estimate.mean) * scale:{form}} ±{half:{form.lstrip('+')}}"

@@ -35,7 +35,7 @@ VARIANTS = {
     "no halting": Variant("--halting fixed:{budget}"),
     "q-compare": Variant("--halting q-compare"),
     "second pass": Variant("--halting q-compare --q-bootstrap second-pass"),
-    "no continue target": Variant("--q-bootstrap none"),
+    "no target": Variant("--q-bootstrap none"),
     "residual": Variant("--halting residual:0.1 --q-bootstrap none"),
     "patience": Variant("--halting patience:1 --q-bootstrap none"),
     "verifier": Variant("--halting verifier --q-bootstrap none"),

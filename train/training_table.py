@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -102,12 +103,12 @@ def _only(estimates: Estimate) -> Estimate:
 
 
 def print_table(found: Mapping[str, Outcome], title: str) -> None:
-    """Prints the table; ± is half of a 95 % interval over puzzles and seeds."""
-    table = Table(title=title)
-    table.add_column("variant")
-    table.add_column("judged by")
-    for column in ("solved %", "− first", "segments", "all segments %", f"{COMMON}: segments"):
-        table.add_column(column, justify="right")
+    """Prints the table: ± is half of a 95 % interval; ``all`` is solved with all segments, the last column segments."""
+    table = Table(title=title, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
+    table.add_column("variant", no_wrap=True)
+    table.add_column("judged by", no_wrap=True)
+    for column in ("solved %", "− first", "segments", "all %", COMMON):
+        table.add_column(column, justify="right", no_wrap=True)
     for name, row in found.items():
         table.add_row(
             name,

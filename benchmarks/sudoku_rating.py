@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import tyro
 
+from hrm_agent.analysis.ranks import average_ranks, spearman
 from hrm_env.sources import load_puzzles
 from hrm_env.tasks.sudoku import Sudoku
 
@@ -33,20 +34,9 @@ class Options:
     rows: str | None = None
 
 
-def ranks(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Ranks ``(N,)`` from 1; equal values share the mean of theirs."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-
-
-def spearman(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
-    """Spearman's rank correlation of two columns ``(N,)``."""
-    return float(np.corrcoef(ranks(one), ranks(other))[0, 1])
-
-
 def tenths(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """The tenth, 0 to 9, of each value's rank ``(N,)``."""
-    return np.minimum((ranks(values) - 0.5) / len(values) * 10, 9).astype(np.int64)
+    return np.minimum((average_ranks(values) - 0.5) / len(values) * 10, 9).astype(np.int64)
 
 
 def main() -> None:

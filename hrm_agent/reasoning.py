@@ -11,7 +11,7 @@ from torch import Tensor
 from hrm_agent.cores.core import Carry, ReasoningCore, SegmentOutput
 from hrm_agent.halting.policy import HaltingPolicy
 from hrm_agent.halting.session import HaltingSession
-from hrm_agent.views import Views
+from hrm_agent.views import Views, rows_of
 from hrm_env.task import PuzzleTask
 
 
@@ -108,22 +108,17 @@ class Reasoner:
     def keep(self, rows: Tensor) -> None:
         """Goes on with the puzzles of the given indices alone."""
         self.work = self.work[rows]
-        views = torch.arange(self.views.count, device=rows.device)
-        rows = (rows.unsqueeze(1) * self.views.count + views).flatten()
+        rows = rows_of(rows, self.views.count)
         self.carry = self.carry.rows(rows)
         self.session.keep(rows)
         if self._output is not None:
-            self._output = _rows(self._output, rows)
+            self._output = self._output.rows(rows)
 
     def copy(self) -> Reasoner:
         """A reasoner that goes on from here and leaves this one as it is."""
         twin = copy.copy(self)
         twin.session = copy.deepcopy(self.session)
         return twin
-
-
-def _rows(output: SegmentOutput, rows: Tensor) -> SegmentOutput:
-    return SegmentOutput(output.carry.rows(rows), *(part[rows] for part in output[1:]))
 
 
 def _replaced(output: SegmentOutput, rows: Tensor, fresh: SegmentOutput) -> SegmentOutput:

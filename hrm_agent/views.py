@@ -94,6 +94,11 @@ class Views:
         return z_h, z_l
 
 
+def rows_of(puzzles: Tensor, views: int) -> Tensor:
+    """The rows of all views of some puzzles ``(n,)``: ``(n·K,)``."""
+    return (puzzles.unsqueeze(1) * views + torch.arange(views, device=puzzles.device)).flatten()
+
+
 def _different(count: int, task: PuzzleTask | None, generator: torch.Generator) -> list[Symmetry]:
     """The identity and other symmetries, all different, as many as ``count`` where the task has so many."""
     if task is None:

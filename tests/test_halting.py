@@ -7,7 +7,7 @@ import re
 import pytest
 import torch
 from agents import policy_samples, row_policies
-from thinking import BUDGET, EVERY, ROWS, decisions, rows_of, thinking
+from thinking import BUDGET, EVERY, ROWS, decisions, thinking
 from torch import Tensor
 
 from hrm_agent.cores import Carry, SegmentOutput
@@ -75,7 +75,7 @@ def test_memory_ends_with_the_episode(text: str) -> None:
     session = HaltingSession(make(text), BUDGET + 1, thoughts[0].task)
     for time in range(max(map(len, courses))):
         now = [(slot, *course[min(time, len(course) - 1)]) for slot, course in enumerate(courses)]
-        outputs = [rows_of(thoughts[e].outputs[m], torch.tensor([slot])) for slot, e, m in now]
+        outputs = [thoughts[e].outputs[m].rows(torch.tensor([slot])) for slot, e, m in now]
         befores = [thoughts[e].before(m).rows(torch.tensor([slot])) for slot, e, m in now]
         used = torch.tensor([m + 1 for _, _, m in now])
         inputs, solution = (

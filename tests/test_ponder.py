@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -107,3 +108,16 @@ def test_it_learns_to_halt_once_the_answer_is_right() -> None:
     summary = model.evaluate(every_puzzle_once(), "cdf:0.5").summary()
     assert summary["exact"] > 0.9
     assert summary["segments_mean"] < 3
+
+
+@pytest.mark.parametrize(
+    ("options", "learned"),
+    [
+        ({}, True),
+        ({"halt_loss": "pondernet"}, False),
+        ({"q_bootstrap": "none"}, False),
+        ({"continue_loss_weight": 0.0}, False),
+    ],
+)
+def test_who_learns_q_continue(options: dict[str, Any], learned: bool) -> None:
+    assert LearnerConfig(**options).learns_q_continue == learned

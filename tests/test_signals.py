@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from thinking import BUDGET, EVERY, ROWS, rows_of, thinking
+from thinking import BUDGET, EVERY, ROWS, thinking
 from torch import Tensor
 from torch.nn.functional import one_hot
 
@@ -174,7 +174,7 @@ def test_a_number_a_row_that_no_other_row_changes(name: str) -> None:
             some = thought.moment(number)
             last = some.last_logits if some.last_logits is None else some.last_logits[rows]
             part = Moment(
-                rows_of(some.output, rows), some.before.rows(rows), last, some.start[rows],
+                some.output.rows(rows), some.before.rows(rows), last, some.start[rows],
                 thought.inputs[rows], thought.solution[rows], thought.task,
             )  # fmt: skip
             torch.testing.assert_close(SIGNALS[name](part), whole[rows], rtol=1e-6, atol=1e-6)

@@ -56,11 +56,6 @@ def thinking(seed: int = 0) -> Thinking:
     return Thinking(outputs, inputs, solution, Copy(LENGTH, VOCAB - 1))
 
 
-def rows_of(output: SegmentOutput, rows: Tensor) -> SegmentOutput:
-    """The chosen rows."""
-    return SegmentOutput(output.carry.rows(rows), *(value[rows] for value in output[1:]))
-
-
 def decisions(policy: str | HaltingPolicy, rows: Tensor = EVERY, kept: Tensor = EVERY, seed: int = 0) -> Tensor:
     """What a policy decides for the given rows, ``(BUDGET, rows)`` bool; the budget itself comes a segment later.
 
@@ -80,6 +75,6 @@ def decisions(policy: str | HaltingPolicy, rows: Tensor = EVERY, kept: Tensor = 
         now, used = rows[still], torch.full((len(still),), number + 1)
         before = thought.before(number).rows(now)
         found[number, still] = session.decide(
-            rows_of(output, now), before, thought.inputs[now], used == 1, used, thought.solution[now]
+            output.rows(now), before, thought.inputs[now], used == 1, used, thought.solution[now]
         )
     return found

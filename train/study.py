@@ -165,7 +165,6 @@ def _recorded_segments(path: Path) -> int:
 
 def _untrained(models: Sequence[HRM]) -> dict[str, str]:
     """Signals that mean nothing in at least one agent, with the reason."""
-    configs = [model.learner_config for model in models]
-    if any(config.q_bootstrap == "none" or config.continue_loss_weight == 0 for config in configs):
+    if not all(model.learner_config.learns_q_continue for model in models):
         return {"q_continue": "the agent was trained without Q_continue"}
     return {}

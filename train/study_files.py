@@ -8,7 +8,7 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,20 @@ from typing import Any
 from matplotlib.figure import Figure
 from torch.utils.tensorboard import SummaryWriter
 
-from hrm_agent.analysis.families import rule_of
 from hrm_agent.analysis.study import Study
 from hrm_agent.analysis.table import Estimate, Row
 from hrm_agent.dashboard_figures import pixels
+from hrm_agent.halting import rule_of
 from hrm_env.files import atomic_write
 
 
 def write_csv(study: Study, path: Path) -> None:
     """A line for each policy in the order of the table: every number, with intervals as three columns."""
-    rows = [flat(row) for row in study.rows]
+    write_rows([flat(row) for row in study.rows], path)
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """A table of at least one row as CSV."""
     text = io.StringIO()
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
     writer.writeheader()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from hrm_env.files import atomic_write
 from train.environments import training_and_test_env
 from train.fit import run_folder
 from train.presets import Fit
+from train.study_files import write_rows
 
 Estimate = TypeVar("Estimate", Interval, Difference)
 
@@ -61,27 +60,29 @@ def outcomes(runs: Mapping[str, Sequence[Fit]], judged: Mapping[str, str]) -> di
         runs: The finished runs of every variant, a seed each.
         judged: The halting policy that each variant is judged by.
     """
-    solved, segments, at_budget, common = {}, {}, {}, {}
+    found: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in ("solved", "segments", "at_budget", "common")}
     for name, seeds in runs.items():
         traces = [traces_of(run) for run in seeds]
         own = [replay(each, judged[name]) for each in traces]
-        solved[name] = np.stack([each.exact for each in own])
-        segments[name] = np.stack([each.segments for each in own])
-        at_budget[name] = np.stack([each.correct[:, 0, -1] for each in traces])
-        common[name] = np.stack([replay(each, COMMON).segments for each in traces])
-    first = solved[next(iter(runs))]
-    resamples = Resamples(first.shape[-1])
+        found["solved"].append(np.stack([each.exact for each in own]))
+        found["segments"].append(np.stack([each.segments for each in own]))
+        found["at_budget"].append(np.stack([each.correct[:, 0, -1] for each in traces]))
+        found["common"].append(np.stack([replay(each, COMMON).segments for each in traces]))
+    values = {name: np.stack(column, axis=1) for name, column in found.items()}  # (S, variants, N)
+    resamples = Resamples(values["solved"].shape[-1])
+    intervals = {name: resamples.interval(column) for name, column in values.items()}
+    gains = resamples.difference(values["solved"], values["solved"][:, :1])
     return {
         name: Outcome(
             judged=judged[name],
             seeds=len(seeds),
-            solved=_interval(resamples, solved[name]),
-            gain=_only(resamples.difference(solved[name][:, None], first[:, None])),
-            segments=_interval(resamples, segments[name]),
-            solved_at_budget=_interval(resamples, at_budget[name]),
-            segments_common=_interval(resamples, common[name]),
+            solved=_of(intervals["solved"], number),
+            gain=_of(gains, number),
+            segments=_of(intervals["segments"], number),
+            solved_at_budget=_of(intervals["at_budget"], number),
+            segments_common=_of(intervals["common"], number),
         )
-        for name, seeds in runs.items()
+        for number, (name, seeds) in enumerate(runs.items())
     }
 
 
@@ -92,14 +93,9 @@ def traces_of(run: Fit) -> Traces:
     return record(model.policy.acting_core, test, run_folder(run) / "test.traces")
 
 
-def _interval(resamples: Resamples, values: npt.NDArray[Any]) -> Interval:
-    """Of one policy in several seeds, ``(S, N)``."""
-    return _only(resamples.interval(values[:, None]))
-
-
-def _only(estimates: Estimate) -> Estimate:
-    """That of the only policy."""
-    return type(estimates)(*(part[0] for part in estimates))
+def _of(estimates: Estimate, number: int) -> Estimate:
+    """That of one variant."""
+    return type(estimates)(*(part[number] for part in estimates))
 
 
 def print_table(found: Mapping[str, Outcome], title: str) -> None:
@@ -125,13 +121,9 @@ def print_table(found: Mapping[str, Outcome], title: str) -> None:
 def write_table(found: Mapping[str, Outcome], folder: Path) -> None:
     """Writes ``training.csv`` and ``training.json``."""
     rows = [{"variant": name, **_flat(row)} for name, row in found.items()]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    for name, content in (("training.csv", text.getvalue()), ("training.json", json.dumps(rows, indent=2))):
-        with atomic_write(folder / name) as file:
-            file.write(content.encode())
+    write_rows(rows, folder / "training.csv")
+    with atomic_write(folder / "training.json") as file:
+        file.write(json.dumps(rows, indent=2).encode())
 
 
 def _flat(row: Outcome) -> dict[str, Any]:

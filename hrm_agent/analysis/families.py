@@ -49,8 +49,3 @@ def family_of(policy: HaltingPolicy) -> str:
     if len(looks_at) > 1:
         return "learned"
     return looks_at.pop() if looks_at else "baseline"
-
-
-def rule_of(policy: str) -> str:
-    """The name of the rule in a policy's string form: ``"kl"`` of ``"kl:0.01"``."""
-    return policy.partition("(")[0].partition(":")[0]

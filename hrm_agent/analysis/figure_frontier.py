@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from hrm_agent.analysis.families import COLOURS, rule_of
+from hrm_agent.analysis.families import COLOURS
 from hrm_agent.analysis.figure_labels import Label, place_labels
 from hrm_agent.analysis.style import FAINT, INK, accuracy_axis, house_style, new_figure
 from hrm_agent.analysis.table import Row
+from hrm_agent.halting import rule_of
 
 Points = npt.NDArray[np.float64]
 

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from hrm_agent.analysis.metrics import flips
 from hrm_agent.analysis.style import (
     BLUE,
     GREEN,
@@ -32,7 +33,7 @@ def segments_figure(correct: npt.NDArray[np.bool_], trained_segments: int = 0) -
     budget = correct.shape[-1]
     segment = np.arange(1, budget + 1)
     figure = new_figure(6.4, 4.6)
-    accuracy, flips = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    accuracy, turns = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     so_far = np.maximum.accumulate(correct, axis=-1)
     accuracy_axis(accuracy, [correct.mean(1), so_far.mean(1)])
     ends = [
@@ -40,15 +41,15 @@ def segments_figure(correct: npt.NDArray[np.bool_], trained_segments: int = 0) -
         _draw_seeds(accuracy, segment, correct.mean(1), BLUE, "right now"),
     ]
     accuracy.set_title("puzzles solved after segment m")
-    _draw_flips(flips, correct)
+    _draw_flips(turns, correct)
     if 0 < trained_segments < budget:
-        for axes in (accuracy, flips):
+        for axes in (accuracy, turns):
             axes.axvline(trained_segments + 0.5, color=GREY, lw=0.8, ls=(0, (3, 3)), zorder=0)
         place = (trained_segments + 0.65, 0.06)
         accuracy.annotate("longer than in training", place, xycoords=("data", "axes fraction"), color=GREY, fontsize=8)
-    flips.xaxis.set_major_locator(MaxNLocator(nbins=16, integer=True))
-    flips.set_xlim(0.5, budget + 0.5)
-    flips.set_xlabel("segment m")
+    turns.xaxis.set_major_locator(MaxNLocator(nbins=16, integer=True))
+    turns.set_xlim(0.5, budget + 0.5)
+    turns.set_xlabel("segment m")
     figure.canvas.draw()
     write_at_end(accuracy, ends, budget)
     return figure
@@ -67,8 +68,7 @@ def _draw_seeds(
 def _draw_flips(axes: Axes, correct: npt.NDArray[np.bool_]) -> None:
     """Wrong → right upward and right → wrong downward, in shares of the puzzles."""
     segment = np.arange(2, correct.shape[-1] + 1)
-    before, now = correct[..., :-1], correct[..., 1:]
-    gained, lost = (~before & now).mean((0, 1)), (before & ~now).mean((0, 1))
+    lost, gained = flips(correct.reshape(-1, correct.shape[-1]))
     axes.bar(segment, gained, width=0.72, color=GREEN)
     axes.bar(segment, -lost, width=0.72, color=RED)
     axes.axhline(0, color=GREY, lw=0.8)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from hrm_agent.analysis.families import COLOURS, rule_of
+from hrm_agent.analysis.families import COLOURS
 from hrm_agent.analysis.figure_difficulty import Effort, difficulty_figure
 from hrm_agent.analysis.figure_frontier import frontier_figure, frontier_zoom_figure
 from hrm_agent.analysis.figure_histograms import Stops, histograms_figure
@@ -18,6 +18,7 @@ from hrm_agent.analysis.outcomes import Outcomes
 from hrm_agent.analysis.study import Study
 from hrm_agent.analysis.table import Row
 from hrm_agent.analysis.traces import Traces
+from hrm_agent.halting import rule_of
 
 _PANELS = 20
 

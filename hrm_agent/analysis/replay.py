@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hrm_agent.analysis.traces import Traces
 from hrm_agent.halting import HaltContext, HaltingPolicy, make
+from hrm_agent.views import rows_of
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def replay(traces: Traces, policy: str | HaltingPolicy, max_segments: int | None
         by_choice[halted] = chosen[done].numpy()
         view[halted] = torch.as_tensor(policy.elect()).expand(len(alive))[done].numpy()
         left = (~done).nonzero().squeeze(1)
-        policy.keep(_rows(left, policy.views))
+        policy.keep(rows_of(left, policy.views))
         alive = alive[left]
     computed, every = thought.numpy(), np.arange(len(traces))
     answered = (every, view, computed[every, view] - 1)  # a view that halted before its puzzle keeps its answer
@@ -90,11 +91,6 @@ def _decide(
     seen = {name: signal[alive, :, segment - 1].flatten(0, 1) for name, signal in signals.items()}
     halt = policy.decide(HaltContext(torch.full((rows,), segment), budget, seen))
     return halt.view(-1, policy.views)[:, 0]  # the views of a puzzle halt together
-
-
-def _rows(puzzles: Tensor, views: int) -> Tensor:
-    """The rows of all views of some puzzles."""
-    return (puzzles.unsqueeze(1) * views + torch.arange(views)).flatten()
 
 
 def _checked_budget(traces: Traces, max_segments: int | None) -> int:

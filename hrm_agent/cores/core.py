@@ -42,6 +42,10 @@ class SegmentOutput(NamedTuple):
     q_continue: Tensor
     q_input: Tensor
 
+    def rows(self, index: Tensor) -> SegmentOutput:
+        """The chosen rows of the batch."""
+        return SegmentOutput(self.carry.rows(index), *(part[index] for part in self[1:]))
+
 
 @dataclass(frozen=True)
 class PuzzleShape:

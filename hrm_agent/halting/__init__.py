@@ -12,7 +12,7 @@ from hrm_agent.halting.learned import Learned
 from hrm_agent.halting.policy import HaltContext, HaltingPolicy
 from hrm_agent.halting.session import HaltingSession
 
-__all__ = ["POLICIES", "Exploration", "HaltContext", "HaltingPolicy", "HaltingSession", "make", "split_list"]
+__all__ = ["POLICIES", "Exploration", "HaltContext", "HaltingPolicy", "HaltingSession", "make", "rule_of", "split_list"]
 
 POLICIES: dict[str, type[HaltingPolicy]] = {
     "q-compare": rules.QCompare,
@@ -52,7 +52,7 @@ def make(policy: str | HaltingPolicy) -> HaltingPolicy:
     """
     if isinstance(policy, HaltingPolicy):
         return policy
-    name = policy.partition("(")[0].partition(":")[0]
+    name = rule_of(policy)
     if name not in POLICIES:
         raise ValueError(f"halting: expected one of {', '.join(POLICIES)}, found {policy!r}")
     kind, rest = POLICIES[name], policy[len(name) :]
@@ -76,6 +76,11 @@ def make(policy: str | HaltingPolicy) -> HaltingPolicy:
         raise ValueError(f"halting {policy!r}: {error}") from error
     made.name = policy
     return made
+
+
+def rule_of(policy: str) -> str:
+    """The name of the rule in a policy's string form: ``"kl"`` of ``"kl:0.01"``."""
+    return policy.partition("(")[0].partition(":")[0]
 
 
 def split_list(text: str) -> list[str]:

@@ -74,7 +74,7 @@ class LearnerConfig:
     @property
     def learns_q_continue(self) -> bool:
         """Whether Q_continue has a loss."""
-        return self.halt_loss == "q-learning" and self.q_bootstrap != "none"
+        return self.halt_loss == "q-learning" and self.q_bootstrap != "none" and self.continue_loss_weight > 0
 
     def __post_init__(self) -> None:
         """Rejects unknown names and impossible numbers."""

@@ -13,9 +13,8 @@ import gymnasium as gym
 
 if TYPE_CHECKING:
     from hrm_agent.agent import HRM
-    from hrm_agent.callbacks import EvaluateCallback
+    from hrm_agent.callbacks import EvaluateCallback, HaltingDashboard
     from hrm_agent.checkpoint import CheckpointError
-    from hrm_agent.dashboard import HaltingDashboard
     from hrm_agent.evaluation import Evaluation, evaluate
     from hrm_agent.storage import NonFiniteError
 
@@ -25,7 +24,7 @@ _HOMES = {
     "HRM": "agent",
     "NonFiniteError": "storage",
     "EvaluateCallback": "callbacks",
-    "HaltingDashboard": "dashboard",
+    "HaltingDashboard": "callbacks",
     "CheckpointError": "checkpoint",
     "Evaluation": "evaluation",
     "evaluate": "evaluation",

@@ -20,7 +20,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from hrm_agent import halting as halting_policies
 from hrm_agent.evaluation import Evaluation, evaluate
-from hrm_agent.event_files import write_histograms
+from hrm_agent.event_files import event_writers, write_histograms
 from hrm_agent.halting import Exploration, HaltingPolicy
 from hrm_agent.halting.exploration import Per
 from hrm_agent.learning.config import LearnerConfig
@@ -259,7 +259,8 @@ class HRM(BaseAlgorithm):
         now = time.perf_counter()
         for tag, value in tensorboard_tags(sums, steps).items():
             self.logger.record(tag, value)
-        write_histograms(self.logger, tensorboard_histograms(sums), self.num_timesteps)
+        writers = event_writers(self.logger.output_formats)
+        write_histograms(writers, tensorboard_histograms(sums), self.num_timesteps)
         self.logger.record("train/learning_rate", self.learner.optimizers[0].param_groups[0]["lr"])
         self.logger.record("train/segments_per_second", steps * self.n_envs / (now - self._interval_started))
         self.logger.record("train/updates", self._n_updates)

@@ -8,9 +8,14 @@ from typing import Any
 
 from gymnasium.vector import VectorEnv
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import HParam
 
 from hrm_agent.agent import HRM
+from hrm_agent.dashboard import describe, sweep_pictures
 from hrm_agent.evaluation import Evaluation
+from hrm_agent.event_files import event_writers
+from hrm_agent.run_card import run_options
+from hrm_agent.vec_env import native
 
 SCALARS = (
     "exact",
@@ -84,3 +89,55 @@ class EvaluateCallback(BaseCallback):
             self.logger.record(f"eval/{name}", summary[name])
         self.logger.record("eval/exact_after_one_segment", summary["accuracy_by_segment"][0])
         self.logger.dump(self.model.num_timesteps)
+
+
+class HaltingDashboard(BaseCallback):
+    """Writes what a researcher of halting wants to see of a run; does nothing where there is no TensorBoard log.
+
+    Use it as ``model.learn(..., callback=[sweeps, HaltingDashboard(sweeps)])``.
+
+    Args:
+        sweeps: The callback whose sweeps are drawn; None for training curves, texts and options alone.
+        pictures: How many puzzles to draw with the answers handed in: the first ones of a sweep.
+        strips: How many to show the thinking of.
+        segments: How many segments of it to show, at most.
+    """
+
+    def __init__(
+        self, sweeps: EvaluateCallback | None = None, pictures: int = 4, strips: int = 2, segments: int = 8
+    ) -> None:
+        super().__init__()
+        self.sweeps, self.pictures, self.strips, self.segments = sweeps, pictures, strips, segments
+        if sweeps is not None:
+            sweeps.listeners.append(self.draw)
+
+    def _on_training_start(self) -> None:
+        model, sweeps = self.model, self.sweeps
+        assert isinstance(model, HRM)
+        writers = event_writers(self.logger.output_formats)
+        for writer in writers:
+            describe(writer, model, None if sweeps is None else native(sweeps.env))
+        if writers:
+            # unlike `SummaryWriter.add_hparams`, SB3's way makes no folder of its own beside the run's
+            part = (
+                ("rollout/exact", "halting/segments_mean") if sweeps is None else ("eval/exact", "eval/segments_mean")
+            )
+            options = HParam(run_options(model), dict.fromkeys(part, 0.0))
+            self.logger.record("run/options", options, exclude=("stdout", "log", "json", "csv"))
+
+    def _on_step(self) -> bool:
+        return True
+
+    def draw(self, evaluation: Evaluation) -> None:
+        """Figures, answers and thinking of a sweep."""
+        sweeps = self.sweeps
+        assert sweeps is not None
+        assert isinstance(sweeps.model, HRM)
+        writers = event_writers(sweeps.logger.output_formats)
+        if not writers:
+            return
+        shown = sweep_pictures(sweeps.model, native(sweeps.env), evaluation, self.pictures, self.strips, self.segments)
+        for writer in writers:
+            for tag, picture in shown.items():
+                writer.add_image(tag, picture, sweeps.model.num_timesteps, dataformats="HWC")
+            writer.flush()

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from torch.utils.tensorboard import SummaryWriter
 
 from hrm_agent.learning.metrics import Histogram
 
 
-def event_writers(logger: Logger) -> list[SummaryWriter]:
-    """The writers of a logger's event files; none where nothing is logged for TensorBoard."""
-    return [output.writer for output in logger.output_formats if isinstance(output, TensorBoardOutputFormat)]
+def event_writers(outputs: Iterable[object]) -> list[SummaryWriter]:
+    """The writers of event files among a logger's outputs; none where nothing is logged for TensorBoard."""
+    writers = (getattr(output, "writer", None) for output in outputs)
+    return [writer for writer in writers if isinstance(writer, SummaryWriter)]
 
 
-def write_histograms(logger: Logger, histograms: Mapping[str, Histogram], step: int) -> None:
+def write_histograms(writers: Iterable[SummaryWriter], histograms: Mapping[str, Histogram], step: int) -> None:
     """Writes histograms with the bins they have, where the logger would sort values into its own.
 
     Args:
-        logger: SB3's.
+        writers: Of `event_writers`.
         histograms: By tag.
         step: Where on the horizontal axis.
     """
     for tag, histogram in histograms.items():
         edges, counts = _without_empty_ends(histogram)
         middle = (edges[1:] + edges[:-1]) / 2
-        for writer in event_writers(logger):
+        for writer in writers:
             writer.add_histogram_raw(
                 tag,
                 min=float(edges[0]),

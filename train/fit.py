@@ -13,8 +13,7 @@ import tyro
 from stable_baselines3.common.utils import get_device
 
 from hrm_agent.agent import HRM
-from hrm_agent.callbacks import EvaluateCallback
-from hrm_agent.dashboard import HaltingDashboard
+from hrm_agent.callbacks import EvaluateCallback, HaltingDashboard
 from hrm_env.files import atomic_write
 from hrm_env.vector import PuzzleVectorEnv
 from train.environments import test_arguments, training_and_test_env

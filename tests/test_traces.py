@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import re
 import signal
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from agents import every_puzzle_once, tiny_core
+from processes import FORKS
 
 from hrm_agent.analysis.trace_file import pack, unpack
 from hrm_agent.analysis.traces import DEFAULT_SIGNALS, Traces, fingerprint, record
@@ -164,7 +164,7 @@ def test_a_killed_recording_goes_on(whole: Path, tmp_path: Path) -> None:
     kills = 0
     while not path.exists() or len(Traces.read(path)) < PUZZLES:
         before = path.stat().st_size if path.exists() else 0
-        process = multiprocessing.get_context("fork").Process(target=recorded, args=(path,))
+        process = FORKS.Process(target=recorded, args=(path,))
         process.start()
         assert process.pid
         while process.is_alive() and (not path.exists() or path.stat().st_size <= before):

@@ -1,13 +1,24 @@
-"""Checkpoints: a zip of JSON and safetensors. Nothing is unpickled."""
+"""Checkpoints: a zip of JSON and safetensors, sealed with a checksum. Nothing is unpickled.
+
+    config.json           what JSON can hold, and the format
+    GROUP.safetensors     named tensors, such as those of the policy
+
+No member is compressed, so that none can unpack to more than the file holds. The archive's comment is the SHA-256, in
+hexadecimal, of every byte before it: no bit of the file can change unnoticed. Format 1, which had no such comment, is
+still read.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
+import stat
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from safetensors import SafetensorError
@@ -17,9 +28,11 @@ from torch import Tensor
 
 from hrm_env.files import atomic_write
 
-FORMAT = 1
+FORMAT = 2
 _CONFIG = "config.json"
-_DAMAGED = (zipfile.BadZipFile, KeyError, json.JSONDecodeError, UnicodeDecodeError, SafetensorError, OSError, EOFError)
+_SEAL = 2 * hashlib.sha256().digest_size
+_BUFFER = 1 << 20  # bytes that are hashed at a time
+_DAMAGED = (zipfile.BadZipFile, SafetensorError, EOFError, KeyError, OverflowError, RuntimeError, ValueError)
 
 
 class CheckpointError(ValueError):
@@ -35,49 +48,91 @@ def checkpoint_path(path: str | Path) -> Path:
 
 
 def write_checkpoint(path: str | Path, config: Mapping[str, Any], tensors: Mapping[str, Mapping[str, Tensor]]) -> None:
-    """Writes a checkpoint under a temporary name and renames it.
+    """Writes a checkpoint under a temporary name and renames it; equal contents give equal files.
 
     Args:
         path: The file.
         config: What JSON can hold.
         tensors: Groups of named tensors, such as ``{"policy": state_dict}``.
+
+    Raises:
+        OSError: The file cannot be written; an older one stays as it was.
     """
-    with atomic_write(Path(path)) as file, zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(_CONFIG, json.dumps({"format": FORMAT, **config}, indent=2))
-        for group, named in tensors.items():
-            plain = {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
-            archive.writestr(f"{group}.safetensors", save_safetensors(plain))
+    with atomic_write(Path(path)) as file:
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.comment = bytes(_SEAL)  # room for the checksum
+            archive.writestr(zipfile.ZipInfo(_CONFIG), json.dumps({**config, "format": FORMAT}, indent=2))
+            for group, named in tensors.items():
+                plain = {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
+                archive.writestr(zipfile.ZipInfo(f"{group}.safetensors"), save_safetensors(plain))
+        file.write(_seal(file))
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
     """Reads a checkpoint: its config and its groups of tensors, on the CPU.
 
     Raises:
-        CheckpointError: The file is missing, truncated, damaged or not one of ours.
+        CheckpointError: The file is missing, truncated, damaged, hostile or not one of ours.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+            groups = _groups(path, archive, file.seek(0, os.SEEK_END))
+            if archive.comment and archive.comment != _seal(file):
+                raise ValueError("its checksum is another")
             config = json.loads(archive.read(_CONFIG))
-            groups = _groups(path, archive.namelist())
-            tensors = {group: load_safetensors(archive.read(f"{group}.safetensors")) for group in groups}
+            _check_format(path, config, sealed=bool(archive.comment))
+            return config, {group: load_safetensors(archive.read(f"{group}.safetensors")) for group in groups}
+    except CheckpointError:
+        raise
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: expected a checkpoint, found no such file") from error
+    except OSError as error:
+        raise CheckpointError(f"{path}: expected a checkpoint, found no readable file ({error.strerror})") from error
     except _DAMAGED as error:
-        raise CheckpointError(f"{path}: expected a complete checkpoint, found a damaged file ({error})") from error
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
-        found = config.get("format") if isinstance(config, dict) else type(config).__name__
-        raise CheckpointError(f"{path}: expected checkpoint format {FORMAT}, found {found!r}")
-    return config, tensors
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"{path}: expected a complete checkpoint, found a damaged file ({reason})") from error
 
 
-def _groups(path: str | Path, members: Sequence[str]) -> list[str]:
-    """The groups of tensors in an archive that holds nothing else but the config."""
-    files = [member for member in members if member != _CONFIG]
-    stranger = next((file for file in files if not re.fullmatch(r"\w+\.safetensors", file, re.ASCII)), None)
-    if stranger is not None or len(set(members)) < len(members):
-        found = "a name twice" if stranger is None else repr(stranger)
+def _seal(file: BinaryIO) -> bytes:
+    """SHA-256, in hexadecimal, of all but the bytes at the end that it is written to, where it leaves the file."""
+    left = file.seek(-_SEAL, os.SEEK_END)
+    file.seek(0)
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(_BUFFER))
+    while left and (count := file.readinto(buffer[:left])):  # type: ignore[attr-defined]  # typeshed's BinaryIO lacks it
+        digest.update(buffer[:count])
+        left -= count
+    return digest.hexdigest().encode()
+
+
+def _groups(path: str | Path, archive: zipfile.ZipFile, size: int) -> list[str]:
+    """The groups of tensors in an archive of ``size`` bytes that holds nothing else but the config."""
+    members = archive.infolist()
+    names = [member.filename for member in members]
+    stranger = next((name for name in names if not re.fullmatch(r"config\.json|\w+\.safetensors", name, re.A)), None)
+    if stranger is not None or len(set(names)) < len(names) or _CONFIG not in names:
+        found = repr(stranger) if stranger else "a name twice" if _CONFIG in names else f"no {_CONFIG}"
         raise CheckpointError(f"{path}: expected {_CONFIG} and NAME.safetensors alone, found {found}")
-    return [file.removesuffix(".safetensors") for file in files]
+    packed = next((member.filename for member in members if not _is_plain(member)), None)
+    if packed is not None:
+        raise CheckpointError(f"{path}: expected plain files, not compressed, found another kind of {packed!r}")
+    if sum(member.file_size for member in members) > size:
+        raise CheckpointError(f"{path}: expected members within its {size} bytes, found larger ones")
+    return [name.removesuffix(".safetensors") for name in names if name != _CONFIG]
+
+
+def _is_plain(member: zipfile.ZipInfo) -> bool:
+    """Whether a member is a file, neither compressed nor encrypted, and of the size that it says."""
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    stored = member.compress_type == zipfile.ZIP_STORED and member.compress_size == member.file_size
+    return stored and not member.flag_bits and kind in (0, stat.S_IFREG)
+
+
+def _check_format(path: str | Path, config: Any, sealed: bool) -> None:
+    found = config.get("format") if isinstance(config, dict) else type(config).__name__
+    if found not in (1, FORMAT):
+        raise CheckpointError(f"{path}: expected checkpoint format {FORMAT}, found {found!r}")
+    if found == FORMAT and not sealed:
+        raise ValueError("its checksum is gone")
 
 
 def optimizer_tensors(optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
@@ -91,11 +146,24 @@ def optimizer_tensors(optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, 
 
 
 def restore_optimizers(optimizers: Sequence[torch.optim.Optimizer], tensors: Mapping[str, Tensor]) -> None:
-    """Puts `optimizer_tensors` back."""
+    """Puts `optimizer_tensors` back.
+
+    Raises:
+        ValueError: They are those of other optimizers or parameters.
+    """
+    parameters = [[p for group in optimizer.param_groups for p in group["params"]] for optimizer in optimizers]
     states: list[dict[int, dict[str, Any]]] = [{} for _ in optimizers]
     for key, tensor in tensors.items():
-        number, parameter, name = key.split(".")
+        known = re.fullmatch(r"(\d{1,9})\.(\d{1,9})\.(\w+)", key, re.A)
+        number, index = (int(known[1]), int(known[2])) if known else (0, 0)
+        if known is None or number >= len(states) or index >= len(parameters[number]):
+            raise ValueError(f"optimizer state of no parameter: {key!r}")
+        shape = parameters[number][index].shape
+        if tensor.dim() and tensor.shape != shape:
+            raise ValueError(f"{key}: expected shape {tuple(shape)}, found {tuple(tensor.shape)}")
         value = int(tensor) if tensor.dtype == torch.int64 and tensor.dim() == 0 else tensor
-        states[int(number)].setdefault(int(parameter), {})[name] = value
+        states[number].setdefault(index, {})[known[3]] = value
     for optimizer, state in zip(optimizers, states, strict=True):
+        if len({frozenset(entries) for entries in state.values()}) > 1:
+            raise ValueError("expected the same optimizer state for every parameter, found different ones")
         optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

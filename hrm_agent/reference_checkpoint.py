@@ -1,4 +1,4 @@
-"""Checkpoints of the reference code (sapientinc/HRM) as weights of our core and back. No code of a file is run.
+"""Checkpoints of the reference codes (sapientinc/HRM, TinyRecursiveModels) as our weights and back; no code is run.
 
 An agent out of a reference checkpoint, with the sizes that its tensors tell::
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,16 +21,20 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from hrm_agent.checkpoint import CheckpointError
-from hrm_agent.cores.core import PuzzleShape
+from hrm_agent.cores import PuzzleShape, make_core
 from hrm_agent.cores.hrm import HRMConfig, HRMCore
+from hrm_agent.cores.trm import TRMConfig
+from hrm_agent.torch_file import load_tensors
 from hrm_env.files import atomic_write
 
-# parts of the reference code's names, and ours
+# parts of the reference codes' names, and ours; TinyRecursiveModels has no H_level, sapientinc/HRM no mlp_t
 _NAMES = {
     "H_level.layers": "h_module.blocks",
     "L_level.layers": "l_module.blocks",
     "self_attn.qkv_proj": "mixer.qkv",
     "self_attn.o_proj": "mixer.out",
+    "mlp_t.gate_up_proj": "mixer.mix.gate_up",
+    "mlp_t.down_proj": "mixer.mix.down",
     "mlp.gate_up_proj": "feed_forward.gate_up",
     "mlp.down_proj": "feed_forward.down",
     "embed_tokens.embedding_weight": "token_embedding",
@@ -42,6 +46,8 @@ _NAMES = {
     "H_init": "start_h",
     "L_init": "start_l",
 }
+_MIXER = "l_module.blocks.0.mixer.mix.down.weight"
+_MOST_UNPACKED = 50  # times the size of an .npz file; trained weights can hardly be compressed
 _PREFIX = re.compile(r"^(_orig_mod\.)?(model\.)?(inner\.)?")  # of torch.compile, the loss head and the ACT wrapper
 
 
@@ -85,7 +91,10 @@ def read_reference(path: str | Path) -> dict[str, Tensor]:
         table = weights["puzzle_embedding.weight"]
         weights["puzzle_embedding.weight"] = F.pad(table, (0, shapes["puzzle_embedding.weight"][1] - table.shape[1]))
     for name in sorted(weights.keys() | shapes.keys()):
-        _check_tensor(f"{path}: {to_reference_name(name)}", weights.get(name), shapes.get(name))
+        theirs = to_reference_name(name)
+        _check_tensor(
+            f"{path}: {theirs if theirs.isprintable() else repr(theirs)}", weights.get(name), shapes.get(name)
+        )
     return weights
 
 
@@ -93,15 +102,22 @@ def write_reference(core: HRMCore, path: str | Path, prefix: str = "_orig_mod.mo
     """Writes a core as the reference code does; its ``load_state_dict`` takes the file.
 
     Args:
-        core: A core with attention; the reference code has no other.
+        core: A core with two networks and attention (sapientinc/HRM), or with one network (TinyRecursiveModels).
         path: The file.
         prefix: Stands before ``inner.``; the default is that of a compiled model with its loss head.
 
     Raises:
-        ValueError: The core mixes positions with an MLP.
+        ValueError: Neither code has such a core.
     """
-    if core.config.mixer != "attention":
-        raise ValueError(f"write_reference: expected a core with mixer 'attention', found {core.config.mixer!r}")
+    if core.config.mixer == "mlp":
+        if core.config.h_layers:
+            raise ValueError("write_reference: expected a core with mixer 'attention', found 'mlp'")
+        for name in ("mixer_multiple", "mixer_norm"):
+            expected, found = getattr(TRMConfig, name), getattr(core.config, name)
+            if found != expected:
+                raise ValueError(
+                    f"write_reference: expected {name} {expected!r} of TinyRecursiveModels, found {found!r}"
+                )
     weights = {name: tensor.cpu() for name, tensor in core.state_dict().items()}
     for name in ("start_h", "start_l"):  # the reference code keeps these two in the precision of its activations
         weights[name] = weights[name].to(core.activation_dtype)
@@ -110,19 +126,31 @@ def write_reference(core: HRMCore, path: str | Path, prefix: str = "_orig_mod.mo
 
 
 def reference_config(weights: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Those options of `HRMConfig` that the weights of `read_reference` tell; heads and cycles are not among them.
+    """The core and those of its options that the weights of `read_reference` tell.
 
-    Of ``expansion`` the weights tell the width it leads to alone: it is the largest number that leads to this width.
+    Heads and cycles are not among them, nor are the puzzle positions of TRM, which are its default where there is a
+    puzzle embedding. Of ``expansion`` the weights tell the widths it leads to alone: it is the largest number that
+    leads to these.
     """
     dim, table = weights["start_h"].shape[0], weights.get("puzzle_embedding.weight")
-    return {
-        "hidden_size": dim,
-        "expansion": 1.5 * weights["h_module.blocks.0.feed_forward.down.weight"].shape[1] / dim,
-        "h_layers": len({name.split(".")[2] for name in weights if name.startswith("h_module.blocks.")}),
-        "l_layers": len({name.split(".")[2] for name in weights if name.startswith("l_module.blocks.")}),
-        "positions": "learned" if "position_embedding" in weights else "rope",
-        "puzzle_positions": 0 if table is None else -(-table.shape[1] // dim),
+    layers = {
+        f"{module}_layers": len({name.split(".")[2] for name in weights if name.startswith(f"{module}_module.blocks.")})
+        for module in "hl"
     }
+    mix = weights.get(_MIXER)
+    embedded = 0 if table is None else -(-table.shape[1] // dim)
+    downs = [weights["l_module.blocks.0.feed_forward.down.weight"], *([] if mix is None else [mix])]
+    config = {
+        "hidden_size": dim,
+        "expansion": min(1.5 * down.shape[1] / down.shape[0] for down in downs),
+        **layers,
+        "mixer": "attention" if mix is None else "mlp",
+        "positions": "learned" if "position_embedding" in weights else "rope",
+    }
+    if layers["h_layers"]:
+        return {"core": HRMConfig.name, **config, "puzzle_positions": embedded}
+    positions = max(embedded, TRMConfig.puzzle_positions) if embedded else 0
+    return {"core": TRMConfig.name, **config, "puzzle_positions": positions, "embedded_positions": embedded}
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
@@ -139,11 +167,14 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_torch(path: Path) -> dict[str, Tensor]:
-    return cast(dict[str, Tensor], torch.load(path, map_location="cpu", weights_only=True))
+    with path.open("rb") as file:
+        return load_tensors(file)
 
 
 def _read_npz(path: Path) -> dict[str, Tensor]:
     with np.load(path, allow_pickle=False) as file:
+        if sum(member.file_size for member in file.zip.infolist()) > _MOST_UNPACKED * path.stat().st_size:
+            raise ValueError("members that unpack to far more than the file")
         names = [name for name in file.files if name.startswith("weights/")]
         return {name.removeprefix("weights/"): torch.from_numpy(file[name]) for name in names}
 
@@ -154,12 +185,13 @@ _READERS: dict[str, Callable[[Path], dict[str, Tensor]]] = {".safetensors": load
 def _expected_shapes(path: str | Path, weights: Mapping[str, Tensor]) -> dict[str, torch.Size]:
     """The shapes of all tensors of a core of the sizes that these few tell."""
     try:
-        config = HRMConfig(**reference_config(weights), num_heads=1)
+        options = reference_config(weights)
         vocab_size, table = len(weights["token_embedding"]), weights.get("puzzle_embedding.weight")
-        learned = weights.get("position_embedding")
-        seq_len = 1 if learned is None else len(learned) - config.puzzle_positions
+        by_position = weights.get("position_embedding", weights.get(_MIXER))
+        seq_len = 1 if by_position is None else len(by_position) - options["puzzle_positions"]
         with torch.device("meta"):
-            core = HRMCore(PuzzleShape(seq_len, vocab_size, 1 if table is None else len(table)), config)
+            shape = PuzzleShape(seq_len, vocab_size, 1 if table is None else len(table))
+            core = make_core(shape, **options, num_heads=1)
     except KeyError as error:
         missing = to_reference_name(error.args[0])
         raise CheckpointError(f"{path}: {missing}: expected a tensor of the reference code, found none") from error

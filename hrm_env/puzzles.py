@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -68,6 +69,12 @@ class Puzzles:
         """The puzzles of a slice (a view of the arrays), of a mask ``(N,)`` or of indices."""
         columns = {name: getattr(self, name)[rows] for name in ("inputs", "solution", "rating", "puzzle_id", "group")}
         return replace(self, **columns)
+
+    def digest(self) -> str:
+        """A checksum of their number and of up to 1,000 of them, evenly spaced: of any number in milliseconds."""
+        rows = np.linspace(0, max(len(self) - 1, 0), min(len(self), 1000)).astype(np.int64)
+        parts = (np.array(self.inputs.shape), self.inputs[rows], self.solution[rows], self.puzzle_id[rows])
+        return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
 
 
 def concatenate(parts: Sequence[Puzzles]) -> Puzzles:

@@ -8,13 +8,13 @@ import json
 import warnings
 import zipfile
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from agents import tiny_agent, tiny_core
+from hostile import sealed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -173,11 +173,8 @@ def test_checkpoints(tmp_path: Path) -> None:
             content = json.dumps(replaced(json.loads(content), choices, value)).encode()
         elif inside:
             content = damaged(content, edits)
-        whole = BytesIO()
-        with zipfile.ZipFile(whole, "w") as archive:
-            for member, data in (members | {name: content}).items():
-                archive.writestr(member, data)
-        path.write_bytes(whole.getvalue() if inside else damaged(whole.getvalue(), edits))
+        whole = sealed(members | {name: content})
+        path.write_bytes(whole if inside else damaged(whole, edits))
         try_to_load(lambda: HRM.load(path, device="cpu"), tmp_path)
 
     check()

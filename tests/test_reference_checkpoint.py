@@ -1,9 +1,7 @@
-"""Checkpoints of the reference code: read, written, refused; and strangers in our own archives."""
+"""Checkpoints of the reference code: read, written, refused."""
 
 from __future__ import annotations
 
-import zipfile
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hrm_agent import HRM, CheckpointError
-from hrm_agent.checkpoint import read_checkpoint
 from hrm_agent.cores import PuzzleShape, ReasoningCore
 from hrm_agent.reference_checkpoint import read_reference, reference_config, write_reference
 
@@ -90,7 +87,7 @@ def test_sizes_are_read_from_the_weights(tmp_path: Path, sizes: dict[str, Any]) 
     found = reference_config(weights)
     for name in ("hidden_size", "h_layers", "l_layers", "positions", "puzzle_positions"):
         assert found[name] == getattr(core.config, name), name
-    rebuilt = tiny_core(**found)
+    rebuilt = tiny_core(found.pop("core"), **found)
     rebuilt.load_state_dict(weights)
     inputs, puzzle_id = torch.randint(1, 5, (2, SHAPE.seq_len)), torch.tensor([0, 2])
     with torch.no_grad():
@@ -173,7 +170,7 @@ EDITS: dict[str, tuple[Callable[[dict[str, Tensor]], Any], str]] = {
     "no tensor": (
         lambda t: t.update(step=5),
         "expected a checkpoint of the reference code, found a file that is damaged or holds more than tensors by name "
-        "(AttributeError)",
+        "(ValueError)",
     ),
 }
 
@@ -184,27 +181,6 @@ def test_wrong_tensors(tmp_path: Path, edit: Callable[[dict[str, Tensor]], Any],
     with pytest.raises(CheckpointError) as caught:
         read_reference(path)
     assert str(caught.value) == f"{path}: {message}"
-
-
-class Trap:
-    """Something that runs code when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (self.path,)
-
-
-@pytest.mark.parametrize("zipped", [True, False])
-def test_code_in_a_pickle_is_refused_and_not_run(tmp_path: Path, zipped: bool) -> None:
-    trap = OrderedDict({"inner.H_init": Trap(tmp_path / "executed")})
-    torch.save(trap, tmp_path / "step_10", _use_new_zipfile_serialization=zipped)
-    with pytest.raises(CheckpointError, match=r"^[^\n]* holds more than tensors by name \(UnpicklingError\)$"):
-        read_reference(tmp_path / "step_10")
-    assert not (tmp_path / "executed").exists()
-    torch.load(tmp_path / "step_10", weights_only=False)
-    assert (tmp_path / "executed").exists()  # the trap would have worked
 
 
 @pytest.mark.parametrize("name", ["step_10", "step_10.safetensors", "step_10.npz"])
@@ -219,23 +195,3 @@ def test_a_file_that_is_none(tmp_path: Path, name: str, content: bytes | None) -
 def test_a_core_that_the_reference_code_does_not_have(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"expected a core with mixer 'attention', found 'mlp'$"):
         write_reference(tiny_core(mixer="mlp"), tmp_path / "step_10")
-
-
-@pytest.mark.parametrize("member", ["../policy.safetensors", "/tmp/policy.safetensors", "a/b.safetensors", "code.py"])
-def test_strange_members_of_our_own_archive(tmp_path: Path, member: str) -> None:
-    tiny_agent().save(tmp_path / "agent.zip")
-    with zipfile.ZipFile(tmp_path / "agent.zip", "a") as archive:
-        archive.writestr(member, b"")
-    expected = f"agent.zip: expected config.json and NAME.safetensors alone, found {member!r}"
-    with pytest.raises(CheckpointError) as caught:
-        read_checkpoint(tmp_path / "agent.zip")
-    assert str(caught.value).endswith(expected)
-
-
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_a_member_twice_in_our_own_archive(tmp_path: Path) -> None:
-    tiny_agent().save(tmp_path / "agent.zip")
-    with zipfile.ZipFile(tmp_path / "agent.zip", "a") as archive:
-        archive.writestr("config.json", b"{}")
-    with pytest.raises(CheckpointError, match=r"NAME\.safetensors alone, found a name twice"):
-        read_checkpoint(tmp_path / "agent.zip")

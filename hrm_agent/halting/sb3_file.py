@@ -1,8 +1,8 @@
 """The greedy network of a model that Stable-Baselines3 saved, read without unpickling anything.
 
 Such a file is a zip. Its ``data`` is JSON in which whatever is not JSON is a pickle in base64, with the plain
-attributes of the object beside it as text: those are read, the pickles are not. ``policy.pth`` is read by torch with
-``weights_only=True``, which makes tensors and nothing else.
+attributes of the object beside it as text: those are read, the pickles are not. ``policy.pth`` is read by
+`hrm_agent.torch_file`, which makes tensors and nothing else.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ import torch
 from torch import Tensor
 
 from hrm_agent.halting.features import check_features
+from hrm_agent.torch_file import load_tensors
 
-_MAX_BYTES = 64 * 2**20  # of one member, and of the weights as numbers of eight bytes
+_MAX_BYTES = 64 * 2**20  # of one member
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "<class 'torch.nn.modules.activation.Tanh'>": torch.tanh,
     "<class 'torch.nn.modules.activation.ReLU'>": torch.relu,
@@ -110,10 +111,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
                 raise ValueError("a member larger than 64 MiB")
             data, weights = archive.read("data"), archive.read("policy.pth")
         parsed = json.loads(data)
-        tensors = torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True)
-        if not isinstance(parsed, dict) or not isinstance(tensors, Mapping):
+        if not isinstance(parsed, dict):
             raise ValueError("other contents")
-        return parsed, {str(name): _plain(tensor) for name, tensor in tensors.items()}
+        return parsed, {name: _plain(tensor) for name, tensor in load_tensors(io.BytesIO(weights)).items()}
     except FileNotFoundError:
         raise ValueError(f"{path}: expected a model that SB3 saved, found no such file") from None
     except Exception as error:  # readers of damaged files raise whatever they stumble over
@@ -123,13 +123,11 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         ) from error
 
 
-def _plain(tensor: Any) -> Tensor:
-    """The tensor in float64, if it is one of finitely many finite numbers that the file really holds."""
-    if not isinstance(tensor, Tensor) or tensor.layout != torch.strided or not tensor.is_floating_point():
-        raise ValueError("something that is no tensor of numbers")
-    if tensor.device.type != "cpu" or tensor.numel() * 8 > _MAX_BYTES or not tensor.isfinite().all():
-        raise ValueError("a tensor that is too large or not finite")
-    return tensor.detach().double()
+def _plain(tensor: Tensor) -> Tensor:
+    """The tensor in float64, if it is one of finite numbers."""
+    if not tensor.is_floating_point() or not tensor.isfinite().all():
+        raise ValueError("something that is no tensor of numbers, or not finite")
+    return tensor.double()
 
 
 def _layers(path: str, family: _Family, weights: Mapping[str, Tensor]) -> tuple[tuple[Tensor, Tensor], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from hrm_env.tasks.arc import Arc
 from hrm_env.tasks.arc_grids import NUM_COLOURS, Grid
 
 _ENDINGS = (".json", ".json.gz")
+_MOST_UNPACKED = 50  # times the size of a gzip file; ARC's own unpack to 12 times theirs
 
 
 class Pair(NamedTuple):
@@ -84,11 +86,20 @@ def _object(path: Path) -> dict[str, Any]:
     """A JSON file's content, which must be an object."""
     try:
         data = path.read_bytes()
-        content = json.loads(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
+        content = json.loads(_unpacked(data) if data[:2] == b"\x1f\x8b" else data)
     except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: expected a readable JSON file, plain or gzip ({error})") from error
     if not isinstance(content, dict) or not content:
         raise ValueError(f"{path}: expected a JSON object of ARC tasks, found {_short(content)}")
+    return content
+
+
+def _unpacked(data: bytes) -> bytes:
+    limit = _MOST_UNPACKED * len(data)
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise ValueError(f"more than {_MOST_UNPACKED} times its size unpacked")
     return content
 
 

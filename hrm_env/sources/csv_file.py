@@ -22,6 +22,7 @@ from hrm_env.sources.rows import row_slice
 from hrm_env.task import PuzzleTask
 
 BadRows = Literal["raise", "skip"]
+_LONGEST_LINE = 2**20
 _CELLS = 300_000  # of the rows that are held as text at a time
 
 
@@ -117,7 +118,7 @@ def _rows(path: Path) -> Iterator[Row]:
     try:
         with path.open("rb") as file, _progress(path) as bar:
             binary = gzip.GzipFile(fileobj=file) if file.peek(2)[:2] == b"\x1f\x8b" else file
-            reader = csv.reader(io.TextIOWrapper(cast(BinaryIO, binary), "utf-8-sig", "replace", newline=""))
+            reader = csv.reader(_lines(io.TextIOWrapper(cast(BinaryIO, binary), "utf-8-sig", "replace", newline="")))
             yield 1, next(reader, [])
             for fields in reader:
                 if fields:
@@ -128,6 +129,14 @@ def _rows(path: Path) -> Iterator[Row]:
         raise ValueError(f"{path}: expected a readable CSV file, plain or gzip ({error})") from error
     except csv.Error as error:
         raise ValueError(f"{path}, line {reader.line_num}: expected CSV ({error})") from error
+
+
+def _lines(text: io.TextIOWrapper) -> Iterator[str]:
+    """The lines, none of which takes more memory than a row of a few fields."""
+    while line := text.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise csv.Error(f"a line longer than {_LONGEST_LINE} characters")
+        yield line
 
 
 def _progress(path: Path) -> tqdm:

@@ -22,6 +22,10 @@ from hrm_env.task import PuzzleTask
 Split = Literal["train", "test"]
 GENERATOR_VERSION = 3  # part of the cache's file names: raise it when a generator changes
 _CHUNK = 512  # puzzles made at a time
+_UNREADABLE = (  # what numpy stumbles over in a damaged file
+    *(OSError, EOFError, KeyError, MemoryError, TypeError, ValueError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 def cache_folder() -> Path:
@@ -56,7 +60,7 @@ def generated(
     if num_puzzles < 1:
         raise ValueError(f"num_puzzles: expected at least 1, found {num_puzzles}")
     path = cache_folder() / _file_name(task, split, num_puzzles, puzzle_seed, generator_options)
-    puzzles = _read(path)
+    puzzles = _read(path, num_puzzles * (2 * task.spec.seq_len + 1000) + 2**16)
     if puzzles is None:
         puzzles = _generate(task, split, num_puzzles, puzzle_seed, generator_options)
         _write(path, puzzles)
@@ -106,17 +110,19 @@ def _digest(arrays: dict[str, npt.NDArray[Any]]) -> npt.NDArray[np.uint8]:
     return np.frombuffer(digest, dtype=np.uint8)
 
 
-def _read(path: Path) -> Puzzles | None:
-    """The cached puzzles, or None where there are none or the file is damaged."""
+def _read(path: Path, most: int) -> Puzzles | None:
+    """The cached puzzles, or None where there are none or the file is damaged or unpacks to more than ``most``."""
     try:
         with np.load(path, allow_pickle=False) as file:
+            if (size := sum(member.file_size for member in file.zip.infolist())) > most:
+                raise ValueError(f"expected at most {most} bytes, found {size}")
             arrays = {name: file[name] for name in file.files}
         if np.array_equal(arrays.pop("sha256"), _digest(arrays)):
             return Puzzles(**{**arrays, "names": tuple(arrays["names"].tolist())})
         problem = "its checksum does not match"
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except _UNREADABLE as error:
         problem = str(error)
     warnings.warn(f"{path}: damaged ({problem}); its puzzles are made again", stacklevel=2)
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -12,17 +13,24 @@ from torch import Tensor
 from hrm_agent.cores import CORES, Carry, PuzzleShape, ReasoningCore, SegmentOutput, make_core
 from hrm_agent.cores.hrm import HRMConfig, HRMCore
 
-VARIANTS: dict[str, dict[str, Any]] = {
-    "mlp": {"mixer": "mlp"},
-    "rope": {"mixer": "attention", "positions": "rope"},
-    "learned": {"mixer": "attention", "positions": "learned"},
-    "no prefix": {"puzzle_positions": 0},
-    "two heads, deep": {"num_heads": 2, "h_layers": 2, "l_layers": 3, "h_cycles": 3, "l_cycles": 1},
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "hrm": {
+        "mlp": {"mixer": "mlp"},
+        "rope": {"mixer": "attention", "positions": "rope"},
+        "learned": {"mixer": "attention", "positions": "learned"},
+        "no prefix": {"puzzle_positions": 0},
+        "two heads, deep": {"num_heads": 2, "h_layers": 2, "l_layers": 3, "h_cycles": 3, "l_cycles": 1},
+    },
+    "trm": {
+        "mlp": {"mixer": "mlp"},
+        "rope": {"mixer": "attention"},
+        "no prefix": {"puzzle_positions": 0},
+    },
 }
 EVERY_CORE = [
     pytest.param(name, options, dtype, id=f"{name}-{variant}-{dtype}")
     for name in CORES
-    for variant, options in (VARIANTS.items() if name == "hrm" else [("default", {})])
+    for variant, options in VARIANTS[name].items()
     for dtype in ("float32", "bfloat16")
 ]
 ROUNDING = {"float32": 1e-5, "bfloat16": 5e-2}
@@ -205,14 +213,18 @@ def test_memory_of_the_gradient(gradient: str, grows: bool) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"core": "nope"}, r"core: expected one of \['hrm'\], found 'nope'"),
+        ({"core": "nope"}, r"core: expected one of \['hrm', 'trm'\], found 'nope'"),
         ({"width": 3}, "core 'hrm': unknown option 'width'; its options are hidden_size"),
         ({"mixer": "conv"}, "mixer: expected one of .*, found 'conv'"),
-        ({"positions": "none"}, "positions: expected one of .*, found 'none'"),
+        ({"positions": "sinus"}, "positions: expected one of .*, found 'sinus'"),
         ({"gradient": "two-step"}, "gradient: expected one of .*, found 'two-step'"),
         ({"dtype": "float16"}, "dtype: expected one of .*, found 'float16'"),
         ({"h_cycles": 0}, "h_cycles: expected at least 1, found 0"),
         ({"l_layers": -1}, "l_layers: expected at least 1, found -1"),
+        ({"h_layers": -1}, "h_layers: expected at least 0, found -1"),
+        ({"mixer_multiple": 0}, "mixer_multiple: expected at least 1, found 0"),
+        ({"embedded_positions": 2}, "embedded_positions: expected 1 to puzzle_positions = 1, found 2"),
+        ({"embedded_positions": 0}, "embedded_positions: expected 1 to puzzle_positions = 1, found 0"),
         ({"hidden_size": 30, "num_heads": 4}, "hidden_size: expected a multiple of .* 8, found 30"),
         ({"puzzle_positions": -1}, "puzzle_positions: expected at least 0, found -1"),
         ({"expansion": 0.0}, "expansion: expected more than 0, found 0"),
@@ -224,5 +236,9 @@ def test_bad_options_are_one_clear_sentence(options: dict[str, Any], message: st
 
 
 def test_defaults_are_the_papers() -> None:
-    expected = HRMConfig(512, 8, 4.0, 4, 4, 2, 2, "attention", "rope", 1, "one-step", "float32")
-    assert HRMConfig() == expected
+    sizes = {"hidden_size": 512, "num_heads": 8, "expansion": 4.0, "h_layers": 4, "l_layers": 4}
+    cycles = {"h_cycles": 2, "l_cycles": 2, "gradient": "one-step"}
+    positions = {"mixer": "attention", "mixer_multiple": 32, "mixer_norm": "features"}
+    positions |= {"positions": "rope", "puzzle_positions": 1}
+    expected = {**sizes, **cycles, **positions, "embedded_positions": None, "dtype": "float32"}
+    assert asdict(HRMConfig()) == expected

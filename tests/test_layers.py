@@ -83,7 +83,7 @@ def test_attention_without_positions_is_the_textbooks() -> None:
 
 
 def test_position_mixer_maps_every_feature_alike() -> None:
-    layer, x = PositionMixer(length=6, expansion=4.0), noise(2, 6, 16)
+    layer, x = PositionMixer(length=6, expansion=4.0, multiple=32), noise(2, 6, 16)
     mixed = layer(x)
     torch.testing.assert_close(mixed[0, :, 3], layer.mix(x[0, :, 3]))
     torch.testing.assert_close(layer(x.flip(-1)), mixed.flip(-1))
@@ -91,7 +91,7 @@ def test_position_mixer_maps_every_feature_alike() -> None:
 
 @pytest.mark.parametrize("mixer", ["mlp", "attention"])
 def test_a_block_is_post_norm(mixer: str) -> None:
-    block, x = Block(16, 2, 4.0, mixer, 6, None), 3 * noise(2, 6, 16)
+    block, x = Block(16, 2, 4.0, mixer, 6, None, 32, "features"), 3 * noise(2, 6, 16)
     middle = rms_norm(x + block.mixer(x))
     torch.testing.assert_close(block(x), rms_norm(middle + block.feed_forward(middle)))
     torch.testing.assert_close(block(x).square().mean(-1), torch.ones(2, 6), atol=1e-3, rtol=0)

@@ -93,3 +93,23 @@ def test_answer_loss_is_float32_for_bfloat16_logits(loss: TokenLoss) -> None:
     logits = torch.randn(2, 4, 5, generator=torch.Generator().manual_seed(0)).bfloat16()
     solution = torch.tensor([[1, 2, 3, 4], [4, 3, 2, 1]])
     assert torch.equal(answer_loss(logits, solution, loss), answer_loss(logits.float(), solution, loss))
+
+
+@EVERY_LOSS
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+def test_label_smoothing_is_a_mixture_with_the_mean_over_all_classes(loss: TokenLoss, smoothing: float) -> None:
+    logits = 3 * torch.randn(4, 3, 7, generator=torch.Generator().manual_seed(0))
+    labels = torch.randint(7, (4, 3), generator=torch.Generator().manual_seed(1))
+    every_class = torch.stack([loss(logits, torch.full_like(labels, c)) for c in range(7)]).mean(0)
+    expected = (1 - smoothing) * loss(logits, labels) + smoothing * every_class
+    torch.testing.assert_close(loss(logits, labels, smoothing=smoothing), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_label_smoothing_by_hand() -> None:
+    # p = (3, 1, 1/2) / 4.5 as above: 0.7 · log 1.5 + 0.3/3 · (log 1.5 + log 4.5 + log 9)
+    expected = 0.7 * math.log(1.5) + 0.1 * (math.log(1.5) + math.log(4.5) + math.log(9))
+    assert float(stablemax(torch.tensor([2.0, 0.0, -1.0]), torch.tensor(0), smoothing=0.3)) == pytest.approx(expected)
+    # softmax of (log 3, log 1): p = (3, 1) / 4
+    expected = 0.9 * math.log(4 / 3) + 0.1 / 2 * (math.log(4 / 3) + 2 * math.log(4) - math.log(4))
+    logits = torch.tensor([[math.log(3), 0.0]])
+    assert float(softmax(logits, torch.tensor([0]), smoothing=0.1)) == pytest.approx(expected)

@@ -7,8 +7,11 @@ from typing import Any
 
 from hrm_agent.cores.core import Carry, PuzzleShape, ReasoningCore, SegmentOutput
 from hrm_agent.cores.hrm import HRMConfig, HRMCore
+from hrm_agent.cores.trm import TRMConfig
 
-CORES = {"hrm": (HRMCore, HRMConfig)}
+CORES: dict[str, tuple[type[HRMCore], type[HRMConfig]]] = {
+    config.name: (HRMCore, config) for config in (HRMConfig, TRMConfig)
+}
 
 __all__ = ["CORES", "Carry", "PuzzleShape", "ReasoningCore", "SegmentOutput", "make_core"]
 

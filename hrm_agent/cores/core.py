@@ -57,9 +57,16 @@ class PuzzleShape:
 
 
 class ReasoningCore(nn.Module):
-    """Base class of all cores."""
+    """Base class of all cores.
+
+    Attributes:
+        shape: The puzzle's sizes.
+        cycles: High-level cycles N of a segment and low-level steps T of a cycle. A new core's are those of its config;
+            a depth curriculum changes them while training, and nothing else does.
+    """
 
     shape: PuzzleShape
+    cycles: tuple[int, int]
 
     @abstractmethod
     def initial_carry(self, batch_size: int) -> Carry:
@@ -74,9 +81,6 @@ class ReasoningCore(nn.Module):
     @abstractmethod
     def forward(self, carry: Carry, inputs: Tensor, puzzle_id: Tensor) -> SegmentOutput:
         """One segment on ``inputs (B, L)`` and ``puzzle_id (B,)``."""
-
-    def compile_modules(self) -> None:
-        """Compiles the costly parts in place with `torch.compile`; the default has none."""
 
     @abstractmethod
     def q_values(self, q_input: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hrm_agent.cores.core import Carry, PuzzleShape, ReasoningCore, SegmentOutput
-from hrm_agent.cores.layers import Block, Linear, Mixer, ReasoningModule, RotaryEmbedding, truncated_normal_
+from hrm_agent.cores.layers import (
+    Block,
+    Linear,
+    Mixer,
+    MixerNorm,
+    ReasoningModule,
+    RotaryEmbedding,
+    truncated_normal_,
+    weights_cast_once,
+)
 
 Gradient = Literal["one-step", "last-cycle", "full"]
-Positions = Literal["rope", "learned"]
+Positions = Literal["rope", "learned", "none"]
 Precision = Literal["float32", "bfloat16"]
 
 
@@ -26,18 +35,23 @@ class HRMConfig:
         hidden_size: Width D.
         num_heads: Attention heads.
         expansion: Width factor of the feed-forward layers, before their 2/3 (SwiGLU).
-        h_layers: Blocks of the slow module H.
+        h_layers: Blocks of the slow module H; 0 makes one network of the two, that of L (TRM).
         l_layers: Blocks of the fast module L.
         h_cycles: High-level cycles N of a segment.
         l_cycles: Low-level steps T of a cycle.
         mixer: How a block mixes positions.
+        mixer_multiple: The inner width of an MLP mixer is rounded up to a multiple of this.
+        mixer_norm: What a state is normalised over after an MLP mixer.
         positions: How attention knows positions. An MLP mixer needs none.
         puzzle_positions: Extra positions P in front of the puzzle, filled by the puzzle embedding; the Q head reads the
             first position.
+        embedded_positions: How many of them the puzzle embedding fills, the others being zeros; None for all.
         gradient: ``"one-step"`` backpropagates through the last L and the last H step only (the paper),
             ``"last-cycle"`` through the last high-level cycle, ``"full"`` through the whole segment.
         dtype: Precision of the activations; weights are float32.
     """
+
+    name: ClassVar[str] = "hrm"
 
     hidden_size: int = 512
     num_heads: int = 8
@@ -47,22 +61,32 @@ class HRMConfig:
     h_cycles: int = 2
     l_cycles: int = 2
     mixer: Mixer = "attention"
+    mixer_multiple: int = 32
+    mixer_norm: MixerNorm = "features"
     positions: Positions = "rope"
     puzzle_positions: int = 1
+    embedded_positions: int | None = None
     gradient: Gradient = "one-step"
     dtype: Precision = "float32"
 
     def __post_init__(self) -> None:
         """Rejects what no core can be built from."""
-        choices = {"mixer": Mixer, "positions": Positions, "gradient": Gradient, "dtype": Precision}
+        choices = {"mixer": Mixer, "mixer_norm": MixerNorm, "positions": Positions}
+        choices |= {"gradient": Gradient, "dtype": Precision}
         for name, choice in choices.items():
             if getattr(self, name) not in get_args(choice):
                 raise ValueError(f"{name}: expected one of {get_args(choice)}, found {getattr(self, name)!r}")
-        for name in ("hidden_size", "num_heads", "h_layers", "l_layers", "h_cycles", "l_cycles"):
+        for name in ("hidden_size", "num_heads", "l_layers", "h_cycles", "l_cycles", "mixer_multiple"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected at least 1, found {getattr(self, name)}")
-        if self.puzzle_positions < 0:
-            raise ValueError(f"puzzle_positions: expected at least 0, found {self.puzzle_positions}")
+        for name in ("h_layers", "puzzle_positions"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}: expected at least 0, found {getattr(self, name)}")
+        if self.puzzle_positions and not 1 <= self.embedding_positions <= self.puzzle_positions:
+            raise ValueError(
+                f"embedded_positions: expected 1 to puzzle_positions = {self.puzzle_positions}, "
+                f"found {self.embedded_positions}"
+            )
         if self.expansion <= 0:
             raise ValueError(f"expansion: expected more than 0, found {self.expansion}")
         if self.hidden_size % (2 * self.num_heads):
@@ -70,19 +94,27 @@ class HRMConfig:
                 f"hidden_size: expected a multiple of 2 * num_heads = {2 * self.num_heads}, found {self.hidden_size}"
             )
 
+    @property
+    def embedding_positions(self) -> int:
+        """Positions that the puzzle embedding fills."""
+        return self.puzzle_positions if self.embedded_positions is None else self.embedded_positions
+
 
 class HRMCore(ReasoningCore):
     """One segment of HRM: N cycles of T fast steps and one slow step, then the answer and the Q values.
 
-    z_L ← f_L(z_L, z_H + x) at every step, z_H ← f_H(z_H, z_L) at the end of every cycle (paper, section 2).
+    z_L ← f_L(z_L, z_H + x) at every step, z_H ← f_H(z_H, z_L) at the end of every cycle (paper, section 2). Without
+    blocks of its own H is the network of L: f_H = f_L, which makes it TRM (`TRMConfig`).
     """
 
     start_h: Tensor
     start_l: Tensor
+    h_module: ReasoningModule
 
     def __init__(self, shape: PuzzleShape, config: HRMConfig) -> None:
         super().__init__()
         self.shape, self.config = shape, config
+        self.cycles = config.h_cycles, config.l_cycles
         dim, prefix = config.hidden_size, config.puzzle_positions
         length = prefix + shape.seq_len
         self.activation_dtype: torch.dtype = getattr(torch, config.dtype)
@@ -93,12 +125,9 @@ class HRMCore(ReasoningCore):
         # almost zero Q values at the start: the bootstrapped targets begin near "never right"
         self.q_weight = nn.Parameter(torch.zeros(2, dim))
         self.q_bias = nn.Parameter(torch.full((2,), -5.0))
+        table = (shape.num_puzzle_ids, config.embedding_positions * dim)
         self.puzzle_embedding = (
-            nn.Embedding(
-                shape.num_puzzle_ids, prefix * dim, sparse=True, _weight=torch.zeros(shape.num_puzzle_ids, prefix * dim)
-            )
-            if prefix
-            else None
+            nn.Embedding(table[0], table[1], sparse=True, _weight=torch.zeros(table)) if prefix else None
         )
         attention = config.mixer == "attention"
         self.position_embedding = (
@@ -112,17 +141,15 @@ class HRMCore(ReasoningCore):
 
         def module(layers: int) -> ReasoningModule:
             arguments = (dim, config.num_heads, config.expansion, config.mixer, length, self.rotary)
-            return ReasoningModule([Block(*arguments) for _ in range(layers)])
+            return ReasoningModule([Block(*arguments, config.mixer_multiple, config.mixer_norm) for _ in range(layers)])
 
-        self.h_module = module(config.h_layers)
+        if config.h_layers:
+            self.h_module = module(config.h_layers)
         self.l_module = module(config.l_layers)
+        if not config.h_layers:
+            self.__dict__["h_module"] = self.l_module  # one network under both names, registered once
         self.register_buffer("start_h", truncated_normal_(torch.empty(dim), 1.0))
         self.register_buffer("start_l", truncated_normal_(torch.empty(dim), 1.0))
-
-    def compile_modules(self) -> None:
-        """Compiles H and L; the sparse puzzle embedding, which the compiler refuses, stays outside."""
-        self.h_module.compile()
-        self.l_module.compile()
 
     def initial_carry(self, batch_size: int) -> Carry:
         """The two fixed start vectors, broadcast over batch and positions."""
@@ -133,7 +160,8 @@ class HRMCore(ReasoningCore):
         """Input x ``(B, P+L, D)``: √D · tokens, or √D · (tokens + positions)/√2 where positions are learned."""
         x = F.embedding(inputs, self.token_embedding)
         if self.puzzle_embedding is not None:
-            prefix = self.puzzle_embedding(puzzle_id).unflatten(-1, (self.config.puzzle_positions, -1))
+            prefix = self.puzzle_embedding(puzzle_id).unflatten(-1, (-1, x.shape[-1]))
+            prefix = F.pad(prefix, (0, 0, 0, self.config.puzzle_positions - prefix.shape[1]))
             x = torch.cat([prefix, x], dim=1)
         if self.position_embedding is not None:
             x = (x + self.position_embedding) * math.sqrt(0.5)
@@ -146,9 +174,12 @@ class HRMCore(ReasoningCore):
 
     def forward(self, carry: Carry, inputs: Tensor, puzzle_id: Tensor) -> SegmentOutput:
         """One segment; the returned carry is detached."""
-        x = self.embed(inputs, puzzle_id)
+        with weights_cast_once(self, self.activation_dtype):
+            return self._segment(carry, self.embed(inputs, puzzle_id))
+
+    def _segment(self, carry: Carry, x: Tensor) -> SegmentOutput:
         z_h, z_l = carry
-        cycles, steps = self.config.h_cycles, self.config.l_cycles
+        cycles, steps = self.cycles
         total = cycles * steps
         first_with_gradient = {"one-step": total - 1, "last-cycle": total - steps, "full": 0}[self.config.gradient]
         training = torch.is_grad_enabled()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal, cast
 
 import torch
@@ -10,6 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Mixer = Literal["attention", "mlp"]
+
+SHORT_LENGTH = 256
+"""Up to this many positions a CPU multiplies out attention: torch's fused kernel is then several times slower."""
+MixerNorm = Literal["features", "positions"]
 
 
 def truncated_normal_(tensor: Tensor, std: float, generator: torch.Generator | None = None) -> Tensor:
@@ -36,10 +42,28 @@ class Linear(nn.Module):
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(truncated_normal_(torch.empty(out_features, in_features), in_features**-0.5))
+        self._cast: Tensor | None = None  # the weight as `weights_cast_once` made it
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``(..., in_features)`` to ``(..., out_features)``."""
-        return F.linear(x, self.weight.to(x.dtype))
+        return F.linear(x, self.weight.to(x.dtype) if self._cast is None else self._cast)
+
+
+@contextmanager
+def weights_cast_once(module: nn.Module, dtype: torch.dtype) -> Iterator[None]:
+    """Within it every `Linear` of ``module`` is cast to ``dtype`` once, however often it is used.
+
+    The weights must not change meanwhile. Gradients of several uses add up in ``dtype`` and reach the float32 weight
+    through the one cast, as under `torch.autocast`. Inside another such context it does nothing.
+    """
+    linears = [linear for linear in module.modules() if isinstance(linear, Linear) and linear._cast is None]
+    for linear in linears:
+        linear._cast = linear.weight.to(dtype)
+    try:
+        yield
+    finally:
+        for linear in linears:
+            linear._cast = None
 
 
 class SwiGLU(nn.Module):
@@ -66,14 +90,14 @@ class RotaryEmbedding(nn.Module):
     def __init__(self, head_dim: int, length: int, theta: float = 10_000.0) -> None:
         super().__init__()
         frequency = theta ** (-torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim)
-        angle = torch.outer(torch.arange(length, dtype=torch.float32), frequency).repeat(1, 2)
-        self.register_buffer("cos", angle.cos(), persistent=False)
-        self.register_buffer("sin", angle.sin(), persistent=False)
+        angle = torch.outer(torch.arange(length, dtype=torch.float32), frequency)
+        self.register_buffer("cos", angle.cos().repeat(1, 2), persistent=False)
+        self.register_buffer("sin", torch.cat([-angle.sin(), angle.sin()], dim=-1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Rotates queries or keys ``(B, heads, length, head_dim)``."""
-        first, second = x.float().chunk(2, dim=-1)
-        return (x * self.cos + torch.cat([-second, first], dim=-1) * self.sin).to(x.dtype)
+        """Rotates queries or keys ``(..., length, head_dim)``."""
+        wide = x.float()
+        return torch.addcmul(wide * self.cos, wide.roll(wide.shape[-1] // 2, -1), self.sin).to(x.dtype)
 
 
 class Attention(nn.Module):
@@ -92,16 +116,20 @@ class Attention(nn.Module):
         (rotary,) = self._rotary
         if rotary is not None:
             query, key = rotary(query), rotary(key)
-        mixed = F.scaled_dot_product_attention(query, key, value)
+        if x.device.type == "cpu" and x.shape[1] <= SHORT_LENGTH:
+            score = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
+            mixed = score.softmax(-1) @ value
+        else:
+            mixed = F.scaled_dot_product_attention(query, key, value)
         return cast(Tensor, self.out(mixed.transpose(1, 2).flatten(2)))
 
 
 class PositionMixer(nn.Module):
     """A SwiGLU over positions instead of attention (MLP-Mixer, arXiv 2105.01601; TRM, arXiv 2510.04871)."""
 
-    def __init__(self, length: int, expansion: float) -> None:
+    def __init__(self, length: int, expansion: float, multiple: int) -> None:
         super().__init__()
-        self.mix = SwiGLU(length, expansion, multiple=32)
+        self.mix = SwiGLU(length, expansion, multiple)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``(B, length, dim)`` to ``(B, length, dim)``, the same map for every feature."""
@@ -109,7 +137,11 @@ class PositionMixer(nn.Module):
 
 
 class Block(nn.Module):
-    """Post-norm block: ``h = rms(h + mix(h)); h = rms(h + swiglu(h))``."""
+    """Post-norm block: ``h = rms(h + mix(h)); h = rms(h + swiglu(h))``.
+
+    The first norm is over the features; around an MLP mixer it can be over the positions, as in the code of TRM, which
+    normalises before it transposes back.
+    """
 
     def __init__(
         self,
@@ -119,19 +151,34 @@ class Block(nn.Module):
         mixer: Mixer,
         length: int,
         rotary: RotaryEmbedding | None,
+        mixer_multiple: int,
+        mixer_norm: MixerNorm,
     ) -> None:
         super().__init__()
-        self.mixer = PositionMixer(length, expansion) if mixer == "mlp" else Attention(dim, num_heads, rotary)
+        self.norm_positions = mixer == "mlp" and mixer_norm == "positions"
+        self.mixer = (
+            PositionMixer(length, expansion, mixer_multiple) if mixer == "mlp" else Attention(dim, num_heads, rotary)
+        )
         self.feed_forward = SwiGLU(dim, expansion)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``(B, length, dim)`` to ``(B, length, dim)``."""
-        x = rms_norm(x + self.mixer(x))
+        x = x + self.mixer(x)
+        x = rms_norm(x.mT).mT if self.norm_positions else rms_norm(x)
         return rms_norm(x + self.feed_forward(x))
 
 
+BlockFunction = Callable[[Block, Tensor], Tensor]
+
+
 class ReasoningModule(nn.Module):
-    """A recurrent module, H or L: adds the injection to its state, then a stack of blocks."""
+    """A recurrent module, H or L: adds the injection to its state, then a stack of blocks.
+
+    Attributes:
+        run_block: Computes a block; the block itself, unless training compiles it (`cores.compiling`).
+    """
+
+    run_block: BlockFunction = staticmethod(Block.__call__)
 
     def __init__(self, blocks: list[Block]) -> None:
         super().__init__()
@@ -141,5 +188,5 @@ class ReasoningModule(nn.Module):
         """The next state ``(B, length, dim)``."""
         x = state + injection
         for block in self.blocks:
-            x = block(x)
+            x = self.run_block(cast(Block, block), x)
         return x

@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
-OptimizerName = Literal["adam-atan2", "adamw"]
+from hrm_agent.learning.schedules import Depth, depth_stages
+
+OptimizerName = Literal["adam-atan2", "adamw", "muon"]
 TokenLossName = Literal["stablemax", "softmax"]
 Bootstrap = Literal["second-pass", "next-step", "none"]
 HaltLossName = Literal["q-learning", "pondernet"]
@@ -17,12 +19,13 @@ class LearnerConfig:
     """Options of the learning rule; the defaults are the paper's.
 
     Attributes:
-        optimizer: ``"adam-atan2"`` or ``"adamw"``.
+        optimizer: ``"adam-atan2"``, ``"adamw"``, or ``"muon"`` for the matrices of the modules with AdamW for the rest.
         learning_rate: Full rate after warm-up.
-        betas: Decay of the optimizer's two moments.
+        betas: Decay of the optimizer's two moments; the first is Muon's momentum.
         weight_decay: Decoupled weight decay.
         puzzle_embedding_lr: Rate of the puzzle embedding's sign-SGD, None for ``learning_rate``.
         token_loss: ``"stablemax"`` or ``"softmax"``.
+        label_smoothing: Share ε of the token loss that is spread evenly over all classes; see `learning.losses`.
         halt_loss: How the agent learns when to halt: ``"q-learning"`` (the paper) or ``"pondernet"``, which makes
             σ(q_halt) the probability λ of halting now and weighs the answers with it; see `learning.ponder`.
         halt_loss_weight: Weight of the halt loss beside the token loss.
@@ -36,6 +39,8 @@ class LearnerConfig:
         max_grad_norm: Clip the gradient's norm; None, the paper's choice, leaves it.
         ema: Decay of an exponential moving average of the weights that acts and is evaluated; None for none. The
             puzzle embedding is not averaged.
+        depth: A depth curriculum: stages of (share of the run at which it begins, cycles N, steps T), such as 0 1 2
+            0.3 2 4 0.6 3 6; the last is the core's full depth. None for full depth from the start.
     """
 
     optimizer: OptimizerName = "adam-atan2"
@@ -44,6 +49,7 @@ class LearnerConfig:
     weight_decay: float = 1.0
     puzzle_embedding_lr: float | None = None
     token_loss: TokenLossName = "stablemax"
+    label_smoothing: float = 0.0
     halt_loss: HaltLossName = "q-learning"
     halt_loss_weight: float = 0.5
     continue_loss_weight: float = 0.5
@@ -53,6 +59,7 @@ class LearnerConfig:
     ponder_weight: float = 0.01
     max_grad_norm: float | None = None
     ema: float | None = None
+    depth: Depth = ()
 
     @classmethod
     def of(cls, **options: Any) -> LearnerConfig:
@@ -100,6 +107,9 @@ class LearnerConfig:
         for name in amounts:
             if (amount := getattr(self, name)) is not None and not 0 <= amount < math.inf:
                 raise ValueError(f"{name}: expected 0 or more, found {amount}")
+        object.__setattr__(self, "depth", depth_stages(self.depth))
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing: expected a share from 0 to below 1, found {self.label_smoothing}")
         if not 0 < self.ponder_prior < 1:
             raise ValueError(f"ponder_prior: expected a probability between 0 and 1, found {self.ponder_prior}")
         if not all(0 <= beta < 1 for beta in self.betas):

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hrm_agent.cores.core import ReasoningCore, SegmentOutput
 from hrm_agent.learning.config import LearnerConfig
+from hrm_agent.state import Stateful
 from hrm_env.task import PuzzleBatch
 
 
@@ -38,8 +39,8 @@ class Outcome:
         return self.segment >= self.max_segments
 
 
-class HaltingLoss(ABC):
-    """Base class of all ways to learn to halt. It may remember what it needs from segment to segment."""
+class HaltingLoss(Stateful, ABC):
+    """Base class of all ways to learn to halt. It may remember tensors from segment to segment."""
 
     def __init__(self, config: LearnerConfig) -> None:
         self.config = config

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from hrm_agent.cores.compiling import blocks_run_by, compiled_block
 from hrm_agent.cores.core import Carry, ReasoningCore, SegmentOutput
+from hrm_agent.cores.layers import Block, BlockFunction, weights_cast_once
+from hrm_agent.distributed import gather_sparse_gradients, replicate
 from hrm_agent.halting.policy import HaltingPolicy
 from hrm_agent.halting.session import HaltingSession
 from hrm_agent.learning.average import WeightAverage
@@ -15,10 +19,11 @@ from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.halting_loss import HaltingLoss, Outcome
 from hrm_agent.learning.losses import TOKEN_LOSSES, answer_loss
 from hrm_agent.learning.metrics import halting_metrics
-from hrm_agent.learning.optim import OPTIMIZERS, SparseSignSGD, split_parameters
+from hrm_agent.learning.optim import make_optimizers, split_parameters
 from hrm_agent.learning.ponder import PonderNet
 from hrm_agent.learning.q_learning import QLearning
-from hrm_env.grading import exact_match
+from hrm_agent.learning.schedules import cycles_at
+from hrm_env.grading import grade
 from hrm_env.task import PuzzleBatch, PuzzleTask
 
 HALTING_LOSSES: dict[str, type[HaltingLoss]] = {"q-learning": QLearning, "pondernet": PonderNet}
@@ -62,18 +67,18 @@ class Learner:
         self.core = core
         self.session = HaltingSession(halting, max_segments, task)
         self.config = config = config or LearnerConfig()
-        self.token_loss = TOKEN_LOSSES[config.token_loss]
-        dense, sparse = split_parameters(core)
-        shared = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
-        self.optimizers: list[torch.optim.Optimizer] = [
-            OPTIMIZERS[config.optimizer](dense, betas=config.betas, **shared)
-        ]
-        if sparse:
-            embedding_lr = config.learning_rate if config.puzzle_embedding_lr is None else config.puzzle_embedding_lr
-            self.optimizers.append(SparseSignSGD(sparse, lr=embedding_lr, weight_decay=config.weight_decay))
-        self.dense = dense
+        if config.depth and config.depth[-1][1:] != core.cycles:
+            raise ValueError(
+                f"depth: expected the last stage to be the core's h_cycles and l_cycles {core.cycles}, "
+                f"found {config.depth[-1][1:]}"
+            )
+        self.token_loss = partial(TOKEN_LOSSES[config.token_loss], smoothing=config.label_smoothing)
+        self.optimizers = make_optimizers(core, config)
+        self.dense, self.sparse = split_parameters(core)
+        self._forward = replicate(core, self.sparse)  # before the average is copied: all ranks begin alike
         self.ema = None if config.ema is None else WeightAverage(core, config.ema)
         self.halting_loss = HALTING_LOSSES[config.halt_loss](config)
+        self._run_block: BlockFunction = Block.__call__
 
     @property
     def max_segments(self) -> int:
@@ -95,6 +100,20 @@ class Learner:
             for group in optimizer.param_groups:
                 group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
+    def compile(self, batch_size: int) -> None:
+        """Compiles what `step` runs, for this batch size; where that is not possible, warns and goes on without."""
+        if self._run_block is Block.__call__:
+            self._run_block = compiled_block(self.core, batch_size)
+
+    def set_progress(self, progress: float) -> None:
+        """Sets the cycles of the core, and of its average, by the depth curriculum where there is one.
+
+        Args:
+            progress: Share of the run that is done, from 0.
+        """
+        if self.config.depth:
+            self.core.cycles = self.acting_core.cycles = cycles_at(self.config.depth, progress)
+
     def step(self, carry: Carry, batch: PuzzleBatch, segment: Tensor) -> SegmentStep:
         """One segment for every row and one optimizer step.
 
@@ -114,20 +133,21 @@ class Learner:
         start = segment == 0
         segment = segment + 1
         carry = self.core.reset_carry(carry, start)
-        output = self.core(carry, batch.inputs, batch.puzzle_id)
-        seen = SegmentOutput(output.carry, *(value.detach() for value in output[1:]))
-        answer = seen.logits.argmax(-1)
-        halt = self.session.decide(seen, carry, batch.inputs, start, segment, batch.solution)
-
-        outcome = Outcome(
-            output=output,
-            segment=segment,
-            max_segments=self.max_segments,
-            halt=halt,
-            correct=exact_match(answer, batch.solution),
-            answer_loss=answer_loss(output.logits, batch.solution, self.token_loss),
-        )
-        losses = self.halting_loss.losses(self.core, batch, outcome)
+        with blocks_run_by(self.core, self._run_block), weights_cast_once(self.core, carry.z_h.dtype):
+            output: SegmentOutput = self._forward(carry, batch.inputs, batch.puzzle_id)
+            seen = SegmentOutput(output.carry, *(value.detach() for value in output[1:]))
+            answer = seen.logits.argmax(-1)
+            grades = grade(answer, batch.solution)
+            halt = self.session.decide(seen, carry, batch.inputs, start, segment, batch.solution)
+            outcome = Outcome(
+                output=output,
+                segment=segment,
+                max_segments=self.max_segments,
+                halt=halt,
+                correct=grades.exact,
+                answer_loss=answer_loss(output.logits, batch.solution, self.token_loss),
+            )
+            losses = self.halting_loss.losses(self.core, batch, outcome)
         weights = {
             "answer": 1.0,
             "halt": self.config.halt_loss_weight,
@@ -138,7 +158,7 @@ class Learner:
 
         metrics = {f"{name}_loss": value.detach() for name, value in losses.items()}
         metrics |= {"loss": loss.detach(), "grad_norm": grad_norm}
-        metrics |= halting_metrics(seen, answer, batch.solution, halt, segment, self.max_segments)
+        metrics |= halting_metrics(seen, grades, halt, segment, self.max_segments)
         return SegmentStep(seen.carry, answer, halt, metrics)
 
     def _descend(self, loss: Tensor) -> Tensor:
@@ -146,6 +166,7 @@ class Learner:
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        gather_sparse_gradients(self.sparse)
         grads = [p.grad for p in self.dense if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(grads)
         if self.config.max_grad_norm is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from hrm_agent.cores.core import SegmentOutput
-from hrm_env.grading import cell_accuracy, exact_match
+from hrm_agent.state import State, Stateful
+from hrm_env.grading import Grade
 
 Q_BINS = 20
 """Bins of σ(q_halt) from 0 to 1."""
@@ -27,7 +28,7 @@ class Histogram(NamedTuple):
     counts: Tensor
 
 
-class MetricSums:
+class MetricSums(Stateful):
     """Running sums of named device tensors, read out and cleared together."""
 
     def __init__(self) -> None:
@@ -50,17 +51,25 @@ class MetricSums:
         self._sums, self.steps = {}, 0
         return {name: part.view(value.shape) for name, part, value in zip(names, parts, values, strict=True)}
 
+    def state_dict(self) -> State:
+        """The sums so far."""
+        return {"steps": self.steps, "sums": dict(self._sums)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> Self:
+        """Goes on with sums of before."""
+        self.steps, self._sums = state["steps"], dict(state["sums"])
+        return self
+
 
 @torch.no_grad()
 def halting_metrics(
-    output: SegmentOutput, answer: Tensor, solution: Tensor, halt: Tensor, segment: Tensor, max_segments: int
+    output: SegmentOutput, grades: Grade, halt: Tensor, segment: Tensor, max_segments: int
 ) -> dict[str, Tensor]:
     """Sums over the episodes that end with this segment, and the mean Q values of all rows.
 
     Args:
         output: The segment's outputs.
-        answer: Its answers, ``(B, L)``.
-        solution: The right ones, ``(B, L)``.
+        grades: How right its answers are.
         halt: Rows that end, ``(B,)`` bool.
         segment: Segments used, ``(B,)``.
         max_segments: The budget.
@@ -71,7 +80,7 @@ def halting_metrics(
         their counts by outcome, wrong then right, ``segments_counts (2, M_max)`` of m = 1.. and ``q_halt_counts
         (2, Q_BINS)`` of σ(q_halt); and the batch means ``q_halt`` and ``q_continue`` as probabilities.
     """
-    exact, cells = exact_match(answer, solution), cell_accuracy(answer, solution)
+    exact, cells = grades
     at_budget = halt & (segment >= max_segments)
     q_halt = output.q_halt.sigmoid()
     return {

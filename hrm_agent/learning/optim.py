@@ -1,13 +1,16 @@
-"""Optimizers and the learning-rate schedule."""
+"""Optimizers: which weights each of them moves, and those that torch does not have."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from hrm_agent.cores.layers import ReasoningModule
+from hrm_agent.learning.config import LearnerConfig
 
 
 class AdamATan2(torch.optim.Optimizer):
@@ -75,13 +78,20 @@ class SparseSignSGD(torch.optim.Optimizer):
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:
-                    grad = p.grad.coalesce()
-                    rows = grad.indices()[0]
+                    rows, gradient = _summed_by_row(p.grad)
                     decayed = p[rows] * (1 - group["lr"] * group["weight_decay"])
-                    p[rows] = decayed - group["lr"] * grad.values().sign()
+                    p[rows] = decayed - group["lr"] * gradient.sign()
 
 
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam-atan2": AdamATan2, "adamw": torch.optim.AdamW}
+def _summed_by_row(gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows of a sparse gradient and the sum of each; a row that occurs n times occurs n times with its whole sum.
+
+    `Tensor.coalesce` would count the distinct rows, for which a CUDA device must be waited for.
+    """
+    rows, order = gradient._indices()[0].sort()
+    values = gradient._values()[order]
+    place = F.pad(rows[1:] != rows[:-1], (1, 0)).cumsum(0)  # of each distinct row, counted from 0
+    return rows, torch.zeros_like(values).index_add_(0, place, values)[place]
 
 
 def split_parameters(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
@@ -91,16 +101,36 @@ def split_parameters(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Par
     return [p for p in parameters if id(p) not in sparse], [p for p in parameters if id(p) in sparse]
 
 
-def learning_rate_factor(step: int, warmup_steps: int, total_steps: int, min_ratio: float) -> float:
-    """Linear warm-up from 0, then a half cosine from 1 down to ``min_ratio`` (1 keeps the rate constant).
+def make_optimizers(core: nn.Module, config: LearnerConfig) -> list[torch.optim.Optimizer]:
+    """The optimizers of a core's weights, each at its full rate; that of the sparse puzzle embedding stands last.
 
-    Args:
-        step: Optimizer steps made so far.
-        warmup_steps: Steps until the full rate.
-        total_steps: Steps of the whole run.
-        min_ratio: The rate at the end, as a share of the full rate.
+    Muon moves the matrices of the reasoning modules and AdamW what it is not made for: embeddings, heads and vectors.
+    With ``match_rms_adamw`` its update is as large as AdamW's, so one learning rate and one weight decay serve both
+    (arXiv 2502.16982, section 2.2). It takes the stacked matrices of ``qkv`` and ``gate_up`` as one.
+
+    Raises:
+        ValueError: This torch has no Muon.
     """
-    if step < warmup_steps:
-        return (step + 1) / warmup_steps
-    progress = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
-    return min_ratio + (1 - min_ratio) * 0.5 * (1 + math.cos(math.pi * progress))
+    dense, sparse = split_parameters(core)
+    shared: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
+    optimizers: list[torch.optim.Optimizer] = []
+    if config.optimizer == "muon":
+        modules = [module for module in core.modules() if isinstance(module, ReasoningModule)]
+        hidden = {id(p) for module in modules for p in module.parameters() if p.ndim == 2}
+        optimizers.append(_muon([p for p in dense if id(p) in hidden], momentum=config.betas[0], **shared))
+        dense = [p for p in dense if id(p) not in hidden]
+    if config.optimizer == "adam-atan2":
+        optimizers.append(AdamATan2(dense, betas=config.betas, **shared))
+    else:
+        fused = all(p.device.type in ("cpu", "cuda") for p in dense)
+        optimizers.append(torch.optim.AdamW(dense, betas=config.betas, fused=fused, **shared))
+    if sparse:
+        embedding_lr = config.learning_rate if config.puzzle_embedding_lr is None else config.puzzle_embedding_lr
+        optimizers.append(SparseSignSGD(sparse, lr=embedding_lr, weight_decay=config.weight_decay))
+    return optimizers
+
+
+def _muon(params: list[nn.Parameter], **options: Any) -> torch.optim.Optimizer:
+    if not hasattr(torch.optim, "Muon"):
+        raise ValueError(f"optimizer: 'muon' expected torch 2.9 or newer, found {torch.__version__}")
+    return torch.optim.Muon(params, adjust_lr_fn="match_rms_adamw", **options)

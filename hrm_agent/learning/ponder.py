@@ -72,8 +72,7 @@ class PonderNet(HaltingLoss):
 
     def __init__(self, config: LearnerConfig) -> None:
         super().__init__(config)
-        self._now: Episodes | None = None
-        self._ended: Episodes | None = None
+        self._now = self._ended = Episodes(*[torch.empty(0)] * 4)
 
     def losses(self, core: ReasoningCore, batch: PuzzleBatch, outcome: Outcome) -> dict[str, Tensor]:
         """The weighted answer loss of this segment, and the head's loss of whole episodes; means over the batch."""
@@ -83,17 +82,16 @@ class PonderNet(HaltingLoss):
         return {"answer": (weight * outcome.answer_loss).mean(), "halt": self._halt_loss(core)}
 
     def _halt_loss(self, core: ReasoningCore) -> Tensor:
-        assert self._ended is not None
         q_inputs, _, losses, length = self._ended
         q_halt = core.q_values(q_inputs.flatten(0, 1))[0].view_as(losses)
         episode = ponder_loss(q_halt, losses, length, self.config.ponder_prior, self.config.ponder_weight)
-        return (episode * (length > 0)).sum() / (length > 0).sum().clamp(min=1)
+        return (episode * (length > 0)).mean()  # over all rows: the same for a batch that several processes share
 
     def _remember(self, outcome: Outcome) -> Episodes:
         """Writes this segment into each row's episode, and keeps the episodes that end with it."""
         rows = torch.arange(len(outcome.segment), device=outcome.segment.device)
         seen = [value.detach() for value in (outcome.output.q_input, outcome.output.q_halt, outcome.answer_loss)]
-        if self._now is None or self._ended is None or self._now.losses.shape != (len(rows), outcome.max_segments):
+        if self._now.losses.shape != (len(rows), outcome.max_segments):
             empty = [new.new_zeros(len(rows), outcome.max_segments, *new.shape[1:]) for new in seen]
             self._now = Episodes(*[*empty, torch.zeros_like(outcome.segment)])
             self._ended = Episodes(*(part.clone() for part in self._now))

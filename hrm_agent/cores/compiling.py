@@ -1,0 +1,56 @@
+"""`torch.compile` for training: on one block's code, which all blocks share, so that compiling takes a block's time."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from hrm_agent.cores.core import ReasoningCore
+from hrm_agent.cores.layers import Block, BlockFunction, ReasoningModule
+
+
+@contextmanager
+def blocks_run_by(core: nn.Module, run: BlockFunction) -> Iterator[None]:
+    """Within it the core's blocks are computed by ``run``; before and after by their own code.
+
+    Nothing of the core is replaced: state dicts, copies and evaluation, whose batches change their size, stay as they
+    are.
+    """
+    modules = [module for module in core.modules() if isinstance(module, ReasoningModule)]
+    for module in modules:
+        module.run_block = run
+    try:
+        yield
+    finally:
+        for module in modules:
+            del module.run_block
+
+
+def compiled_block(core: ReasoningCore, batch_size: int) -> BlockFunction:
+    """A compiled `Block.forward`, tried on a segment and its gradient; where that fails, one warning and the plain one.
+
+    Args:
+        core: The network. Its weights, gradients and random numbers are left as they are.
+        batch_size: Rows B of a training step, which the compiled code is made for.
+    """
+    run: BlockFunction = torch.compile(Block.forward, dynamic=False)
+    weights = [
+        block_weight for module in core.modules() if isinstance(module, Block) for block_weight in module.parameters()
+    ]
+    carry = core.initial_carry(batch_size)
+    device = carry.z_h.device
+    inputs = torch.zeros(batch_size, core.shape.seq_len, dtype=torch.long, device=device)
+    puzzle_id = torch.zeros(batch_size, dtype=torch.long, device=device)
+    try:
+        with blocks_run_by(core, run), torch.enable_grad():
+            output = core(carry, inputs, puzzle_id)
+            torch.autograd.grad(output.logits.sum(), weights, allow_unused=True)
+    except Exception as error:  # whatever a compiler, a driver or a linker may raise
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        warnings.warn(f"compile: torch.compile failed, training goes on without it ({reason[0]})", stacklevel=2)
+        return Block.forward
+    return run

@@ -1,0 +1,60 @@
+"""What changes over a run, as functions of the optimizer step alone: a resumed run goes on as if never stopped."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from operator import index
+from typing import Any
+
+Depth = tuple[tuple[float, int, int], ...]
+"""Stages (share of the run at which it begins, cycles N, steps T) of a depth curriculum; none for full depth always."""
+
+
+def learning_rate_factor(step: int, warmup_steps: int, total_steps: int, min_ratio: float) -> float:
+    """Linear warm-up from 0, then a half cosine from 1 down to ``min_ratio`` (1 keeps the rate constant).
+
+    Args:
+        step: Optimizer steps made so far.
+        warmup_steps: Steps until the full rate.
+        total_steps: Steps of the whole run.
+        min_ratio: The rate at the end, as a share of the full rate.
+    """
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    progress = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
+    return min_ratio + (1 - min_ratio) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def cycles_at(depth: Depth, progress: float) -> tuple[int, int]:
+    """Cycles N and steps T of a depth curriculum: those of the last stage that has begun.
+
+    Growing the recursion while training is the progressive depth curriculum of CGAR (arXiv 2511.08653), there with
+    stages at 0, 0.3 and 0.6 of the run.
+
+    Args:
+        depth: Its stages, at least one.
+        progress: Share of the run that is done, from 0.
+    """
+    cycles, steps = [stage[1:] for stage in depth if stage[0] <= progress][-1]
+    return cycles, steps
+
+
+def depth_stages(depth: Any) -> Depth:
+    """A depth curriculum out of any sequences, such as JSON's lists.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        stages = tuple((float(start), index(cycles), index(steps)) for start, cycles, steps in depth)
+    except (TypeError, ValueError):
+        stages = ((math.nan, 0, 0),)  # refused below
+    borders = [*(stage[0] for stage in stages), 1.0]
+    ordered = all(before < after for before, after in pairwise(borders))
+    if stages and not (borders[0] == 0 and ordered and all(min(stage[1:]) >= 1 for stage in stages)):
+        raise ValueError(
+            "depth: expected stages (share of the run, N, T) of which the first begins at 0 and each later one later, "
+            f"below 1, found {depth!r}"
+        )
+    return stages

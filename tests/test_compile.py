@@ -1,0 +1,150 @@
+"""Compiled training: the same steps, seen by nothing but the training step, and never the end of a run."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import shutil
+import warnings
+from typing import Any
+
+import pytest
+import torch
+from agents import SHAPE, every_puzzle_once, relative_error, tiny_agent, tiny_core, weights
+from torch import Tensor
+
+from hrm_agent import halting
+from hrm_agent.cores import compiling
+from hrm_agent.cores.compiling import compiled_block
+from hrm_agent.cores.hrm import HRMCore
+from hrm_agent.cores.layers import Block, ReasoningModule
+from hrm_agent.learning.config import LearnerConfig
+from hrm_agent.learning.learner import Learner
+from hrm_env.task import PuzzleBatch
+
+needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+ROWS = 4
+
+
+def compile_with(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
+
+
+def no_compiler(*_: Any) -> Any:
+    raise RuntimeError("no compiler is here\nand more that nobody reads")
+
+
+def trained(compiled: bool) -> tuple[Learner, list[Tensor]]:
+    """A learner after three steps, and their losses."""
+    core = tiny_core(h_cycles=1, l_cycles=1)  # no step without gradient: a graph less to compile
+    config = LearnerConfig(optimizer="adamw", learning_rate=1e-3, q_bootstrap="next-step", ema=0.9)
+    learner = Learner(core, halting.make("fixed:4"), 4, config)
+    if compiled:
+        learner.compile(ROWS)
+    generator = torch.Generator().manual_seed(0)
+    inputs, solution = (torch.randint(1, SHAPE.vocab_size, (ROWS, SHAPE.seq_len), generator=generator) for _ in "xy")
+    batch = PuzzleBatch(inputs, solution, torch.arange(ROWS) % SHAPE.num_puzzle_ids)
+    carry, losses = core.initial_carry(ROWS), []
+    for number in range(3):
+        step = learner.step(carry, batch, torch.full((ROWS,), number))
+        carry = step.carry
+        losses.append(step.metrics["loss"])
+    return learner, losses
+
+
+@needs_compiler
+def test_compiled_steps_are_the_eager_ones() -> None:
+    (eager, losses), (compiled, others) = trained(compiled=False), trained(compiled=True)
+    assert torch.allclose(torch.stack(losses), torch.stack(others), rtol=1e-4)
+    for name, weight in eager.core.state_dict().items():
+        assert relative_error(compiled.core.state_dict()[name], weight) < 1e-3, name
+    assert eager.core.state_dict().keys() == compiled.core.state_dict().keys()
+    assert compiled._run_block is not Block.forward  # nothing fell back
+
+
+def test_all_blocks_share_what_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs: list[torch.fx.GraphModule] = []
+
+    def counting(graph: torch.fx.GraphModule, _: Any) -> Any:
+        graphs.append(graph)
+        return graph
+
+    torch.compiler.reset()
+    compile_with(counting, monkeypatch)
+    core = tiny_core(h_layers=3, l_layers=3, mixer="attention")
+    learner = Learner(core, halting.make("fixed:2"), 2)
+    learner.compile(ROWS)
+    batch = PuzzleBatch(*torch.ones(2, ROWS, SHAPE.seq_len, dtype=torch.long), torch.zeros(ROWS, dtype=torch.long))
+    learner.step(core.initial_carry(ROWS), batch, torch.zeros(ROWS, dtype=torch.long))
+    assert len(graphs) == 2  # with gradient and without
+
+
+def test_a_compiler_that_fails_costs_one_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.compiler.reset()
+    compile_with(no_compiler, monkeypatch)
+    model = tiny_agent(compile=True)
+    with pytest.warns(UserWarning, match="compile: torch.compile failed, training goes on without it") as found:
+        model.learn(16 * 3)
+    assert len(found) == 1
+    assert "nobody reads" not in str(found[0].message)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.learn(16 * 3, reset_num_timesteps=False)  # is not tried again
+    assert model.num_timesteps == 16 * 6
+
+
+def test_without_a_compiler_learning_is_the_eager_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_with(no_compiler, monkeypatch)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fallen_back = weights(tiny_agent(compile=True).learn(16 * 3))
+    eager = weights(tiny_agent(compile=False).learn(16 * 3))
+    assert all(torch.equal(fallen_back[name], eager[name]) for name in eager)
+
+
+@pytest.mark.parametrize(("option", "device", "expected"), [(None, "cpu", 0), (False, "cpu", 0), (True, "cpu", 1)])
+def test_when_it_compiles(option: bool | None, device: str, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def noted(core: HRMCore, batch_size: int) -> Any:
+        tried.append(batch_size)
+        return Block.forward
+
+    monkeypatch.setattr("hrm_agent.learning.learner.compiled_block", noted)
+    model = tiny_agent(compile=option, device=device)
+    assert tried == []  # not before it learns
+    model.learn(16)
+    model.learn(16, reset_num_timesteps=False)
+    assert tried == [16] * expected
+
+
+def test_only_the_training_step_runs_compiled_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[Block] = []
+
+    def noted(block: Block, x: Tensor) -> Tensor:
+        runs.append(block)
+        return Block.forward(block, x)
+
+    monkeypatch.setattr(compiling.torch, "compile", lambda function, **_: noted)
+    model = tiny_agent(compile=True, ema=None)
+    names = model.policy.state_dict().keys()
+    model.learn(16)
+    assert runs
+    assert {id(block) for block in runs} <= {id(module) for module in model.policy.core.modules()}
+    runs.clear()
+    model.evaluate(every_puzzle_once())
+    copied = copy.deepcopy(model.policy.core)
+    copied(copied.initial_carry(2), torch.ones(2, copied.shape.seq_len, dtype=torch.long), torch.zeros(2).long())
+    assert not runs
+    assert model.policy.state_dict().keys() == names
+    assert all("run_block" not in vars(m) for m in model.policy.core.modules() if isinstance(m, ReasoningModule))
+
+
+def test_trying_out_the_compiler_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_with("eager", monkeypatch)
+    core = tiny_core()
+    before, random = copy.deepcopy(core.state_dict()), torch.get_rng_state()
+    compiled_block(core, ROWS)
+    assert all(torch.equal(weight, before[name]) for name, weight in core.state_dict().items())
+    assert all(parameter.grad is None for parameter in core.parameters())
+    assert torch.equal(torch.get_rng_state(), random)

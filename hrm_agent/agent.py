@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,17 +18,18 @@ from stable_baselines3.common.utils import get_device
 from stable_baselines3.common.vec_env import VecEnv
 
 from hrm_agent import halting as halting_policies
+from hrm_agent.distributed import Vote, rank_seed, world_size
 from hrm_agent.evaluation import Evaluation, evaluate
-from hrm_agent.event_files import event_writers, write_histograms
+from hrm_agent.event_files import event_writers, forget_after
 from hrm_agent.halting import Exploration, HaltingPolicy
 from hrm_agent.halting.exploration import Per
 from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.learner import Learner
-from hrm_agent.learning.metrics import MetricSums, tensorboard_histograms, tensorboard_tags
-from hrm_agent.learning.optim import learning_rate_factor
+from hrm_agent.learning.schedules import learning_rate_factor
 from hrm_agent.policy import HRMPolicy
 from hrm_agent.puzzle_identity import PuzzleIdentity, puzzle_task
-from hrm_agent.storage import NonFiniteError, load_agent, read_weights, save_agent
+from hrm_agent.storage import load_agent, read_weights, save_agent
+from hrm_agent.training_log import TrainingLog
 from hrm_agent.vec_env import PuzzleEnvironment, PuzzleStream, as_vec_env, native, registered
 from hrm_env.actions import action_space
 from hrm_env.observations import observation_space, sizes_of
@@ -54,8 +54,8 @@ class HRM(BaseAlgorithm):
             ``model.halting = ...``.
         exploration: Probability ε of a minimum number of segments.
         exploration_per: Whether that is drawn once an ``"episode"`` (paper) or every ``"segment"`` (reference code).
-        compile: Train with `torch.compile`: about 1.5 times as fast on a CPU, after half a minute of compiling (needs a
-            C++ compiler).
+        compile: Train with `torch.compile`: about 1.4 times as fast on a CPU, after half a minute of compiling (needs a
+            C++ compiler). None for CUDA only. Begins with `learn`; evaluation, `predict` and files know nothing of it.
         policy_kwargs: The core's name and options.
         tensorboard_log: Folder of the TensorBoard logs.
         verbose: 1 prints the log.
@@ -84,7 +84,7 @@ class HRM(BaseAlgorithm):
         halting: str | HaltingPolicy = "q-compare",
         exploration: float = 0.1,
         exploration_per: Per = "episode",
-        compile: bool = False,
+        compile: bool | None = None,
         policy_kwargs: dict[str, Any] | None = None,
         tensorboard_log: str | None = None,
         verbose: int = 0,
@@ -121,7 +121,7 @@ class HRM(BaseAlgorithm):
             warnings.warn(f"halting {halting!r} reads Q_continue, which these options do not train", stacklevel=2)
         self.warmup_steps, self.lr_min_ratio = warmup_steps, lr_min_ratio
         self.exploration, self.exploration_per, self.compile = exploration, exploration_per, compile
-        self._sums = MetricSums()
+        self.training_log, self._stop = TrainingLog(), Vote()
         if _init_setup_model and self.env is not None:
             self.adopt(PuzzleIdentity.of(self.env))
 
@@ -146,6 +146,8 @@ class HRM(BaseAlgorithm):
         assert isinstance(made, HRMPolicy)
         self.policy = made.to(self.device)
         self.policy.task = puzzle_task(self.env, self.puzzles.task)
+        if world_size() > 1:
+            self.set_random_seed(rank_seed(self.seed))  # the same weights on all ranks, but puzzles of its own
         self._generator = torch.Generator(self.device).manual_seed(torch.initial_seed() % 2**63)
         self._explorer = Exploration(
             self._halting_at_start, self.exploration, self.max_segments, self._generator, self.exploration_per
@@ -154,8 +156,6 @@ class HRM(BaseAlgorithm):
             self.policy.core, self._explorer, self.max_segments, self.learner_config, self.policy.task
         )
         self.policy.average = self.learner.ema
-        if self.compile:
-            self.policy.core.compile_modules()  # after the average was copied: evaluation has many batch sizes
         self.halting = self._halting_at_start
         if self.env is not None:
             self.stream = PuzzleStream(self.env, self.device)
@@ -168,6 +168,11 @@ class HRM(BaseAlgorithm):
     def max_segments(self) -> int:
         """The budget M_max, from the observation space."""
         return sizes_of(self.observation_space).max_segments
+
+    @property
+    def batch_size(self) -> int:
+        """Segments in an optimizer step: the slots of all processes that train together."""
+        return self.n_envs * world_size()
 
     @property
     def halting(self) -> HaltingPolicy:
@@ -217,55 +222,45 @@ class HRM(BaseAlgorithm):
             assert self._last_obs is not None
             self.stream.begin(self._last_obs)
             self._carry = self.policy.core.initial_carry(self.n_envs)
+        forget_after(event_writers(self.logger.output_formats), self.num_timesteps)
+        if self.device.type == "cuda" if self.compile is None else self.compile:
+            self.learner.compile(self.n_envs)
         callback.on_training_start(locals(), globals())
         callback.on_rollout_start()
-        self._interval_started = time.perf_counter()
-        while self.num_timesteps < total_timesteps and self._train_segment(callback):
-            if self._sums.steps >= log_interval:
-                self._log()
-        callback.on_rollout_end()
-        self._log()
-        callback.on_training_end()
+        self.training_log.begin()
+        try:
+            while self.num_timesteps < total_timesteps and self._train_segment(callback, log_interval):
+                pass
+            callback.on_rollout_end()
+            self._log()
+        finally:
+            callback.on_training_end()
         return self
 
-    def _train_segment(self, callback: BaseCallback) -> bool:
+    def _train_segment(self, callback: BaseCallback, log_interval: int) -> bool:
         """One segment in every environment and one optimizer step; False where a callback wants to stop."""
         self.learner.set_learning_rate_factor(self._learning_rate_factor())
+        self.learner.set_progress(self.num_timesteps / self._total_timesteps)
         batch, segment = self.stream.current()
         step = self.learner.step(self._carry, batch, segment)
         self._carry = step.carry
         result = self.stream.step(step.answer, step.halt)
         exploring = (self._explorer.min_segments > 1).float().mean()
-        self._sums.add(step.metrics | {"reward": result.reward.sum(), "exploring": exploring})
-        self.num_timesteps += self.n_envs
+        self.training_log.add(step.metrics | {"reward": result.reward.sum(), "exploring": exploring})
+        self.num_timesteps += self.batch_size
         self._n_updates += 1
+        if self.training_log.sums.steps >= log_interval:
+            self._log()  # before the callbacks: one that saves the run has nothing left to log of this step
         callback.update_locals(locals())
-        return callback.on_step()
+        return not self._stop.highest(int(not callback.on_step()))
 
     def _learning_rate_factor(self) -> float:
-        step, total = self.num_timesteps // self.n_envs, self._total_timesteps // self.n_envs
+        step, total = self.num_timesteps // self.batch_size, self._total_timesteps // self.batch_size
         return learning_rate_factor(step, self.warmup_steps, total, self.lr_min_ratio)
 
     def _log(self) -> None:
-        """Reads the interval's sums from the device, checks and records them."""
-        steps, sums = self._sums.steps, self._sums.pop()
-        if not steps:
-            return
-        if not torch.isfinite(sums["loss"]):
-            raise NonFiniteError(
-                f"the loss is not finite within the {steps} optimizer steps before step {self._n_updates}: "
-                "lower the learning rate or clip the gradient, and go on from the last checkpoint"
-            )
-        now = time.perf_counter()
-        for tag, value in tensorboard_tags(sums, steps).items():
-            self.logger.record(tag, value)
-        writers = event_writers(self.logger.output_formats)
-        write_histograms(writers, tensorboard_histograms(sums), self.num_timesteps)
-        self.logger.record("train/learning_rate", self.learner.optimizers[0].param_groups[0]["lr"])
-        self.logger.record("train/segments_per_second", steps * self.n_envs / (now - self._interval_started))
-        self.logger.record("train/updates", self._n_updates)
-        self.logger.dump(self.num_timesteps)
-        self._interval_started = now
+        rate = self.learner.optimizers[0].param_groups[0]["lr"]
+        self.training_log.write(self.logger, self._n_updates, self.num_timesteps, self.batch_size, rate)
 
     def evaluate(self, env: VectorEnv[Any, Any, Any], halting: str | HaltingPolicy | None = None) -> Evaluation:
         """Every puzzle of ``env`` exactly once; see `hrm_agent.evaluation.evaluate`.
@@ -343,5 +338,5 @@ class HRM(BaseAlgorithm):
         """Puts weights in place: of `get_parameters`, or of a checkpoint file, which is not unpickled."""
         parameters = load_path_or_dict
         if not isinstance(parameters, Mapping):
-            parameters = {"policy": read_weights(parameters)}
+            parameters = {"policy": read_weights(parameters, self.policy.state_dict())}
         super().set_parameters(dict(parameters), exact_match, device)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from gymnasium.vector import VectorEnv
-from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.callbacks import BaseCallback, ProgressBarCallback
 from stable_baselines3.common.logger import HParam
 
 from hrm_agent.agent import HRM
+from hrm_agent.checkpoint import checkpoint_path
 from hrm_agent.dashboard import describe, sweep_pictures
+from hrm_agent.distributed import rank
 from hrm_agent.evaluation import Evaluation
-from hrm_agent.event_files import event_writers
+from hrm_agent.event_files import event_writers, outliving_a_full_disk
+from hrm_agent.failing_disk import Attempts
 from hrm_agent.run_card import run_options
 from hrm_agent.vec_env import native
 
@@ -39,6 +42,8 @@ class EvaluateCallback(BaseCallback):
         env: ``gym.make_vec(id, num_envs=B, order="once", ...)``.
         every_updates: Optimizer steps between sweeps; 0 sweeps only when `evaluate` is called.
         save_path: Where to save the agent at every sweep; None does not save.
+        best_path: Where to save it at every sweep that is better than all before: more puzzles right, or as many in
+            fewer segments; None does not save.
         verbose: 1 prints each sweep.
 
     Attributes:
@@ -51,10 +56,12 @@ class EvaluateCallback(BaseCallback):
         env: VectorEnv[Any, Any, Any],
         every_updates: int,
         save_path: str | Path | None = None,
+        best_path: str | Path | None = None,
         verbose: int = 0,
     ) -> None:
         super().__init__(verbose)
-        self.env, self.every_updates, self.save_path = env, every_updates, save_path
+        self.env, self.every_updates, self.save_path, self.best_path = env, every_updates, save_path, best_path
+        self._attempts = Attempts()
         self.history: list[tuple[int, dict[str, Any]]] = []
         self.listeners: list[Callable[[Evaluation], None]] = []
 
@@ -79,16 +86,45 @@ class EvaluateCallback(BaseCallback):
         self._log(summary)
         for listener in self.listeners:
             listener(evaluation)
+        best = max((_quality(before) for _, before in self.history), default=None)
         self.history.append((model._n_updates, summary))
-        if self.save_path is not None:
-            model.save(self.save_path)
+        self._save(self.save_path)
+        if best is None or _quality(summary) > best:
+            self._save(self.best_path)
         return summary
+
+    def _save(self, path: str | Path | None) -> None:
+        if path is not None and not rank():
+            self._attempts.write(checkpoint_path(path), lambda: self.model.save(path))
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it remembers, as JSON can hold it."""
+        return {"calls": self.n_calls, "history": self.history}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `state_dict` was taken."""
+        self.n_calls = state["calls"]
+        self.history = [(updates, summary) for updates, summary in state["history"]]
 
     def _log(self, summary: dict[str, Any]) -> None:
         for name in SCALARS:
             self.logger.record(f"eval/{name}", summary[name])
         self.logger.record("eval/exact_after_one_segment", summary["accuracy_by_segment"][0])
-        self.logger.dump(self.model.num_timesteps)
+        with outliving_a_full_disk(self.logger):
+            self.logger.dump(self.model.num_timesteps)
+
+
+def _quality(summary: Mapping[str, Any]) -> tuple[float, float]:
+    return summary["exact"], -summary["segments_mean"]
+
+
+class Progress(ProgressBarCallback):
+    """Stable-Baselines3's bar, counting the segments of all processes."""
+
+    def _on_step(self) -> bool:
+        assert isinstance(self.model, HRM)
+        self.pbar.update(self.model.batch_size)
+        return True
 
 
 class HaltingDashboard(BaseCallback):
@@ -115,8 +151,9 @@ class HaltingDashboard(BaseCallback):
         model, sweeps = self.model, self.sweeps
         assert isinstance(model, HRM)
         writers = event_writers(self.logger.output_formats)
-        for writer in writers:
-            describe(writer, model, None if sweeps is None else native(sweeps.env))
+        with outliving_a_full_disk(self.logger):
+            for writer in writers:
+                describe(writer, model, None if sweeps is None else native(sweeps.env))
         if writers:
             # unlike `SummaryWriter.add_hparams`, SB3's way makes no folder of its own beside the run's
             part = (
@@ -137,7 +174,8 @@ class HaltingDashboard(BaseCallback):
         if not writers:
             return
         shown = sweep_pictures(sweeps.model, native(sweeps.env), evaluation, self.pictures, self.strips, self.segments)
-        for writer in writers:
-            for tag, picture in shown.items():
-                writer.add_image(tag, picture, sweeps.model.num_timesteps, dataformats="HWC")
-            writer.flush()
+        with outliving_a_full_disk(sweeps.logger):
+            for writer in writers:
+                for tag, picture in shown.items():
+                    writer.add_image(tag, picture, sweeps.model.num_timesteps, dataformats="HWC")
+                writer.flush()

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from hrm_agent.cores.core import ReasoningCore
+from hrm_agent.distributed import rank, sum_over_ranks, world_size
 from hrm_agent.halting.policy import HaltingPolicy
 from hrm_agent.reasoning import Reasoner
 from hrm_env.actions import pack
@@ -66,7 +67,8 @@ def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) 
     """Sweeps all puzzles of an environment made with ``order="once"``.
 
     A slot that finishes takes the next puzzle; when none are left the batch shrinks to the rows that still think. The
-    figures do not depend on the number of slots.
+    figures do not depend on the number of slots. Of several processes each sweeps its share, and all get the figures of
+    the whole.
 
     Args:
         core: The network.
@@ -85,7 +87,8 @@ def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) 
     q_halt = np.zeros(count, np.float32)
     right = np.zeros(budget, np.int64)
     started = time.perf_counter()
-    observation, info = env.reset_tensors(seed=0)
+    shard = rank(), world_size()
+    observation, info = env.reset_tensors(seed=0, options={"shard": shard})
     rows = info["active"].nonzero().squeeze(1)
     reasoner = Reasoner(core, halting, budget, len(rows), env.rules.task)
     action = torch.zeros(env.action_space.shape, dtype=torch.long, device=env.device)  # type: ignore[arg-type]
@@ -109,20 +112,27 @@ def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) 
         q_halt[index] = thought.q_halt[done].cpu().numpy()
         action[rows] = pack(answer, thought.halt)
         observation, _, _, _, info = env.step_tensors(action)
-    seconds = time.perf_counter() - started
+    spent = np.zeros(shard[1])
+    spent[shard[0]] = time.perf_counter() - started
     # a puzzle that halted keeps its answer for all later segments
     right += np.cumsum(np.bincount(segments[exact] - 1, minlength=budget))
-    valid = _checked(env, asked, answers)
-    return Evaluation(exact, valid, cells, answers, segments, work, q_halt, right, seconds)
+    mine, valid = slice(shard[0], None, shard[1]), np.zeros_like(exact)
+    valid[mine] = _checked(env, asked[mine], answers[mine])
+    # what another process swept is zero here: the sum over processes is what one would have found
+    flags = (exact.view(np.uint8), valid.view(np.uint8))
+    total = sum_over_ranks([*map(torch.from_numpy, (*flags, cells, answers, segments, work, q_halt, right, spent))])
+    exact, valid, cells, answers, segments, work, q_halt, right, spent = (tensor.numpy() for tensor in total)
+    exact, valid = exact.view(np.bool_), valid.view(np.bool_)
+    return Evaluation(exact, valid, cells, answers, segments, work, q_halt, right, float(spent.max()))
 
 
 def _checked(
     env: PuzzleVectorEnv, asked: npt.NDArray[np.uint8], answers: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.bool_]:
     """What the task's own check says of all answers ``(N, L)``, as many at a time as the environment has slots."""
-    checks = []
+    checks = [np.zeros(0, np.bool_)]
     for start in range(0, len(asked), env.num_envs):
         rows = slice(start, start + env.num_envs)
         inputs, answer = (torch.from_numpy(tokens[rows]).to(env.device).long() for tokens in (asked, answers))
-        checks.append(env.rules.task.check(inputs, answer))
-    return torch.cat(checks).cpu().numpy()
+        checks.append(env.rules.task.check(inputs, answer).cpu().numpy())
+    return np.concatenate(checks)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from torch.utils.tensorboard import SummaryWriter
 
 from hrm_agent.learning.metrics import Histogram
@@ -13,6 +17,30 @@ def event_writers(outputs: Iterable[object]) -> list[SummaryWriter]:
     """The writers of event files among a logger's outputs; none where nothing is logged for TensorBoard."""
     writers = (getattr(output, "writer", None) for output in outputs)
     return [writer for writer in writers if isinstance(writer, SummaryWriter)]
+
+
+def forget_after(writers: Iterable[SummaryWriter], step: int) -> None:
+    """Tells TensorBoard to drop what was logged past ``step``: a run that was killed goes on from there.
+
+    It is what `SummaryWriter` does with its ``purge_step``, for writers that somebody else has made.
+    """
+    for writer in writers:
+        events = writer._get_file_writer()  # type: ignore[no-untyped-call]
+        events.add_event(Event(session_log=SessionLog(status=SessionLog.START)), step + 1)
+
+
+@contextmanager
+def outliving_a_full_disk(logger: Any) -> Iterator[None]:
+    """Where an event file cannot be written, the logger goes on without it, and one warning says so.
+
+    Args:
+        logger: Stable-Baselines3's.
+    """
+    try:
+        yield
+    except OSError as error:
+        logger.output_formats = [output for output in logger.output_formats if not event_writers([output])]
+        warnings.warn(f"{logger.dir}: no longer written ({error.strerror or error}); the run goes on", stacklevel=3)
 
 
 def write_histograms(writers: Iterable[SummaryWriter], histograms: Mapping[str, Histogram], step: int) -> None:

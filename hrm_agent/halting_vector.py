@@ -14,8 +14,8 @@ from gymnasium.vector.utils import batch_space
 
 from hrm_agent.analysis.traces import Traces
 from hrm_agent.halting_env import HALT, Decisions, Features
+from hrm_env.numpy_form import masked
 from hrm_env.rules import HALT_REASONS, integers
-from hrm_env.vector import masked
 
 VectorStep = tuple[Features, npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_], dict[str, Any]]
 _REASONS = np.array(HALT_REASONS, dtype=object)

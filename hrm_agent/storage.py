@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from hrm_agent.checkpoint import (
     restore_optimizers,
     write_checkpoint,
 )
+from hrm_agent.checkpoint_contents import check_core, check_finite, check_options, check_same, check_sizes
 from hrm_agent.puzzle_identity import PuzzleIdentity
 from hrm_env.observations import ObservationSizes, sizes_of
 
@@ -34,6 +36,15 @@ def save_agent(model: HRM, path: str | Path) -> None:
     Raises:
         NonFiniteError: A weight is not finite; the file, if it exists, stays as it was.
     """
+    write_checkpoint(checkpoint_path(path), *agent_contents(model, path))
+
+
+def agent_contents(model: HRM, path: str | Path) -> tuple[dict[str, Any], dict[str, dict[str, torch.Tensor]]]:
+    """What the file of an agent holds: its config, and its groups of tensors.
+
+    Raises:
+        NonFiniteError: A weight is not finite.
+    """
     weights = model.policy.state_dict()
     bad = next((name for name, tensor in weights.items() if not torch.isfinite(tensor).all()), None)
     if bad is not None:
@@ -42,26 +53,36 @@ def save_agent(model: HRM, path: str | Path) -> None:
         "puzzles": asdict(replace(model.puzzles, sizes=sizes_of(model.observation_space))),  # with the budget in use
         "policy_kwargs": model.policy_kwargs,
         "options": {
-            "n_envs": model.n_envs,
+            "n_envs": model.batch_size,
             "warmup_steps": model.warmup_steps,
             "lr_min_ratio": model.lr_min_ratio,
             "halting": model.halting.name,
             "exploration": model.exploration,
             "exploration_per": model.exploration_per,
-            "compile": model.compile,
             "seed": model.seed,
             **asdict(model.learner_config),
         },
         "num_timesteps": model.num_timesteps,
         "updates": model._n_updates,
     }
-    tensors = {"policy": weights, "optimizer": optimizer_tensors(model.learner.optimizers)}
-    write_checkpoint(checkpoint_path(path), config, tensors)
+    return config, {"policy": weights, "optimizer": optimizer_tensors(model.learner.optimizers)}
 
 
-def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
-    """The policy's state dict of a checkpoint."""
-    return read_checkpoint(checkpoint_path(path))[1]["policy"]
+def read_weights(path: str | Path, expected: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The policy's state dict of a checkpoint.
+
+    Args:
+        path: The checkpoint.
+        expected: A state dict of the same names and shapes.
+
+    Raises:
+        CheckpointError: The file is damaged, or its weights are others or not finite.
+    """
+    file = checkpoint_path(path)
+    weights = read_checkpoint(file)[1].get("policy", {})
+    check_same(file, weights, expected, "weights of this agent")
+    check_finite(file, weights)
+    return weights
 
 
 def load_agent(
@@ -75,6 +96,9 @@ def load_agent(
         options = {**config["options"], "policy_kwargs": config["policy_kwargs"]}
         options |= {"betas": tuple(options["betas"]), **overrides}
         progress = int(config["num_timesteps"]), int(config["updates"])
+        weights = tensors.get("policy", {})
+        check_options(file, config["options"])
+        check_core(file, weights, puzzles.sizes, options["policy_kwargs"] or {})
         model = _build(cls, env, device, options, puzzles, file)
     except ValueError as error:
         if overrides or isinstance(error, CheckpointError):
@@ -82,13 +106,27 @@ def load_agent(
         raise _others(file, "options of an HRM agent", error) from error
     except (KeyError, TypeError, AttributeError, OverflowError, RuntimeError, MemoryError) as error:
         raise _others(file, "options of an HRM agent", error) from error
-    try:
-        model.policy.load_state_dict(tensors["policy"])
-        restore_optimizers(model.learner.optimizers, tensors["optimizer"])
-    except (KeyError, RuntimeError, ValueError) as error:
-        raise _others(file, "weights of its own options", error) from error
+    restore_learned(model, file, tensors)
     model.num_timesteps, model._n_updates = progress
     return model
+
+
+def restore_learned(model: HRM, file: Path, tensors: Mapping[str, Mapping[str, torch.Tensor]]) -> None:
+    """Puts the weights and the optimizers' state of a checkpoint into an agent of the same options.
+
+    Raises:
+        CheckpointError: They are those of another agent.
+    """
+    weights = dict(tensors.get("policy", {}))
+    try:
+        check_same(file, weights, model.policy.state_dict(), "weights of its own options")
+        check_finite(file, weights)
+        model.policy.load_state_dict(weights)
+        restore_optimizers(model.learner.optimizers, tensors["optimizer"])
+    except CheckpointError:
+        raise
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise _others(file, "weights of its own options", error) from error
 
 
 def _build(
@@ -111,6 +149,8 @@ def _others(file: Path, what: str, error: Exception) -> CheckpointError:
 
 def _identity(file: Path, config: dict[str, Any]) -> PuzzleIdentity:
     try:
-        return PuzzleIdentity(config["puzzles"]["task"], ObservationSizes(**config["puzzles"]["sizes"]))
+        task, sizes = config["puzzles"]["task"], ObservationSizes(**config["puzzles"]["sizes"])
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{file}: expected the sizes of the agent's puzzles, found none ({error!r})") from error
+    check_sizes(file, sizes)
+    return PuzzleIdentity(task, sizes)

@@ -7,7 +7,7 @@ tensors in, tensors out, for the native environment without a detour over numpy,
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple, cast
 
@@ -23,9 +23,10 @@ from torch import Tensor
 
 from hrm_env import registered_ids
 from hrm_env.actions import checked, pack
+from hrm_env.numpy_form import to_numpy
 from hrm_env.rules import HALT_REASONS
 from hrm_env.task import PuzzleBatch
-from hrm_env.vector import PuzzleVectorEnv, to_numpy
+from hrm_env.vector import PuzzleVectorEnv
 
 PuzzleEnvironment = GymEnv | VectorEnv[Any, Any, Any]
 
@@ -43,13 +44,7 @@ class NativeVecEnv(VecEnv):
     def reset(self) -> VecEnvObs:
         """A fresh puzzle in every slot."""
         seed = self._seeds[0]
-        self.last = self.native.reset_tensors(seed)
-        self._reset_seeds()
-        self._returns = np.zeros(self.num_envs)
-        self._started = time.time()
-        observation, info = self.last
-        self.reset_infos = [{"solution": row} for row in info["solution"].cpu().numpy()]
-        return to_numpy(observation)
+        return self._begin(self.native.reset_tensors(seed))
 
     def step_async(self, actions: np.ndarray) -> None:
         """Takes the actions ``(B, L+1)``."""
@@ -78,6 +73,20 @@ class NativeVecEnv(VecEnv):
         step = self.native.step_tensors(action)
         self.last = step[0], step[4]
         return step
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> VecEnvObs:
+        """Goes on where the native environment's `state_dict` was taken; returns what its slots show."""
+        self.native.load_state_dict(state)
+        return self._begin(self.native.shown())
+
+    def _begin(self, shown: tuple[dict[str, Tensor], dict[str, Any]]) -> VecEnvObs:
+        """Takes note of observation and info; a seed for the next reset has been used."""
+        self.last = shown
+        self._reset_seeds()
+        self._returns, self._started = np.zeros(self.num_envs), time.time()
+        observation, info = shown
+        self.reset_infos = [{"solution": row} for row in info["solution"].cpu().numpy()]
+        return to_numpy(observation)
 
     def close(self) -> None:
         """Closes the native environment."""

@@ -43,10 +43,11 @@ def checked(action: Any, space: Space[Any], batch: tuple[int, ...] = ()) -> npt.
         raise ValueError(f"action: {wanted}, found parts of different shapes") from error
     if array.shape != shape or not np.issubdtype(array.dtype, np.integer):
         raise ValueError(f"action: {wanted}, found {array.dtype} {array.shape}")
-    outside = (array < 0) | (array >= space.nvec)
+    array = array.astype(np.int64, copy=False)
+    outside = array.view(np.uint64) >= space.nvec.view(np.uint64)  # a negative number is a great one then
     if outside.any():
         where = tuple(int(i) for i in np.argwhere(outside)[0])
         raise ValueError(
             f"action: expected 0 to {space.nvec[where[-1]] - 1} at position {where[-1]}, found {array[where]}"
         )
-    return array.astype(np.int64, copy=False)
+    return array

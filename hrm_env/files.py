@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
+_TEMPORARY = ".tmp"
+
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """A binary file that appears under its name only when the block ends well.
+    """A binary file, to write and to read back, that appears under its name only when the block ends well.
 
     Args:
         path: The final name; its folder is made where it is missing.
@@ -21,9 +23,9 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         OSError: The folder cannot be made or written; nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_TEMPORARY)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(handle, "w+b") as file:
             yield cast(BinaryIO, file)
             file.flush()
             os.fsync(file.fileno())
@@ -31,6 +33,12 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Deletes what processes that were killed within `atomic_write` left in a folder that nobody else writes to."""
+    for file in folder.glob(f".*{_TEMPORARY}"):
+        file.unlink(missing_ok=True)
 
 
 @contextmanager

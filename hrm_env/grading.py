@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import torch
 from torch import Tensor
 
 from hrm_env.task import PAD_ID
+
+
+class Grade(NamedTuple):
+    """How right B answers are: `exact_match` ``(B,)`` bool and `cell_accuracy` ``(B,)`` float32."""
+
+    exact: Tensor
+    cells: Tensor
+
+
+def grade(answer: Tensor, solution: Tensor) -> Grade:
+    """Both figures of answers ``(B, L)`` at the cost of one."""
+    graded = solution != PAD_ID
+    right, count = (cells.sum(-1, dtype=torch.int32) for cells in ((answer == solution) & graded, graded))
+    return Grade((right == count) & (count > 0), right / count.clamp(min=1))
 
 
 def exact_match(answer: Tensor, solution: Tensor) -> Tensor:
@@ -12,11 +29,9 @@ def exact_match(answer: Tensor, solution: Tensor) -> Tensor:
 
     Where nothing is graded, because no solution is known, no answer is right.
     """
-    graded = solution != PAD_ID
-    return ((answer == solution) | ~graded).all(-1) & graded.any(-1)
+    return grade(answer, solution).exact
 
 
 def cell_accuracy(answer: Tensor, solution: Tensor) -> Tensor:
     """Share of graded positions of ``answer (B, L)`` that are right: ``(B,)`` float32."""
-    graded = solution != PAD_ID
-    return ((answer == solution) & graded).sum(-1) / graded.sum(-1).clamp(min=1)
+    return grade(answer, solution).cells

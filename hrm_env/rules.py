@@ -12,9 +12,9 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
+from hrm_env import grading
 from hrm_env.actions import action_space
 from hrm_env.easing import check_blanks, fill_in
-from hrm_env.grading import cell_accuracy, exact_match
 from hrm_env.observations import ObservationSizes, observation_space
 from hrm_env.puzzles import Puzzles
 from hrm_env.rewards import REWARDS, Reward
@@ -138,7 +138,7 @@ class EpisodeRules:
 
     def draw(self, stored: PuzzleBatch, index: Tensor, generator: torch.Generator) -> PuzzleBatch:
         """The puzzles of ``index (B,)`` as int64 tokens, eased, each in a random variant where `augment` is set."""
-        batch = PuzzleBatch(*(tensor[index].long() for tensor in stored))
+        batch = PuzzleBatch(*(tensor.index_select(0, index).long() for tensor in stored))
         if self.order != "once":
             batch = self._eased(batch, generator)
         return self.task.augment(batch, generator) if self.augment else batch
@@ -158,12 +158,15 @@ class EpisodeRules:
             segment: Segments used including this step, ``(B,)``.
         """
         terminated = halt | (segment >= self.max_segments)
-        reward = self.reward(self.task, batch, answer) * terminated - self.segment_cost
+        grade = grading.grade(answer, batch.solution)
+        known = {"exact": grade.exact.float(), "cells": grade.cells}  # most rewards are one of these: not graded twice
+        name = next((name for name in known if self.reward is REWARDS[name]), None)
+        value = known[name] if name else self.reward(self.task, batch, answer)
         return Outcome(
-            reward=reward,
+            reward=value * terminated - self.segment_cost,
             terminated=terminated,
-            exact=exact_match(answer, batch.solution),
-            cells=cell_accuracy(answer, batch.solution),
+            exact=grade.exact,
+            cells=grade.cells,
             halt_reason=torch.where(halt, 1, 2) * terminated,
         )
 

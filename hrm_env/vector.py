@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
 import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -14,9 +14,11 @@ from torch import Tensor
 
 from hrm_env.actions import checked, unpack
 from hrm_env.env import PuzzleEnv, check_render_mode
-from hrm_env.rules import HALT_REASONS, EpisodeRules, Outcome
+from hrm_env.numpy_form import numpy_info, to_numpy
+from hrm_env.rules import EpisodeRules, Outcome
 from hrm_env.task import PuzzleBatch, PuzzleTask
 
+_SLOTS = (*PuzzleBatch._fields, "index", "active", "segment", "next")
 TensorStep = tuple[dict[str, Tensor], Tensor, Tensor, Tensor, dict[str, Any]]
 
 
@@ -72,7 +74,10 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         self.metadata = {**self.metadata, "task": self.rules.task.spec.name}
         self._stored = self.rules.tensors(self.device)
         self._generator = torch.Generator(self.device)
+        # a CPU looks which slots are done and draws only those; a CUDA device must not wait, and draws all
+        self._looks = self.device.type == "cpu"
         self._batch: PuzzleBatch | None = None
+        self._shard = (0, 1)
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
@@ -81,12 +86,13 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
 
         Args:
             seed: One seed for all slots; of a list, which Gymnasium allows, the first counts.
-            options: ``{"index": (B,) integers}`` picks the puzzles.
+            options: ``{"index": (B,) integers}`` picks the puzzles; ``{"shard": (k, n)}`` deals every n-th puzzle, from
+                the k-th on, where the order is not random: the share of one of n processes.
         """
         observation, info = self.reset_tensors(seed[0] if isinstance(seed, list) else seed, options)
         if self.array == "torch":
             return observation, info
-        return to_numpy(observation), self._numpy_info(info)
+        return to_numpy(observation), numpy_info(info, self.rules.order == "once")
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Hands in B answers and decisions ``(B, L+1)``."""
@@ -95,7 +101,8 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         action = torch.from_numpy(checked(actions, self.single_action_space, (self.num_envs,))).to(self.device)
         observation, reward, terminated, truncated, info = self.step_tensors(action)
         rewards = reward.cpu().numpy().astype(np.float64)
-        return to_numpy(observation), rewards, terminated.cpu().numpy(), truncated.cpu().numpy(), self._numpy_info(info)
+        told = numpy_info(info, self.rules.order == "once")
+        return to_numpy(observation), rewards, terminated.cpu().numpy(), truncated.cpu().numpy(), told
 
     def reset_tensors(
         self, seed: int | None = None, options: dict[str, Any] | None = None
@@ -106,6 +113,9 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
             self._generator.manual_seed(int(self.np_random.integers(2**62)))
         if seed is not None or self._batch is None or self.rules.order == "once":
             self._next = torch.zeros((), dtype=torch.long, device=self.device)
+        self._shard = first, every = (options or {}).get("shard", (0, 1))
+        if not 0 <= first < every:
+            raise ValueError(f'options["shard"]: expected (k, n) with k from 0 to n - 1, found {self._shard!r}')
         if options and "index" in options:
             index = torch.from_numpy(self.rules.chosen(options["index"], (self.num_envs,))).to(self.device)
         else:
@@ -114,7 +124,7 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         self._batch = self.rules.draw(self._stored, self._index, self._generator)
         self._segment = torch.zeros(self.num_envs, dtype=torch.long, device=self.device)
         self._answer: Tensor | None = None
-        return self._observation(), self._info()
+        return self.shown()
 
     def step_tensors(self, action: Tensor) -> TensorStep:
         """`step` with device tensors, whatever ``array`` is: actions ``(B, L+1)`` int64 on the environment's device."""
@@ -132,9 +142,46 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         self._refill(done)
         return self._observation(), outcome.reward * active, done, torch.zeros_like(done), self._info() | final
 
+    def shown(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """What `reset` or the last step returned of the slots as they are now: observation and info, as tensors."""
+        return self._observation(), self._info()
+
     def stored(self, rows: slice) -> PuzzleBatch:
         """The puzzles of some rows of the source as `reset` hands them out, but for `augment`: int64, on the device."""
         return PuzzleBatch(*(tensor[rows].long() for tensor in self._stored))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the episodes and the generators stand, in tensors and what JSON can hold; `load_state_dict` takes it.
+
+        Raises:
+            gymnasium.error.ResetNeeded: No episode has begun.
+        """
+        if self._batch is None:
+            raise gym.error.ResetNeeded("state_dict: expected reset() before")
+        slots = (*self._batch, self._index, self._active, self._segment, self._next)
+        return {
+            **dict(zip(_SLOTS, slots, strict=True)),
+            "shard": list(self._shard),
+            "generator": self._generator.get_state(),
+            "np_random": self.np_random.bit_generator.state,
+            "puzzles": self.rules.puzzles.digest(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `state_dict` was taken, to the last bit.
+
+        Raises:
+            ValueError: It was taken of other puzzles or of another number of slots.
+        """
+        slots = [state[name].to(self.device) for name in _SLOTS]
+        if state["puzzles"] != self.rules.puzzles.digest() or slots[0].shape[0] != self.num_envs:
+            raise ValueError("environment: expected the state of the same puzzles in as many slots, found another's")
+        self._batch = PuzzleBatch(*slots[:3])
+        self._index, self._active, self._segment, self._next = slots[3:]
+        first, every = state["shard"]
+        self._shard, self._answer = (first, every), None
+        self._generator.set_state(state["generator"].cpu())
+        self.np_random.bit_generator.state = state["np_random"]
 
     def _refill(self, done: Tensor) -> None:
         """Puts the next puzzles into the slots that are done."""
@@ -142,15 +189,14 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         index = self._next_indices(done)
         self._active = self._active & (~done | self._has_puzzle(index))
         index = torch.where(done, index % len(self.rules.puzzles), self._index)
-        # a CPU looks which slots are done and draws only those; a CUDA device must not wait, and draws all
-        everywhere = torch.arange(self.num_envs, device=self.device)
-        rows = done.nonzero().squeeze(1) if self.device.type == "cpu" else everywhere
-        fresh = self.rules.draw(self._stored, index[rows], self._generator)
-        batch = PuzzleBatch(*(tensor.clone() for tensor in self._batch))  # what was returned earlier stays as it is
-        for tensor, new in zip(batch, fresh, strict=True):
-            replace = done[rows].view(-1, *[1] * (new.dim() - 1))
-            tensor[rows] = torch.where(replace, new, tensor[rows])
-        self._batch, self._index = batch, index
+        looks = self._looks
+        rows = done.nonzero().squeeze(1) if looks else torch.arange(self.num_envs, device=self.device)
+        fresh = self.rules.draw(self._stored, index.index_select(0, rows), self._generator)
+        replaced = []  # new tensors: what was returned earlier stays as it is
+        for tensor, new in zip(self._batch, fresh, strict=True):
+            mask = done.view(-1, *[1] * (new.dim() - 1))
+            replaced.append(tensor.index_copy(0, rows, new) if looks else torch.where(mask, new, tensor))
+        self._batch, self._index = PuzzleBatch(*replaced), index
         self._segment = torch.where(done, 0, self._segment)
 
     def _next_indices(self, done: Tensor) -> Tensor:
@@ -158,9 +204,10 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         if self.rules.order == "random":
             count = len(self.rules.puzzles)
             return torch.randint(count, (self.num_envs,), generator=self._generator, device=self.device)
-        index = self._next + done.cumsum(0) - 1
+        dealt = self._next + done.cumsum(0) - 1
         self._next = self._next + done.sum()
-        return index
+        first, every = self._shard
+        return first + every * dealt
 
     def _has_puzzle(self, index: Tensor) -> Tensor:
         """Whether an index counts on to a puzzle: not past the end where each is handed out once."""
@@ -183,22 +230,6 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
             "halt_reason": outcome.halt_reason,
         }
 
-    def _numpy_info(self, info: dict[str, Any]) -> dict[str, Any]:
-        """Gymnasium's form: arrays with a mask ``_key`` beside each; final keys only where an episode ended."""
-        every = np.ones(self.num_envs, dtype=np.bool_)
-        keys = ("solution", "index") if self.rules.order != "once" else ("solution", "index", "active")
-        result = masked(to_numpy({key: info[key] for key in keys}), every)
-        if "_final_info" in info and (done := info["_final_info"].cpu().numpy()).any():
-            final = to_numpy(info["final_info"])
-            del final["active"]
-            for array in final.values():
-                array[~done] = 0  # what Gymnasium's own vector environments hold where nothing ended
-            final["cell_accuracy"] = final["cell_accuracy"].astype(np.float64)
-            final["halt_reason"] = np.array(HALT_REASONS, dtype=object)[final["halt_reason"]]
-            final_obs = _rows(to_numpy(info["final_obs"]), done)
-            result |= masked({"final_obs": final_obs, "final_info": masked(final, done)}, done)
-        return result
-
     def render(self) -> tuple[Any, ...] | None:
         """One text or picture per slot, as in `PuzzleEnv.render`."""
         if self.render_mode is None or self._batch is None:
@@ -212,21 +243,3 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
             draw(inputs[slot], None if answer is None or fresh[slot] else answer[slot], solution[slot])
             for slot in range(self.num_envs)
         )
-
-
-def to_numpy(tensors: dict[str, Tensor]) -> dict[str, Any]:
-    """Copies on the host: what a caller does to them must not reach the environment."""
-    return {key: tensor.cpu().numpy().copy() for key, tensor in tensors.items()}
-
-
-def _rows(arrays: dict[str, Any], mask: Any) -> npt.NDArray[np.object_]:
-    """One dict a row, None where the mask is False."""
-    rows = np.full(len(mask), None, dtype=object)
-    for row in np.flatnonzero(mask):
-        rows[row] = {key: array[row] for key, array in arrays.items()}
-    return rows
-
-
-def masked(arrays: dict[str, Any], mask: Any) -> dict[str, Any]:
-    """The arrays of an info dict, each with the mask ``_key`` beside it that tells in which slots it counts."""
-    return arrays | {f"_{key}": mask for key in arrays}

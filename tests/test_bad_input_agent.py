@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ import torch
 from agents import COPY, native_env, tiny_agent, trained_agent
 
 from hrm_agent import HRM, CheckpointError, EvaluateCallback, NonFiniteError
-from hrm_agent.checkpoint import read_checkpoint, write_checkpoint
+from hrm_agent.checkpoint import read_checkpoint
 from hrm_agent.learning.config import LearnerConfig
 
 
@@ -43,7 +41,7 @@ def refusal(action: Callable[[], Any], error: type[Exception] = ValueError) -> s
     ("options", "message"),
     [
         ({"nope": 1}, "unknown option 'nope'; see the arguments of HRM and LearnerConfig"),
-        ({"optimizer": "sgd"}, "optimizer: expected one of adam-atan2, adamw, found 'sgd'"),
+        ({"optimizer": "sgd"}, "optimizer: expected one of adam-atan2, adamw, muon, found 'sgd'"),
         ({"token_loss": "mse"}, "token_loss: expected one of stablemax, softmax, found 'mse'"),
         ({"q_bootstrap": "td"}, "q_bootstrap: expected one of second-pass, next-step, none, found 'td'"),
         ({"learning_rate": -1.0}, "learning_rate: expected 0 or more, found -1.0"),
@@ -54,6 +52,7 @@ def refusal(action: Callable[[], Any], error: type[Exception] = ValueError) -> s
         ({"halt_loss_weight": -1.0}, "halt_loss_weight: expected 0 or more, found -1.0"),
         ({"continue_loss_weight": -1.0}, "continue_loss_weight: expected 0 or more, found -1.0"),
         ({"betas": (0.9, 1.0)}, r"betas: expected decays from 0 to below 1, found \(0.9, 1.0\)"),
+        ({"label_smoothing": 1.0}, "label_smoothing: expected a share from 0 to below 1, found 1.0"),
         ({"ema": 1.0}, "ema: expected a decay from 0 to below 1, found 1.0"),
         ({"max_grad_norm": -1.0}, "max_grad_norm: expected more than 0, found -1.0"),
         ({"warmup_steps": -3}, "warmup_steps and lr_min_ratio: expected .* found -3 and 1.0"),
@@ -88,60 +87,11 @@ def test_environments(env: Any, message: str) -> None:
         HRM("HRMPolicy", env() if callable(env) else env)
 
 
-@pytest.mark.parametrize("cut", [0, 1, 100, 0.1, 0.5, 0.9, 0.999, -1])
-def test_a_truncated_checkpoint(checkpoint: Path, tmp_path: Path, cut: float) -> None:
-    whole = checkpoint.read_bytes()
-    broken = tmp_path / "broken.zip"
-    broken.write_bytes(whole[: int(cut * len(whole)) if 0 < cut < 1 else int(cut)])
-    text = refusal(lambda: HRM.load(broken), CheckpointError)
-    assert text.startswith(f"{broken}: expected a complete checkpoint, found a damaged file")
-
-
-@pytest.mark.parametrize("place", [0.01, 0.3, 0.6, 0.9])
-def test_a_checkpoint_with_one_wrong_byte(checkpoint: Path, tmp_path: Path, place: float) -> None:
-    content = bytearray(checkpoint.read_bytes())
-    content[int(place * len(content))] ^= 255
-    broken = tmp_path / "broken.zip"
-    broken.write_bytes(content)
-    assert "found a damaged file" in refusal(lambda: HRM.load(broken), CheckpointError)
-
-
 def test_a_missing_checkpoint(tmp_path: Path) -> None:
     assert refusal(lambda: HRM.load(tmp_path / "none"), CheckpointError) == (
         f"{tmp_path / 'none.zip'}: expected a checkpoint, found no such file"
     )
     assert "model.zip: expected a checkpoint, found no such file" in refusal(lambda: HRM.load(tmp_path))
-
-
-def test_a_foreign_zip(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
-        archive.writestr("data.pkl", b"anything")
-    text = refusal(lambda: HRM.load(tmp_path / "other.zip"), CheckpointError)
-    assert "other.zip: expected a complete checkpoint, found a damaged file" in text
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"format": 99}, "expected checkpoint format 1, found 99"),
-        ({"puzzles": None}, "expected the sizes of the agent's puzzles, found none"),
-        ({"options": {}}, "expected the options of an HRM agent, found others"),
-        ({"policy_kwargs": {"hidden_size": 32}}, "expected the weights of its own options, found others"),
-    ],
-)
-def test_a_checkpoint_with_another_config(
-    checkpoint: Path, tmp_path: Path, change: dict[str, Any], message: str
-) -> None:
-    config, tensors = read_checkpoint(checkpoint)
-    other = tmp_path / "other.zip"
-    write_checkpoint(other, config | change, tensors)
-    assert f"{other}: {message}" in refusal(lambda: HRM.load(other, device="cpu"), CheckpointError)
-
-
-def test_a_config_that_is_no_object(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "list.zip", "w") as archive:
-        archive.writestr("config.json", json.dumps([1, 2]))
-    assert "expected checkpoint format 1, found 'list'" in refusal(lambda: HRM.load(tmp_path / "list"), CheckpointError)
 
 
 def test_puzzles_of_another_task(checkpoint: Path) -> None:

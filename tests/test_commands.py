@@ -53,7 +53,13 @@ def csv_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_fit_writes_its_results(run: Path) -> None:
-    assert {entry.name for entry in run.iterdir()} == {"model.zip", "result.json", "tensorboard"}
+    assert {entry.name for entry in run.iterdir()} == {
+        "model.zip",
+        "best.zip",
+        "result.json",
+        "checkpoints",
+        "tensorboard",
+    }
     result = json.loads((run / "result.json").read_text())
     assert result["updates"] == 5
     assert result["options"]["data"]["num_puzzles"] == 40

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hrm_agent.cores import Carry, SegmentOutput
 from hrm_agent.learning.metrics import Q_BINS, MetricSums, halting_metrics, tensorboard_histograms, tensorboard_tags
+from hrm_env.grading import grade
 
 
 def _output(q_halt: list[float], q_continue: list[float]) -> SegmentOutput:
@@ -25,7 +26,7 @@ def _metrics() -> dict[str, Tensor]:
     solution = torch.tensor([[1, 2]] * 5)
     answer = torch.tensor([[1, 2], [1, 1], [1, 2], [2, 1], [1, 2]])
     halt = torch.tensor([True, True, True, True, False])
-    return halting_metrics(output, answer, solution, halt, torch.tensor([1, 2, 4, 4, 3]), max_segments=4)
+    return halting_metrics(output, grade(answer, solution), halt, torch.tensor([1, 2, 4, 4, 3]), max_segments=4)
 
 
 def test_halting_metrics_by_hand() -> None:
@@ -126,5 +127,5 @@ def test_histograms_tell_right_from_wrong() -> None:
 def test_values_that_are_no_number_still_have_a_bin(q: float) -> None:
     output = _output([q], [0.0])
     row, halt = torch.tensor([[1, 2]]), torch.tensor([True])
-    metrics = halting_metrics(output, row, row, halt, torch.tensor([1]), max_segments=4)
+    metrics = halting_metrics(output, grade(row, row), halt, torch.tensor([1]), max_segments=4)
     assert metrics["q_halt_counts"].sum() == 1

@@ -18,6 +18,7 @@ COMMANDS = {
     "learn-halting": "let PPO or DQN learn when a frozen agent stops",
     "study": "compare halting policies on recorded puzzles",
     "study-training": "train one preset in several ways and compare them",
+    "bench": "measure how fast everything is on this machine",
 }
 
 

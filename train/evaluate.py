@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 import torch
 import tyro
+from stable_baselines3.common.utils import get_device
 
+from hrm_agent.distributed import local_world_size, own_device, process_group, rank
 from hrm_agent.evaluation import Evaluation
 from hrm_env.arc_voting import score, vote, write_submission
 from hrm_env.files import atomic_write
@@ -24,7 +26,7 @@ class Evaluate(Trained):
     """Score a checkpoint on every puzzle of a source, once.
 
     Attributes:
-        batch_size: Puzzles at a time.
+        batch_size: Puzzles at a time, in each process under torchrun.
         threads: CPU threads; 0 for all cores.
         device: "auto", "cpu" or "cuda".
         json_out: Write the figures to this file, too.
@@ -41,20 +43,29 @@ class Evaluate(Trained):
 def main(arguments: list[str]) -> None:
     """Parses the options and prints the figures."""
     options = tyro.cli(Evaluate, args=arguments, prog="python -m train evaluate")
-    torch.set_num_threads(options.threads or os.cpu_count() or 1)
-    model, env = options.load(options.batch_size, options.device)
+    with process_group(get_device(options.device)):
+        summary = score_of(options)
+        if rank():
+            return
+    for name, value in summary.items():
+        print(f"{name:22} {_text(value)}")
+    if options.json_out:
+        with atomic_write(Path(options.json_out)) as file:
+            file.write(json.dumps(summary, indent=2).encode())
+
+
+def score_of(options: Evaluate) -> dict[str, Any]:
+    """The figures of a sweep; under torchrun every process calls it, and sweeps its share of the puzzles."""
+    torch.set_num_threads(options.threads or max(1, (os.cpu_count() or 1) // local_world_size()))
+    model, env = options.load(options.batch_size, str(own_device(get_device(options.device))))
     if options.submission and not isinstance(env.rules.task, Arc):
         raise ValueError(f"--submission: expected puzzles of ARC, found {env.rules.task.spec.name}")
     skipped = env.rules.puzzles.skipped
     evaluation = model.evaluate(env)
     summary = {"halting": model.halting.name, "skipped_rows": skipped, **evaluation.summary()}
     if isinstance(env.rules.task, Arc):
-        summary |= _voted(env.rules.task, env.rules.puzzles, evaluation, options.submission)
-    for name, value in summary.items():
-        print(f"{name:22} {_text(value)}")
-    if options.json_out:
-        with atomic_write(Path(options.json_out)) as file:
-            file.write(json.dumps(summary, indent=2).encode())
+        summary |= _voted(env.rules.task, env.rules.puzzles, evaluation, "" if rank() else options.submission)
+    return summary
 
 
 def _voted(task: Arc, puzzles: Puzzles, evaluation: Evaluation, submission: str) -> dict[str, float]:

@@ -9,6 +9,7 @@ import torch
 from tyro.conf import UseAppendAction
 
 from hrm_agent.cores.hrm import HRMConfig, Precision
+from hrm_agent.cores.trm import TRMConfig
 from hrm_agent.halting.exploration import Per
 from hrm_agent.learning.config import LearnerConfig
 
@@ -68,6 +69,18 @@ SMALL_LEARNER = LearnerConfig(
     q_bootstrap="next-step",
     ema=0.995,
 )
+SMALL_TRM = TRMConfig(
+    hidden_size=128,
+    num_heads=4,
+    expansion=2.0,
+    h_cycles=2,
+    l_cycles=2,
+    mixer="mlp",
+    mixer_multiple=32,
+    mixer_norm="features",
+    puzzle_positions=1,
+    dtype=_fast_precision(),
+)
 
 
 @dataclass(frozen=True)
@@ -75,8 +88,9 @@ class Fit:
     """Train an agent, evaluate it on every test puzzle, and write its checkpoint and TensorBoard logs.
 
     Attributes:
-        preset: Where the defaults come from: sudoku4x4, sudoku6x6, sudoku9, maze10x10, maze, arc, and the paper's
-            sudoku9-paper, maze-paper, arc-paper.
+        preset: Where the defaults come from: sudoku4x4, sudoku6x6, sudoku6x6-trm, sudoku9, maze10x10, maze, arc; the
+            paper's sudoku9-paper, maze-paper, arc-paper; and TRM's sudoku9-trm, sudoku9-trm-attention, maze-trm,
+            arc-trm.
         batch_size: Environments, and so puzzles in an optimizer step.
         updates: Optimizer steps.
         warmup_steps: Optimizer steps of linear warm-up.
@@ -85,11 +99,16 @@ class Fit:
         exploration: Probability of a minimum number of segments.
         exploration_per: Draw that minimum once an "episode" (paper) or every "segment" (reference code).
         evaluate_every: Optimizer steps between evaluations of all test puzzles; 0 for the end only.
-        compile: Train with torch.compile (needs a C++ compiler).
+        compile: Train with torch.compile (needs a C++ compiler); None for CUDA only.
         seed: Seed of everything.
         threads: CPU threads; 0 for all cores.
         device: "auto", "cpu" or "cuda".
         out: Folder of the run.
+        resume: Go on with the run in that folder from its newest complete checkpoint; begin it where there is none.
+        restart: Begin anew although the folder holds an unfinished run.
+        checkpoint_seconds: Seconds between checkpoints to resume from, and never more than 1 % of the time; 0 for one
+            after every optimizer step.
+        keep_checkpoints: How many of them to keep.
     """
 
     preset: str = "sudoku6x6"
@@ -104,11 +123,15 @@ class Fit:
     exploration: float = 0.1
     exploration_per: Per = "episode"
     evaluate_every: int = 400
-    compile: bool = False
+    compile: bool | None = None
     seed: int = 0
     threads: int = 0
     device: str = "auto"
     out: str = "runs/{preset}-seed{seed}"
+    resume: bool = False
+    restart: bool = False
+    checkpoint_seconds: float = 60.0
+    keep_checkpoints: int = 3
 
 
 PAPER = Fit(
@@ -123,6 +146,17 @@ PAPER = Fit(
     lr_min_ratio=1.0,
     evaluate_every=2000,
 )
+TRM = replace(
+    PAPER,
+    preset="sudoku9-trm",
+    core=TRMConfig(mixer="mlp", positions="none", dtype="bfloat16"),
+    learner=LearnerConfig(q_bootstrap="none", ema=0.999),
+    halting="q-threshold:0.5",
+    exploration_per="segment",
+    updates=65_000,
+    evaluate_every=6500,
+)
+TRM_ATTENTION = replace(TRM, preset="sudoku9-trm-attention", core=TRMConfig(dtype="bfloat16"))
 SMALL_GRID = Fit(
     preset="maze10x10",
     data=Data(env="HRM-Maze10x10-v0", num_puzzles=4000, augment=False),
@@ -133,6 +167,7 @@ SMALL_GRID = Fit(
 )
 PRESETS: dict[str, Fit] = {
     "sudoku6x6": Fit(),
+    "sudoku6x6-trm": Fit(preset="sudoku6x6-trm", core=SMALL_TRM, learner=replace(SMALL_LEARNER, q_bootstrap="none")),
     "sudoku4x4": Fit(
         preset="sudoku4x4",
         data=Data(env="HRM-Sudoku4x4-v0"),
@@ -162,6 +197,23 @@ PRESETS: dict[str, Fit] = {
         preset="arc-paper",
         data=Data(env="HRM-ARC-v0", max_segments=16),
         learner=LearnerConfig(puzzle_embedding_lr=1e-2, weight_decay=0.1),
+        updates=414_000,
+        evaluate_every=10_000,
+    ),
+    "sudoku9-trm": TRM,
+    "sudoku9-trm-attention": TRM_ATTENTION,
+    "maze-trm": replace(
+        TRM_ATTENTION,
+        preset="maze-trm",
+        data=Data(env="HRM-Maze-v0", max_segments=16, augment=False),
+        core=TRMConfig(l_cycles=4, dtype="bfloat16"),
+    ),
+    "arc-trm": replace(
+        TRM_ATTENTION,
+        preset="arc-trm",
+        data=Data(env="HRM-ARC-v0", max_segments=16),
+        core=TRMConfig(l_cycles=4, dtype="bfloat16"),
+        learner=replace(TRM.learner, puzzle_embedding_lr=1e-2, weight_decay=0.1),
         updates=414_000,
         evaluate_every=10_000,
     ),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from tyro.conf import UseAppendAction
 
 from train.fit import fit, parse, run_folder
 from train.presets import PRESETS, Fit
+from train.resume import RunFolder, stopping
 from train.training_table import outcomes, print_table, write_table
 
 
@@ -49,15 +49,13 @@ VARIANTS = {
 }
 """What a study trains by default."""
 
-_PLACES = ("out", "device", "threads")  # options of where a run happens, not of what it is
-
 
 @dataclass(frozen=True)
 class StudyTraining:
     """Train a preset in several variants and seeds, and compare them on the same test puzzles.
 
-    A run that is finished is not trained again, so an interrupted study goes on where it stopped. All other arguments,
-    such as --updates 400 --threads 1, are options of ``fit`` for every run.
+    A run that is finished is not trained again, and one that was stopped goes on. All other arguments, such as
+    --updates 400 --threads 1, are options of ``fit`` for every run.
 
     Attributes:
         preset: Preset of ``fit`` that the variants change.
@@ -84,10 +82,11 @@ def main(arguments: list[str]) -> None:
         name: [options_of_run(study, name, variant, seed, shared) for seed in range(study.seeds)]
         for name, variant in variants.items()
     }
-    for same_seed in zip(*runs.values(), strict=True):
-        for run in same_seed:
-            if not is_finished(run):
-                fit(run)
+    with stopping("study-training", arguments):
+        for same_seed in zip(*runs.values(), strict=True):
+            for run in same_seed:
+                if not RunFolder(run_folder(run), run).is_finished():
+                    fit(run)
     found = outcomes(runs, {name: variant.judged or runs[name][0].halting for name, variant in variants.items()})
     print_table(found, f"{study.preset}, {study.seeds} seeds")
     write_table(found, folder_of(study))
@@ -127,21 +126,5 @@ def options_of_run(study: StudyTraining, name: str, variant: Variant, seed: int,
     folder = folder_of(study) / f"{name.replace(' ', '-')}-seed{seed}"
     budget = str(PRESETS[study.preset].data.max_segments)
     own = shlex.split(variant.options.replace("{budget}", budget))
-    fixed = ["--preset", study.preset, "--seed", str(seed), "--out", str(folder)]
+    fixed = ["--preset", study.preset, "--seed", str(seed), "--out", str(folder), "--resume"]
     return parse([*shared, *own, *fixed], "study-training")
-
-
-def is_finished(run: Fit) -> bool:
-    """Whether the run's result is there.
-
-    Raises:
-        ValueError: It is there, but of other options.
-    """
-    file = run_folder(run) / "result.json"
-    if not file.exists():
-        return False
-    found, wanted = json.loads(file.read_text())["options"], json.loads(json.dumps(asdict(run)))
-    different = [name for name in wanted if name not in _PLACES and found.get(name) != wanted[name]]
-    if different:
-        raise ValueError(f"{file}: expected a run of the same options, found other {', '.join(different)}")
-    return True

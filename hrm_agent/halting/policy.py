@@ -9,6 +9,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from hrm_agent.state import Stateful
+
 
 @dataclass(frozen=True)
 class HaltContext:
@@ -29,10 +31,11 @@ class HaltContext:
         return self.signals[name]
 
 
-class HaltingPolicy(ABC):
+class HaltingPolicy(Stateful, ABC):
     """Decides after every segment which rows stop.
 
-    A policy with memory keeps it per row and forgets it in `reset`. `make` writes a policy's string form into `name`.
+    A policy with memory keeps it per row, in attributes that are tensors (see `Stateful`), and forgets it in `reset`.
+    `make` writes a policy's string form into `name`.
 
     Attributes:
         name: The string form.

@@ -8,10 +8,11 @@ from torch import Tensor
 from hrm_agent.cores.core import Carry, SegmentOutput
 from hrm_agent.halting.policy import HaltContext, HaltingPolicy
 from hrm_agent.halting.signals import SIGNALS, Moment
+from hrm_agent.state import Stateful
 from hrm_env.task import PuzzleTask
 
 
-class HaltingSession:
+class HaltingSession(Stateful):
     """Decides segment after segment for the rows of one batch.
 
     Args:

@@ -124,10 +124,11 @@ class Sudoku(PuzzleTask):
         """Every row, column and box holds every digit once."""
         digits = answer.long() - FIRST_DIGIT
         in_range = ((digits >= 0) & (digits < self.size)).all(-1)
-        bits = 1 << digits.clamp(0, self.size - 1)
-        units = torch.as_tensor(self.solver.units, device=answer.device)
+        bits, n, (height, width) = 1 << digits.clamp(0, self.size - 1), self.size, self.boxes
+        rows, boxes = bits.view(-1, n, n), bits.view(-1, n // height, height, n // width, width)
+        units = torch.cat([rows.sum(2), rows.sum(1), boxes.sum((2, 4)).flatten(1)], dim=1)
         # n powers of two add up to 2^n - 1 only if they are all different
-        return in_range & (bits[..., units].sum(-1) == (1 << self.size) - 1).all(-1)
+        return in_range & (units == (1 << self.size) - 1).all(-1)
 
     def symmetries(self, count: int, generator: torch.Generator) -> Symmetry:
         """Relabel digits, permute bands, stacks, rows and columns, and transpose where boxes are square."""

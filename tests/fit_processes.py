@@ -1,0 +1,97 @@
+"""``python -m train fit`` in processes of its own, to be killed, stopped, or starved of disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+from event_logs import read_log
+from processes import FORKS
+
+from train.__main__ import main
+
+UPDATES = 100
+TINY = [
+    *("--preset=sudoku4x4", "--num-puzzles=40", "--test-puzzles=20", "--max-segments=3", "--seed=3"),
+    *(f"--updates={UPDATES}", "--batch-size=8", "--evaluate-every=50", "--checkpoint-seconds=0"),
+    *("--hidden-size=16", "--num-heads=1", "--dtype=float32", "--threads=1", "--device=cpu"),
+]
+CLOCK = ("training_seconds", "puzzles_per_second", "resume", "restart", "out", "checkpoint_seconds", "keep_checkpoints")
+PATIENCE = 300  # seconds after which something is wrong
+
+
+def run(arguments: list[str], output: Path, most_bytes: int | None = None) -> None:
+    """The process: the command, its output in a file, and perhaps a limit on the size of files."""
+    handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for stream in (1, 2):
+        os.dup2(handle, stream)
+    if most_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+    sys.exit(main(["fit", *arguments]))
+
+
+def start(folder: Path, *options: str, most_bytes: int | None = None) -> ForkServerProcess:
+    """Starts the command, in a process that has all its imports."""
+    folder.mkdir(parents=True, exist_ok=True)
+    arguments = [*TINY, "--out", str(folder), *options]
+    process = FORKS.Process(target=run, args=(arguments, folder.with_suffix(".txt"), most_bytes))
+    process.start()
+    return process
+
+
+def finish(folder: Path, *options: str, most_bytes: int | None = None, status: int = 0) -> str:
+    """Runs the command to its end; what it printed."""
+    process = start(folder, *options, most_bytes=most_bytes)
+    process.join(PATIENCE)
+    printed = folder.with_suffix(".txt").read_text()
+    assert process.exitcode == status, printed
+    return printed
+
+
+def wait_until(reached: Callable[[], bool], process: ForkServerProcess) -> bool:
+    """Whether it came true while the process lived."""
+    deadline = time.monotonic() + PATIENCE
+    while not reached():
+        if not process.is_alive():
+            return False
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.001)
+    return True
+
+
+def newest_step(folder: Path) -> int:
+    """Optimizer steps of the newest checkpoint; 0 without one."""
+    files = sorted((folder / "checkpoints").glob("step-*.zip"))
+    return int(files[-1].stem.removeprefix("step-")) if files else 0
+
+
+def temporaries(folder: Path) -> list[Path]:
+    """What writers of checkpoints have not finished."""
+    return list((folder / "checkpoints").glob(".*.tmp"))
+
+
+def ending(folder: Path) -> dict[str, Any]:
+    """All that a finished run leaves behind, without what a clock has measured."""
+    (*_, log) = sorted((folder / "tensorboard").iterdir(), key=lambda path: int(path.name.removeprefix("HRM_")))
+    events = read_log(log)
+    tags = [tag for tag in events.Tags()["scalars"] if "per_second" not in tag]
+    return {
+        "scalars": {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in tags},
+        "result": without_clock(json.loads((folder / "result.json").read_text())),
+        "weights": {name: (folder / name).read_bytes() for name in ("model.zip", "best.zip")},
+        "left over": temporaries(folder),
+    }
+
+
+def without_clock(value: Any) -> Any:
+    """JSON without wall times and without options of where a run happened."""
+    if isinstance(value, dict):
+        return {name: without_clock(part) for name, part in value.items() if name not in CLOCK}
+    return [without_clock(part) for part in value] if isinstance(value, list) else value

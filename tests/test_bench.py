@@ -1,0 +1,137 @@
+"""What the benchmarks measure with, and the command that runs them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import torch
+
+from benchmarks import evaluation, memory, presets, training_step, vector_env
+from benchmarks.memory import PeakStorage, segment_peak
+from benchmarks.timing import Times, matmul_peak, side_by_side
+from hrm_agent.cores import CORES, PuzzleShape
+from hrm_agent.cores.layers import Mixer
+from train import bench
+from train.__main__ import main
+
+SHAPE = PuzzleShape(seq_len=6, vocab_size=5)
+ONE = {"rounds": 1, "threads": 1, "device": "cpu"}
+SMALL = {"hidden_size": 16, "num_heads": 2, "l_layers": 1}
+
+
+def test_a_ratio_is_the_median_of_the_rounds_ratios() -> None:
+    times = Times({"slow": [2.0, 40.0, 6.0], "fast": [1.0, 10.0, 6.0]})
+    assert times.median("slow") == 6.0
+    assert times.ratio("fast", "slow") == 2.0  # of 2, 4 and 1; the medians' ratio is another
+
+
+def test_calls_take_turns_and_the_first_turn_does_not_count() -> None:
+    made: list[str] = []
+    times = side_by_side({"a": lambda: made.append("a"), "b": lambda: made.append("b")}, rounds=2, device="cpu")
+    assert made == ["a", "b"] * 3
+    assert [len(times.rounds[name]) for name in "ab"] == [2, 2]
+
+
+def test_the_peak_is_that_of_one_of_the_shapes() -> None:
+    shapes = [(8, 16, 4), (64, 64, 64)]
+    peak = matmul_peak(torch.float32, "cpu", shapes, trials=1)
+    assert peak.sizes in shapes
+    assert peak.rate > 0
+
+
+def test_peak_memory_counts_what_lives_at_the_same_time() -> None:
+    with PeakStorage() as counted:
+        first = torch.zeros(1000)
+        second = first.view(10, 100) + 1  # a view makes nothing, a sum does
+        second.mul_(2)
+        del second
+        third = torch.ones(500)
+        del first, third
+        torch.zeros(100)
+    assert counted.peak == 4 * (1000 + 1000)
+    assert counted.now == 0
+
+
+@pytest.mark.parametrize("mixer", get_args(Mixer))
+@pytest.mark.parametrize("core", CORES)
+def test_one_step_memory_is_flat_and_full_memory_linear_in_depth(core: str, mixer: str) -> None:
+    peaks = {
+        gradient: [
+            segment_peak(SHAPE, 4, core=core, mixer=mixer, gradient=gradient, h_cycles=n, l_cycles=2, **SMALL)
+            for n in (2, 4, 8, 16)
+        ]
+        for gradient in ("one-step", "last-cycle", "full")
+    }
+    assert len(set(peaks["one-step"])) == len(set(peaks["last-cycle"])) == 1
+    assert peaks["one-step"][0] < peaks["last-cycle"][0]
+    a, b, *others = peaks["full"]
+    assert others == [b + (b - a) * factor for factor in (2, 6)]
+    assert b > 1.5 * a
+
+
+def test_last_cycle_memory_is_linear_in_its_steps() -> None:
+    a, b, c = (segment_peak(SHAPE, 4, gradient="last-cycle", l_cycles=t, **SMALL) for t in (2, 4, 8))
+    assert c - b == 2 * (b - a) > 0
+
+
+def test_a_training_step_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = training_step.NETWORKS["hrm"]
+    small = replace(network, options={**network.options, **SMALL, "h_layers": 1})
+    monkeypatch.setitem(training_step.NETWORKS, "hrm", small)
+    part = training_step.measure(training_step.Options(batch_size=2, steps=1, compile=False, **ONE))
+    assert [row["step"] for row in part.rows] == ["ours, second-pass", "ours, next-step", "ours, none"]
+    assert all(row["MFU"] > 0 for row in part.rows)
+    assert part.rows[0]["× ours, second-pass"] == 1
+
+
+def test_small_presets_are_measured() -> None:
+    (row,) = presets.measure(presets.Options(presets=("sudoku4x4",), compile=False, updates=1, **ONE)).rows
+    assert row["batch"] == 64
+    assert row["eager/s"] > 0
+
+
+def test_an_evaluation_is_measured() -> None:
+    every, chosen = evaluation.measure(evaluation.Options(updates=1, puzzles=20, **ONE)).rows
+    assert (every["segments"], every["× fewer"], every["× all"]) == (8, 1, 1)
+    assert chosen["share"] == chosen["× all"] / chosen["× fewer"]
+
+
+def test_the_vector_environment_is_measured() -> None:
+    options = vector_env.Options(puzzle="HRM-Copy-v0", slots=(2, 4), most_looped=2, transitions=8, **ONE)
+    few, many = vector_env.measure(options).rows
+    assert few["native × loop"] > 0
+    assert many["native × loop"] is many["loop/s"] is None
+
+
+def test_memory_is_measured_and_drawn(tmp_path: Path) -> None:
+    options = memory.Options(((2, 2), (4, 2)), hidden_size=16, batch_size=1, device="cpu", figure=f"{tmp_path}/peak")
+    first, second = memory.measure(options).rows
+    assert (first["N·T"], second["N·T"]) == (4, 8)
+    assert first["one-step MB"] == second["one-step MB"]
+    assert (tmp_path / "peak.png").stat().st_size > 1000
+
+
+def test_the_command_prints_the_parts_and_writes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny: dict[str, Any] = {"depths": ((1, 1), (2, 1)), "hidden_size": 16, "batch_size": 1}
+    monkeypatch.setitem(bench.QUICK, "memory", tiny)
+    threads = torch.get_num_threads()
+    asked = ["--only", "memory", "--quick", "--threads", "1", "--device", "cpu", "--out", str(tmp_path)]
+    assert main(["bench", *asked]) == 0
+    torch.set_num_threads(threads)
+    result = json.loads((tmp_path / "bench.json").read_text())
+    assert result["machine"] | {"threads": 1, "torch": torch.__version__} == result["machine"]
+    assert [part["name"] for part in result["parts"]] == ["memory"]
+    assert result["parts"][0]["rows"][1]["N·T"] == 2
+    assert "Peak activation memory" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_no_clone_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--only", "step", "--quick", "--reference", str(tmp_path), "--out", str(tmp_path)]
+    assert main(["bench", *asked]) == 2
+    assert f"error: {tmp_path}: expected a clone of sapientinc/HRM" in capsys.readouterr().err

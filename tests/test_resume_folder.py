@@ -1,0 +1,262 @@
+"""What a run keeps, when it saves, which folders it goes on with, and which it refuses."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+from agents import every_puzzle_once, native_env, same, tiny_agent, weights
+from event_logs import read_log
+
+from hrm_agent import HRM
+from hrm_agent.callbacks import EvaluateCallback
+from hrm_agent.checkpoint_folder import CheckpointFolder
+from hrm_agent.saving import SaveCallback, Stopped
+from hrm_agent.training_state import TrainingCheckpoint
+from hrm_env.files import atomic_write, remove_temporaries
+from train.__main__ import main
+from train.signals import noticed_signals
+
+TINY = [
+    *("--preset=sudoku4x4", "--num-puzzles=20", "--test-puzzles=5", "--max-segments=2", "--evaluate-every=0"),
+    *("--updates=6", "--batch-size=4", "--hidden-size=16", "--num-heads=1", "--dtype=float32", "--threads=1"),
+    *("--device=cpu", "--checkpoint-seconds=0", "--keep-checkpoints=2"),
+]
+
+
+def fit(folder: Path, *options: str) -> int:
+    return main(["fit", *TINY, "--out", str(folder), *options])
+
+
+@pytest.fixture(scope="module")
+def unfinished(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of a run that was stopped right before its result."""
+    folder = tmp_path_factory.mktemp("unfinished")
+    assert fit(folder) == 0
+    (folder / "result.json").unlink()
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    steps = sorted(name for name in files if name.startswith("checkpoints"))
+    assert steps == ["checkpoints/step-00000005.zip", "checkpoints/step-00000006.zip"]
+    return files
+
+
+def laid_out(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+REFUSED = {
+    "an unfinished run": ([], "expected no unfinished run, found one; --resume goes on with it, --restart begins anew"),
+    "both": (["--resume", "--restart"], "--resume, --restart: expected one of them, found both"),
+    "another option": (
+        ["--resume", "--learning-rate=1"],
+        "--learning-rate: expected 0.003 as in {folder}/checkpoints/step-00000006.zip, found 1.0",
+    ),
+    "another puzzle": (["--resume", "--num-puzzles=21"], "--num-puzzles: expected 20 as in .*, found 21"),
+    "no checkpoints kept": (["--resume", "--keep-checkpoints=0"], "keep: expected at least 1 checkpoint, found 0"),
+    "no interval": (["--resume", "--checkpoint-seconds=nan"], "seconds between checkpoints: expected 0 or more"),
+}
+
+
+@pytest.mark.parametrize(("options", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_a_folder_refuses_is_one_sentence(
+    tmp_path: Path,
+    unfinished: dict[str, bytes],
+    options: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    laid_out(tmp_path, unfinished)
+    assert fit(tmp_path, *options) == 2
+    printed = capsys.readouterr().err.strip()
+    assert "\n" not in printed
+    assert pytest.importorskip("re").search(message.replace("{folder}", str(tmp_path)), printed), printed
+    assert (tmp_path / "checkpoints" / "step-00000006.zip").exists()
+
+
+def test_options_of_the_machine_may_change(tmp_path: Path, unfinished: dict[str, bytes]) -> None:
+    laid_out(tmp_path / "elsewhere", unfinished)
+    assert fit(tmp_path / "elsewhere", "--resume", "--threads=2", "--checkpoint-seconds=9", "--keep-checkpoints=1") == 0
+
+
+def test_restarting_begins_anew(tmp_path: Path, unfinished: dict[str, bytes]) -> None:
+    laid_out(tmp_path, unfinished)
+    (tmp_path / "checkpoints" / "step-00000099.zip").write_bytes(b"of longer ago")
+    assert fit(tmp_path, "--restart", "--learning-rate=1e-3") == 0
+    assert [file.name for file in CheckpointFolder(tmp_path / "checkpoints").files()] == [
+        "step-00000006.zip",
+        "step-00000005.zip",
+    ]
+    assert json.loads((tmp_path / "result.json").read_text())["options"]["learner"]["learning_rate"] == 1e-3
+
+
+def test_a_finished_run_begins_anew_unless_it_is_to_be_resumed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for options in ([], [], ["--resume"]):
+        capsys.readouterr()
+        assert fit(tmp_path, *options) == 0
+    assert capsys.readouterr().out == f"{tmp_path}/result.json: the run is finished\n"
+    assert {log.name for log in (tmp_path / "tensorboard").iterdir()} == {"HRM_1", "HRM_2"}
+    assert fit(tmp_path, "--resume", "--updates=7") == 2
+
+
+def test_resuming_nothing_begins(tmp_path: Path) -> None:
+    assert fit(tmp_path, "--resume") == 0
+    assert (tmp_path / "result.json").exists()
+
+
+@pytest.mark.parametrize("damage", ["cut off", "one bit", "emptied"])
+def test_a_damaged_checkpoint_is_passed_over_with_one_warning(
+    tmp_path: Path, unfinished: dict[str, bytes], damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    laid_out(tmp_path, unfinished)
+    newest, older = CheckpointFolder(tmp_path / "checkpoints").files()
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes({"cut off": content[:1000], "one bit": content, "emptied": b""}[damage])
+    with warnings.catch_warnings(record=True) as told:
+        assert fit(tmp_path, "--resume") == 0
+    assert [str(newest) in str(warning.message) for warning in told if "an older one" in str(warning.message)] == [True]
+    assert f"{older}: going on after 5 optimizer steps" in capsys.readouterr().out
+    assert TrainingCheckpoint.read(newest).config["updates"] == 6  # written again
+
+
+def test_without_a_whole_checkpoint_the_run_begins(tmp_path: Path, unfinished: dict[str, bytes]) -> None:
+    laid_out(tmp_path, {name: b"" if "step-" in name else content for name, content in unfinished.items()})
+    with pytest.warns(UserWarning, match="an older one is looked for"):
+        assert fit(tmp_path, "--resume") == 0
+    assert TrainingCheckpoint.read(tmp_path / "checkpoints" / "step-00000006.zip").config["updates"] == 6
+
+
+def test_curves_hold_every_step_once(tmp_path: Path, unfinished: dict[str, bytes]) -> None:
+    laid_out(tmp_path, unfinished)
+    (tmp_path / "checkpoints" / "step-00000006.zip").unlink()
+    assert fit(tmp_path, "--resume") == 0
+    log = read_log(tmp_path / "tensorboard" / "HRM_1")
+    assert [event.step for event in log.Scalars("train/loss")] == [24]
+    assert [event.step for event in log.Scalars("eval/exact")] == [24]
+
+
+def test_what_killed_writers_left_is_deleted(tmp_path: Path) -> None:
+    with atomic_write(tmp_path / "kept") as file:
+        file.write(b"kept")
+        (left,) = tmp_path.iterdir()
+        left.with_suffix(".killed.tmp").write_bytes(b"half")
+    (tmp_path / ".mine").write_bytes(b"not ours")
+    remove_temporaries(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"kept", ".mine"}
+
+
+class Clock:
+    """A clock that goes on by what it is told."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("seconds", "cost", "saved_at"),
+    [
+        (10.0, 0.0, [1, 2, 3, 4, 5, 6, 7]),  # each update takes ten seconds
+        (25.0, 0.0, [3, 6]),
+        (10.0, 0.25, [1, 4, 7]),  # 100 times the cost are 25 seconds
+        (0.0, 5.0, [1, 2, 3, 4, 5, 6, 7]),
+    ],
+)
+def test_checkpoints_take_no_more_than_their_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, cost: float, saved_at: list[int]
+) -> None:
+    clock, saved = Clock(), []
+    monkeypatch.setattr("hrm_agent.saving.time.perf_counter", clock)
+
+    class Folder(CheckpointFolder):
+        def save(self, model: HRM, extra: Any) -> None:
+            saved.append(model._n_updates)
+            clock.now += cost
+
+    class Ten(EvaluateCallback):
+        def _on_step(self) -> bool:
+            clock.now += 10
+            return True
+
+    callbacks = [Ten(every_puzzle_once(), 0), SaveCallback(Folder(tmp_path), seconds)]
+    tiny_agent(native_env(4)).learn(8 * 4, callbacks)
+    assert saved == saved_at
+
+
+def test_a_signal_saves_between_two_steps_and_stops(tmp_path: Path) -> None:
+    model, folder = tiny_agent(native_env(4)), CheckpointFolder(tmp_path)
+    saving = SaveCallback(folder, 1e9, stop=lambda: 15 if model._n_updates == 3 else 0)
+    with pytest.raises(Stopped, match="stopped after 3 optimizer steps, saved") as stopped:
+        model.learn(8 * 4, [saving])
+    assert stopped.value.signal == 15
+    assert [file.name for file in folder.files()] == ["step-00000003.zip"]
+
+
+def test_where_a_signal_cannot_save_it_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    saving = SaveCallback(CheckpointFolder(tmp_path / "file"), 1e9, stop=lambda: 2)
+    with pytest.warns(UserWarning, match="not written"), pytest.raises(Stopped, match="not saved; the newest check"):
+        tiny_agent(native_env(4)).learn(8 * 4, [saving])
+
+
+def test_signals_are_noted_once() -> None:
+    import signal
+
+    with noticed_signals() as stop:
+        assert stop() == 0
+        signal.raise_signal(signal.SIGINT)
+        assert stop() == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_the_best_agent_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweeps = EvaluateCallback(every_puzzle_once(), 2, tmp_path / "model", tmp_path / "best")
+    figures = iter([(0.5, 3.0), (0.6, 3.0), (0.6, 2.0), (0.6, 2.5), (0.55, 1.0)])  # the third is the best
+    found = EvaluateCallback.evaluate
+    kept: dict[int, Any] = {}
+
+    def evaluated(self: EvaluateCallback) -> dict[str, Any]:
+        exact, segments = next(figures)
+        monkeypatch.setattr(
+            "hrm_agent.evaluation.Evaluation.summary",
+            lambda _: dict.fromkeys(names, 1.0) | {"exact": exact, "segments_mean": segments},
+        )
+        assert isinstance(self.model, HRM)
+        kept[self.model._n_updates] = weights(self.model)
+        return found(self)
+
+    from hrm_agent.callbacks import SCALARS
+
+    names: dict[str, Any] = dict.fromkeys((*SCALARS, "accuracy_by_segment"), 1.0)
+    monkeypatch.setattr(EvaluateCallback, "_log", lambda self, summary: None)
+    monkeypatch.setattr(EvaluateCallback, "evaluate", evaluated)
+    tiny_agent(native_env(4)).learn(10 * 4, [sweeps])
+    assert same(weights(HRM.load(tmp_path / "best", device="cpu")), kept[6])
+    assert same(weights(HRM.load(tmp_path / "model", device="cpu")), kept[10])
+
+
+def test_a_log_that_cannot_be_written_does_not_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    model = tiny_agent(native_env(4), tensorboard_log=str(tmp_path))
+    sweeps = EvaluateCallback(every_puzzle_once(), 4)
+    monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter.flush", full)
+    with pytest.warns(UserWarning, match="HRM_1: no longer written .No space left on device.") as told:
+        model.learn(10 * 4, [sweeps], log_interval=2)
+    assert len(told) == 1
+    assert model._n_updates == 10
+    assert len(sweeps.history) == 2

@@ -1,0 +1,110 @@
+"""``python -m train bench``: how fast everything is on this machine, side by side with what it is compared to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import tyro
+from stable_baselines3.common.utils import get_device
+
+from benchmarks import evaluation, memory, presets, training_step, vector_env
+from benchmarks.report import Part, machine, print_part
+from benchmarks.timing import Clock, use_threads
+from hrm_env.files import atomic_write
+
+PartName = Literal["step", "presets", "evaluation", "environment", "memory"]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Measure speed and memory on this machine, print tables, and write them to bench.json.
+
+    Attributes:
+        only: Parts to measure: step (a training step of the full-size networks), presets (the small ones), evaluation,
+            environment, memory; all unless given.
+        quick: Small sizes and few rounds, nothing compiled: a minute in all, to see that everything works.
+        reference: A clone of sapientinc/HRM, to compare a training step with.
+        trm: A clone of TinyRecursiveModels, likewise.
+        checkpoint: A trained agent for the evaluation part; empty trains a small one.
+        compile: Measure compiled training steps, too.
+        threads: CPU threads; 0 for all cores.
+        device: "auto", "cpu" or "cuda".
+        clock: "wall", or "cpu" for the process's CPU time, on a machine that is busy with other work (with one thread).
+        out: Folder of bench.json and of the picture of the memory part.
+    """
+
+    only: tuple[PartName, ...] = ()
+    quick: bool = False
+    reference: Path | None = None
+    trm: Path | None = None
+    checkpoint: str = ""
+    compile: bool = True
+    threads: int = 0
+    device: str = "auto"
+    clock: Clock = "wall"
+    out: Path = Path("runs/bench")
+
+
+def main(arguments: list[str]) -> None:
+    """Parses the options, measures, prints and writes."""
+    options = tyro.cli(Bench, args=arguments, prog="python -m train bench")
+    found: list[Part] = []
+    use_threads(options.threads)
+    where = machine(get_device(options.device))
+    print(", ".join(f"{name} {value}" for name, value in where.items()), end="\n\n")
+    for part in measured(options):
+        found.append(part)
+        print_part(part)
+        write(options, where, found)
+    print(f"figures  {options.out / 'bench.json'}")
+
+
+def measured(options: Bench) -> Iterator[Part]:
+    """The parts that are asked for, each as soon as it is measured."""
+    if options.quick:
+        options = replace(options, compile=False)
+    common: dict[str, Any] = {"device": options.device, "clock": options.clock}
+    shared: dict[str, Any] = common | {"threads": options.threads}
+    quick = {name: small if options.quick else {} for name, small in QUICK.items()}
+    clones = {"hrm": options.reference, "trm": options.trm, "trm-mlp": options.trm}
+    steps = (
+        training_step.Options(network, clones[network], compile=options.compile, **(shared | quick["step"]))
+        for network in training_step.NETWORKS
+        if not (options.quick and network == "trm-mlp")
+    )
+    ways: dict[PartName, Callable[[], Iterator[Part]]] = {
+        "step": lambda: map(training_step.measure, steps),
+        "presets": lambda: one(presets, compile=options.compile, **(shared | quick["presets"])),
+        "evaluation": lambda: one(evaluation, checkpoint=options.checkpoint, **(shared | quick["evaluation"])),
+        "environment": lambda: one(vector_env, **(common | quick["environment"])),
+        "memory": lambda: one(memory, device=options.device, figure=str(options.out / "memory"), **quick["memory"]),
+    }
+    for name in options.only or get_args(PartName):
+        yield from ways[name]()
+
+
+def one(module: Any, **options: Any) -> Iterator[Part]:
+    """What a module of `benchmarks` measures."""
+    yield module.measure(module.Options(**options))
+
+
+def write(options: Bench, where: dict[str, Any], found: Sequence[Part]) -> None:
+    """Writes what is found so far."""
+    asked = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(options).items()}
+    result = {"machine": where, "options": asked, "parts": [asdict(part) for part in found]}
+    with atomic_write(options.out / "bench.json") as file:
+        file.write(json.dumps(result, indent=2).encode())
+
+
+QUICK: dict[PartName, dict[str, Any]] = {
+    "step": {"batch_size": 2, "rounds": 1, "steps": 1},
+    "presets": {"presets": ("sudoku4x4", "sudoku6x6"), "rounds": 3, "updates": 3},
+    "evaluation": {"updates": 120, "puzzles": 300, "rounds": 3},
+    "environment": {"slots": (1, 64, 512), "rounds": 3, "transitions": 4096},
+    "memory": {"depths": ((2, 2), (4, 4), (8, 8)), "hidden_size": 64, "batch_size": 2},
+}
+"""Options of each part in a quick run."""

@@ -1,0 +1,128 @@
+"""Runs that go on: which folders hold one, whether it is the run of the options given, and how to call it back."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hrm_agent.checkpoint_folder import CheckpointFolder
+from hrm_agent.distributed import local_world_size, rank, world_size
+from hrm_agent.saving import Stopped
+from hrm_agent.training_state import TrainingCheckpoint
+from hrm_env.files import remove_temporaries
+from train.presets import Fit
+
+PLACES = ("resume", "restart", "out", "device", "threads", "compile", "checkpoint_seconds", "keep_checkpoints")
+"""Options of where and how a run happens, not of what it is: they may change when it goes on."""
+
+
+class RunFolder:
+    """The folder of a run: what it holds of an earlier one, and its checkpoints.
+
+    Args:
+        path: The folder.
+        options: Of the run.
+
+    Raises:
+        ValueError: The options ask to resume and to restart.
+    """
+
+    def __init__(self, path: Path, options: Fit) -> None:
+        if options.resume and options.restart:
+            raise ValueError("--resume, --restart: expected one of them, found both")
+        self.path, self.options = path, options
+        self.result = path / "result.json"
+        self.checkpoints = CheckpointFolder(path / "checkpoints", options.keep_checkpoints)
+
+    def is_finished(self) -> bool:
+        """Whether the run that the options ask to resume has nothing left to do.
+
+        Raises:
+            ValueError: It is finished, but was another.
+        """
+        if not self.options.resume or not self.result.is_file():
+            return False
+        check_same_options(self.result, json.loads(self.result.read_text())["options"], self.options)
+        return True
+
+    def unfinished(self) -> TrainingCheckpoint | None:
+        """The checkpoint to go on from, or None to begin anew.
+
+        Raises:
+            ValueError: There is an unfinished run, and the options do not say what is to become of it, or are others.
+        """
+        if self.options.resume:
+            found = self.checkpoints.newest()
+            if found is not None:
+                check_same_options(found.path, found.extra["options"], self.options)
+            return found
+        if self.checkpoints.files() and not self.result.exists() and not self.options.restart:
+            raise ValueError(
+                f"{self.path}: expected no unfinished run, found one; --resume goes on with it, --restart begins anew"
+            )
+        return None
+
+    def tidy(self, anew: bool) -> None:
+        """Deletes what writers that were killed left behind and, to begin anew, what an earlier run wrote."""
+        for folder in (self.path, self.checkpoints.path):
+            remove_temporaries(folder)
+        if anew and self.path.is_dir():
+            self.checkpoints.clear()
+            for name in ("result.json", "best.zip"):
+                (self.path / name).unlink(missing_ok=True)
+
+
+def check_same_options(file: Path, stored: Mapping[str, Any], options: Fit) -> None:
+    """Refuses options that are others than those a run was begun with, but for `PLACES`.
+
+    Args:
+        file: What holds the stored options, for errors.
+        stored: ``asdict`` of `Fit`, as JSON gives it back.
+        options: Those given now.
+
+    Raises:
+        ValueError: Names the first option that differs.
+    """
+    before, now = _by_name(stored), _by_name(json.loads(json.dumps(asdict(options))))
+    for name in before.keys() & now.keys() - set(PLACES):
+        if before[name] != now[name]:
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{option}: expected {before[name]!r} as in {file}, found {now[name]!r}")
+
+
+def _by_name(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of all groups, which share no name."""
+    found: dict[str, Any] = {}
+    for name, value in options.items():
+        found |= _by_name(value) if isinstance(value, Mapping) else {name: value}
+    return found
+
+
+def _launcher() -> list[str]:
+    """What starts the processes of this run on this machine."""
+    return ["python"] if world_size() == 1 else ["torchrun", "--nproc-per-node", str(local_world_size())]
+
+
+@contextmanager
+def stopping(command: str, arguments: Sequence[str]) -> Iterator[None]:
+    """Where a signal stops a run within, says how to go on with it, and exits as is the custom: 143, or 130.
+
+    Args:
+        command: Of ``python -m train``.
+        arguments: Its arguments.
+    """
+    try:
+        yield
+    except Stopped as stopped:
+        kept = [argument for argument in arguments if argument not in ("--restart", "--resume", "--no-resume")]
+        flag = [] if command == "study-training" else ["--resume"]  # a study goes on by itself
+        again = shlex.join([*_launcher(), "-m", "train", command, *kept, *flag])
+        if not rank():
+            print(f"{stopped}; to go on: {again}", file=sys.stderr)
+        sys.exit(128 + stopped.signal)

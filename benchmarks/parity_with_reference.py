@@ -21,10 +21,11 @@ import tyro
 from torch import Tensor, nn
 
 from benchmarks.reference_code import ReferenceCode
+from benchmarks.trm_code import TRMCode
 from hrm_agent import halting
-from hrm_agent.cores.core import Carry, PuzzleShape
+from hrm_agent.cores.core import Carry, PuzzleShape, ReasoningCore
 from hrm_agent.cores.hrm import HRMConfig, HRMCore
-from hrm_agent.learning.config import LearnerConfig
+from hrm_agent.learning.config import Bootstrap, LearnerConfig
 from hrm_agent.learning.learner import Learner
 from hrm_agent.reference_checkpoint import from_reference_name
 from hrm_env.task import PAD_ID, PuzzleBatch
@@ -32,7 +33,6 @@ from hrm_env.task import PAD_ID, PuzzleBatch
 SEQ_LEN, VOCAB_SIZE, UNLABELLED = 81, 11, -100
 LEARNING_RATE, EMBEDDING_RATE, BETAS, WEIGHT_DECAY = 1e-4, 1e-2, (0.9, 0.95), 0.1
 ROUNDING = 1e-7
-LOSSES = {"answer_loss": "lm_loss", "halt_loss": "q_halt_loss", "continue_loss": "q_continue_loss"}
 
 
 @dataclass(frozen=True)
@@ -58,21 +58,68 @@ class Options:
     threads: int = 1
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """What a reference code trains, in our names.
+
+    Attributes:
+        config: The core's options; its class names the core.
+        halting: The halting policy.
+        q_bootstrap: Where the target of Q_continue comes from.
+        losses: Our names of the losses, and theirs.
+    """
+
+    config: type[HRMConfig]
+    halting: str
+    q_bootstrap: Bootstrap
+    losses: dict[str, str]
+
+
+ANSWER_AND_HALT = {"answer_loss": "lm_loss", "halt_loss": "q_halt_loss"}
+HRM = Recipe(HRMConfig, "q-compare", "second-pass", {**ANSWER_AND_HALT, "continue_loss": "q_continue_loss"})
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What both sides compute.
+
+    Attributes:
+        options: How much of it.
+        recipe: What is trained.
+        shape: The puzzles' sizes.
+    """
+
+    options: Options
+    recipe: Recipe
+    shape: PuzzleShape
+
+    def batch(self, step: int) -> dict[str, Tensor]:
+        """Random puzzles in the reference code's form; some cells are not labelled."""
+        generator = torch.Generator().manual_seed(step)
+        size, vocab_size = (self.options.batch_size, self.shape.seq_len), self.shape.vocab_size
+        labels = torch.randint(1, vocab_size, size, generator=generator)
+        return {
+            "inputs": torch.randint(1, vocab_size, size, generator=generator),
+            "labels": torch.where(torch.rand(size, generator=generator) < 0.1, UNLABELLED, labels),
+            "puzzle_identifiers": torch.randint(self.shape.num_puzzle_ids, size[:1], generator=generator),
+        }
+
+
 class Pair:
-    """Our core and the reference code's model with the same weights, and puzzles for both.
+    """Our core and the reference code's model with the same weights.
 
     A second core of ours starts from a state that differs by ``ROUNDING``: what the recurrence makes of rounding alone.
 
     Args:
-        options: What to compare.
+        setting: What both compute.
         reference: The reference code.
         **core_options: Options of our core.
     """
 
-    def __init__(self, options: Options, reference: ReferenceCode, **core_options: Any) -> None:
+    def __init__(self, setting: Setting, reference: ReferenceCode | TRMCode, **core_options: Any) -> None:
         torch.manual_seed(0)
-        shape = PuzzleShape(SEQ_LEN, VOCAB_SIZE, options.puzzle_ids)
-        self.core, self.options = HRMCore(shape, HRMConfig(**core_options)), options
+        options = setting.options
+        self.core, self.setting = HRMCore(setting.shape, setting.recipe.config(**core_options)), setting
         nn.init.normal_(self.core.q_weight, std=0.1)  # what is zero at the start would hide mistakes
         nn.init.zeros_(self.core.q_bias)
         if self.core.puzzle_embedding is not None:
@@ -85,17 +132,6 @@ class Pair:
     def their_weights(self) -> dict[str, Tensor]:
         """The weights of their model under our names."""
         return {from_reference_name(name): weight for name, weight in self.theirs.state_dict().items()}
-
-    def batch(self, step: int) -> dict[str, Tensor]:
-        """Random puzzles in the reference code's form; some cells are not labelled."""
-        generator = torch.Generator().manual_seed(step)
-        size = (self.options.batch_size, SEQ_LEN)
-        labels = torch.randint(1, VOCAB_SIZE, size, generator=generator)
-        return {
-            "inputs": torch.randint(1, VOCAB_SIZE, size, generator=generator),
-            "labels": torch.where(torch.rand(size, generator=generator) < 0.1, UNLABELLED, labels),
-            "puzzle_identifiers": torch.randint(self.options.puzzle_ids, size[:1], generator=generator),
-        }
 
 
 def puzzles(data: dict[str, Tensor]) -> PuzzleBatch:
@@ -113,11 +149,12 @@ def error(ours: Tensor, theirs: Tensor) -> float:
 def segments(pair: Pair) -> Iterator[dict[str, float]]:
     """The errors of a segment from their state, of a chain of segments, and between our two cores' chains."""
     pair.theirs.eval()
-    size, data, inner = pair.options.batch_size, pair.batch(0), pair.theirs.model.inner
+    options, data, inner = pair.setting.options, pair.setting.batch(0), pair.theirs.model.inner
+    size = options.batch_size
     batch = puzzles(data)
     theirs = inner.reset_carry(torch.ones(size, dtype=torch.bool), inner.empty_carry(size))
     chain, nudged = pair.core.initial_carry(size), pair.nudged.initial_carry(size)
-    for _ in range(pair.options.segments):
+    for _ in range(options.segments):
         single = pair.core(Carry(theirs.z_H, theirs.z_L), batch.inputs, batch.puzzle_id)
         chain = pair.core(chain, batch.inputs, batch.puzzle_id).carry
         nudged = pair.nudged(nudged, batch.inputs, batch.puzzle_id).carry
@@ -132,7 +169,7 @@ def segments(pair: Pair) -> Iterator[dict[str, float]]:
         }
 
 
-def our_training(core: HRMCore, pair: Pair) -> Iterator[dict[str, Tensor]]:
+def our_training(core: ReasoningCore, setting: Setting) -> Iterator[dict[str, Tensor]]:
     """Mean losses of every training step of a core of ours, and which rows halted."""
     config = LearnerConfig(
         optimizer="adamw",
@@ -140,12 +177,13 @@ def our_training(core: HRMCore, pair: Pair) -> Iterator[dict[str, Tensor]]:
         betas=BETAS,
         weight_decay=WEIGHT_DECAY,
         puzzle_embedding_lr=EMBEDDING_RATE,
+        q_bootstrap=setting.recipe.q_bootstrap,
     )
-    learner = Learner(core, halting.make("q-compare"), pair.options.max_segments, config)
-    carry, current = core.initial_carry(pair.options.batch_size), puzzles(pair.batch(0))
-    used = torch.zeros(pair.options.batch_size, dtype=torch.long)
-    for number in range(pair.options.steps):
-        fresh, begins = puzzles(pair.batch(number)), (used == 0).unsqueeze(1)  # their slots are refilled row by row
+    learner = Learner(core, halting.make(setting.recipe.halting), setting.options.max_segments, config)
+    carry, current = core.initial_carry(setting.options.batch_size), puzzles(setting.batch(0))
+    used = torch.zeros(setting.options.batch_size, dtype=torch.long)
+    for number in range(setting.options.steps):
+        fresh, begins = puzzles(setting.batch(number)), (used == 0).unsqueeze(1)  # their slots are refilled row by row
         current = PuzzleBatch(
             torch.where(begins, fresh.inputs, current.inputs),
             torch.where(begins, fresh.solution, current.solution),
@@ -153,27 +191,27 @@ def our_training(core: HRMCore, pair: Pair) -> Iterator[dict[str, Tensor]]:
         )
         step = learner.step(carry, current, used)
         carry, used = step.carry, torch.where(step.halt, 0, used + 1)
-        yield {name: step.metrics[name] for name in LOSSES} | {"halt": step.halt}
+        yield {name: step.metrics[name] for name in setting.recipe.losses} | {"halt": step.halt}
 
 
 def their_training(pair: Pair) -> Iterator[dict[str, Tensor]]:
     """The same of the reference code, as its ``pretrain.train_batch`` goes, with torch's AdamW."""
-    size = pair.options.batch_size
-    model = pair.theirs.train()
+    setting, model = pair.setting, pair.theirs.train()
+    size, losses = setting.options.batch_size, setting.recipe.losses
     optimizers: list[torch.optim.Optimizer] = [
         torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=BETAS, weight_decay=WEIGHT_DECAY)
     ]
     if pair.core.puzzle_embedding is not None:
         table = model.model.puzzle_emb.buffers()
         optimizers.append(pair.sign_sgd(table, world_size=1, lr=EMBEDDING_RATE, weight_decay=WEIGHT_DECAY))
-    carry = model.initial_carry(pair.batch(0))
-    for number in range(pair.options.steps):
-        carry, loss, metrics, _, _ = model(carry=carry, batch=pair.batch(number), return_keys=[])
+    carry = model.initial_carry(setting.batch(0))
+    for number in range(setting.options.steps):
+        carry, loss, metrics, _, _ = model(carry=carry, batch=setting.batch(number), return_keys=[])
         (loss / size).backward()
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad()
-        yield {ours: metrics[theirs] / size for ours, theirs in LOSSES.items()} | {"halt": carry.halted}
+        yield {ours: metrics[theirs] / size for ours, theirs in losses.items()} | {"halt": carry.halted}
 
 
 def compare(name: str, pair: Pair) -> None:
@@ -182,11 +220,12 @@ def compare(name: str, pair: Pair) -> None:
     for number, errors in enumerate(segments(pair), start=1):
         columns = "  ".join(f"{key} {value:.1e}" for key, value in errors.items())
         print(f"  segment {number:3d}   {columns}", flush=True)
-    runs = zip(our_training(pair.core, pair), their_training(pair), our_training(pair.nudged, pair), strict=True)
+    setting = pair.setting
+    runs = zip(our_training(pair.core, setting), their_training(pair), our_training(pair.nudged, setting), strict=True)
     for number, (ours, theirs, nudged) in enumerate(runs, start=1):
         losses = "  ".join(
             f"{key} {float(ours[key]):.4f} {error(ours[key], theirs[key]):.1e} ({error(nudged[key], ours[key]):.1e})"
-            for key in LOSSES
+            for key in setting.recipe.losses
         )
         halts = "as there" if torch.equal(ours["halt"], theirs["halt"]) else "OTHERWISE"
         print(f"  training {number:2d}   {losses}  {int(ours['halt'].sum())} halt {halts}", flush=True)
@@ -202,9 +241,10 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     reference = ReferenceCode.of(options.reference)
     print(f"batch {options.batch_size}; errors are the largest difference over the largest value")
-    compare("one puzzle position, rotary", Pair(options, reference))
-    compare("no puzzle position, rotary", Pair(options, reference, puzzle_positions=0))
-    compare("one puzzle position, learned positions", Pair(options, reference, positions="learned"))
+    setting = Setting(options, HRM, PuzzleShape(SEQ_LEN, VOCAB_SIZE, options.puzzle_ids))
+    compare("one puzzle position, rotary", Pair(setting, reference))
+    compare("no puzzle position, rotary", Pair(setting, reference, puzzle_positions=0))
+    compare("one puzzle position, learned positions", Pair(setting, reference, positions="learned"))
 
 
 if __name__ == "__main__":

@@ -47,44 +47,70 @@ class ReferenceCode(NamedTuple):
         Raises:
             ValueError: The folder is no clone.
         """
-        if not (clone / "models" / "hrm" / "hrm_act_v1.py").is_file():
-            raise ValueError(f"{clone}: expected a clone of sapientinc/HRM, found no models/hrm/hrm_act_v1.py")
-        for name, member, stand_in in STAND_INS:
-            setattr(sys.modules.setdefault(name, ModuleType(name)), member, stand_in)
-        sys.path.insert(0, str(clone))
-        return cls(*(import_module(f"models.{name}") for name in ("hrm.hrm_act_v1", "losses", "sparse_embedding")))
+        return cls(*import_clone(clone, "sapientinc/HRM", "hrm.hrm_act_v1", "losses", "sparse_embedding"))
 
-    def model(self, core: HRMCore, batch_size: int, max_segments: int) -> Any:
-        """Their model under its loss head, in float32, without exploration, with our core's sizes and weights."""
+    def model(self, core: HRMCore, batch_size: int, max_segments: int, exploration: float = 0.0) -> Any:
+        """Their model under its loss head, with our core's sizes, precision, device and weights."""
         config = core.config
-        model = self.hrm.HierarchicalReasoningModel_ACTV1(
-            {
-                "batch_size": batch_size,
-                "seq_len": core.shape.seq_len,
-                "vocab_size": core.shape.vocab_size,
-                "num_puzzle_identifiers": core.shape.num_puzzle_ids,
-                "puzzle_emb_ndim": config.puzzle_positions * config.hidden_size,
-                "H_cycles": config.h_cycles,
-                "L_cycles": config.l_cycles,
-                "H_layers": config.h_layers,
-                "L_layers": config.l_layers,
-                "hidden_size": config.hidden_size,
-                "expansion": config.expansion,
-                "num_heads": config.num_heads,
-                "pos_encodings": config.positions,
-                "halt_max_steps": max_segments,
-                "halt_exploration_prob": 0.0,
-                "forward_dtype": "float32",
-            }
-        )
+        options = {
+            "batch_size": batch_size,
+            "seq_len": core.shape.seq_len,
+            "vocab_size": core.shape.vocab_size,
+            "num_puzzle_identifiers": core.shape.num_puzzle_ids,
+            "puzzle_emb_ndim": config.puzzle_positions * config.hidden_size,
+            "H_cycles": config.h_cycles,
+            "L_cycles": config.l_cycles,
+            "H_layers": config.h_layers,
+            "L_layers": config.l_layers,
+            "hidden_size": config.hidden_size,
+            "expansion": config.expansion,
+            "num_heads": config.num_heads,
+            "pos_encodings": config.positions,
+            "halt_max_steps": max_segments,
+            "halt_exploration_prob": exploration,
+            "forward_dtype": config.dtype,
+        }
+        with torch.device(core.start_h.device):  # moved later, the puzzle embedding would lose its gradient
+            model = self.hrm.HierarchicalReasoningModel_ACTV1(options)
         under_loss = self.losses.ACTLossHead(model, loss_type="stablemax_cross_entropy")
-        with tempfile.TemporaryDirectory() as folder:
-            ours, theirs = Path(folder) / "ours", Path(folder) / "theirs"
-            write_reference(core, ours, prefix="model.")
-            under_loss.load_state_dict(torch.load(ours, weights_only=True))
-            torch.save(under_loss.state_dict(), theirs)
-            back = read_reference(theirs)
-        changed = [name for name, weight in core.state_dict().items() if not torch.equal(weight, back[name])]
-        if changed:
-            raise RuntimeError(f"expected the weights back as they were, found others: {', '.join(changed)}")
+        put_weights(core, under_loss)
         return under_loss
+
+
+def import_clone(clone: Path, project: str, *modules: str) -> list[ModuleType]:
+    """Modules of a clone's package ``models``, which is forgotten afterwards: another clone has one of the same name.
+
+    Raises:
+        ValueError: The folder is no clone.
+    """
+    first = Path("models", *modules[0].split(".")).with_suffix(".py")
+    if not (clone / first).is_file():
+        raise ValueError(f"{clone}: expected a clone of {project}, found no {first}")
+    for name, member, stand_in in STAND_INS:
+        setattr(sys.modules.setdefault(name, ModuleType(name)), member, stand_in)
+    sys.path.insert(0, str(clone))
+    try:
+        return [import_module(f"models.{name}") for name in modules]
+    finally:
+        sys.path.remove(str(clone))
+        for name in [name for name in sys.modules if name.partition(".")[0] == "models"]:
+            del sys.modules[name]
+
+
+def put_weights(core: HRMCore, theirs: Any) -> None:
+    """Gives their model under its loss head the weights of our core, by way of a checkpoint in their form.
+
+    Raises:
+        RuntimeError: Read back from a checkpoint of theirs, a weight is not what it was.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        ours, back = Path(folder) / "ours", Path(folder) / "theirs"
+        write_reference(core, ours, prefix="model.")
+        theirs.load_state_dict(torch.load(ours, weights_only=True))
+        torch.save(theirs.state_dict(), back)
+        found = read_reference(back)
+    rounded = {name: getattr(core, name).to(core.activation_dtype).float() for name in ("start_h", "start_l")}
+    mine = {name: weight.cpu() for name, weight in (core.state_dict() | rounded).items()}
+    changed = [name for name, weight in mine.items() if not torch.equal(weight, found[name])]
+    if changed:
+        raise RuntimeError(f"expected the weights back as they were, found others: {', '.join(changed)}")

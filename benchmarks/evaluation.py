@@ -1,0 +1,111 @@
+"""Evaluation where the agent may halt against evaluation that always takes all segments, in turns.
+
+    python -m benchmarks.evaluation [--checkpoint runs/sudoku6x6-seed0]
+
+Halting saves all but mean segments of a puzzle's budget; told is how much of that saving arrives on the clock. Without
+a checkpoint a 4x4 agent is trained first, which takes about a minute.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import tyro
+from stable_baselines3.common.utils import get_device
+
+from benchmarks.report import Part, Value, print_part
+from benchmarks.timing import Clock, side_by_side, use_threads
+from hrm_agent.evaluation import Evaluation
+from train.fit import make_agent
+from train.presets import PRESETS
+from train.trained import Trained
+
+PRESET = "sudoku4x4"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure.
+
+    Attributes:
+        checkpoint: Folder of a run, or a .zip file; empty trains one.
+        updates: Optimizer steps where one is trained.
+        puzzles: Puzzles of a sweep.
+        batch_size: Puzzles at a time.
+        rounds: Turns of each, which the median is over.
+        threads: CPU threads; 0 for all cores.
+        device: "auto", "cpu" or "cuda".
+        clock: "wall", or "cpu" for the process's CPU time, on a machine that is busy with other work (with one thread).
+    """
+
+    checkpoint: str = ""
+    updates: int = 1000
+    puzzles: int = 2000
+    batch_size: int = 256
+    rounds: int = 7
+    threads: int = 0
+    device: str = "auto"
+    clock: Clock = "wall"
+
+
+def measure(options: Options) -> Part:
+    """Sweeps the same puzzles both ways."""
+    use_threads(options.threads)
+    device = get_device(options.device)
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = options.checkpoint or _trained(options, Path(folder))
+        puzzles = Trained(checkpoint=checkpoint, num_puzzles=options.puzzles)
+        model, env = puzzles.load(options.batch_size, str(device))
+    use_threads(options.threads)
+    budget = env.rules.max_segments
+    ways = {"all segments": f"fixed:{budget}", "halting": model.halting.name}
+    found: dict[str, Evaluation] = {}
+
+    def sweep(name: str) -> None:
+        found[name] = model.evaluate(env, ways[name])
+
+    calls = {name: lambda name=name: sweep(name) for name in ways}
+    times = side_by_side(calls, options.rounds, device, options.clock)
+    every, chosen = ways  # their names
+    rows: list[Mapping[str, Value]] = []
+    for name, evaluation in found.items():
+        saving, ratio = float(found[every].segments.mean() / evaluation.segments.mean()), times.ratio(name, every)
+        row: dict[str, Value] = {"evaluation": name, "solved": float(evaluation.exact.mean())}
+        row |= {"segments": float(evaluation.segments.mean()), "× fewer": saving}
+        row |= {"puzzles/s": len(evaluation.exact) / times.median(name), "× all": ratio, "share": ratio / saving}
+        rows.append(row)
+    full = found[chosen].segments == budget
+    same = (found[every].answer == found[chosen].answer)[full].all(-1)
+    notes = [
+        "share: how much of the saving in segments arrives on the clock.",
+        f"{full.sum():,} puzzles took all {budget} segments where they may halt; "
+        f"{same.sum():,} of their answers are those of the other sweep.",
+    ]
+    agent = f"{options.checkpoint or PRESET} by {model.halting.name}"
+    title = f"Evaluation of {agent}: {len(full):,} puzzles, {options.batch_size} at a time"
+    return Part("evaluation", title, rows, notes)
+
+
+def _trained(options: Options, out: Path) -> str:
+    """A checkpoint of a small agent that was trained for it."""
+    fit = replace(PRESETS[PRESET], threads=options.threads, device=options.device, out=str(out))
+    with contextlib.redirect_stdout(io.StringIO()):
+        model, _ = make_agent(fit)
+    model.tensorboard_log = None
+    model.learn(options.updates * fit.batch_size)
+    model.save(out / "model.zip")
+    return str(out / "model.zip")
+
+
+def main() -> None:
+    """Measures and prints."""
+    print_part(measure(tyro.cli(Options)))
+
+
+if __name__ == "__main__":
+    main()

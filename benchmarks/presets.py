@@ -1,0 +1,79 @@
+"""Optimizer steps per second of the small presets, environment and metrics included: eager and compiled, in turns.
+
+python -m benchmarks.presets [--presets sudoku4x4 sudoku6x6]
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+from dataclasses import dataclass, replace
+
+import tyro
+from stable_baselines3.common.utils import get_device
+
+from benchmarks.report import Part, Value, print_part
+from benchmarks.timing import Clock, side_by_side, training_turn, use_threads
+from hrm_agent import HRM
+from train.fit import make_agent
+from train.presets import PRESETS
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure.
+
+    Attributes:
+        presets: Names of presets.
+        compile: Measure compiled steps, too; compiling takes about half a minute a preset.
+        rounds: Turns of each, which the median is over.
+        updates: Optimizer steps in a turn.
+        threads: CPU threads; 0 for all cores.
+        device: "auto", "cpu" or "cuda".
+        clock: "wall", or "cpu" for the process's CPU time, on a machine that is busy with other work (with one thread).
+    """
+
+    presets: tuple[str, ...] = ("sudoku4x4", "sudoku6x6", "sudoku6x6-trm", "sudoku9")
+    compile: bool = True
+    rounds: int = 7
+    updates: int = 10
+    threads: int = 0
+    device: str = "auto"
+    clock: Clock = "wall"
+
+
+def measure(options: Options) -> Part:
+    """Times every preset."""
+    rows = [_row(preset, options) for preset in options.presets]
+    title = "Small presets: optimizer steps per second"
+    return Part("presets", title, rows, ["Environment, augmentation, metrics and moving average included."])
+
+
+def _row(preset: str, options: Options) -> dict[str, Value]:
+    agents = {"eager": _agent(preset, options, compile=False)}
+    if options.compile:
+        agents["compiled"] = _agent(preset, options, compile=True)
+    use_threads(options.threads)
+    calls = {name: training_turn(agent, options.updates) for name, agent in agents.items()}
+    times = side_by_side(calls, options.rounds, get_device(options.device), options.clock)
+    row: dict[str, Value] = {"preset": preset, "batch": agents["eager"].n_envs}
+    row |= {f"{name}/s": options.updates / times.median(name) for name in agents}
+    return row | ({"compiled × eager": times.ratio("compiled", "eager")} if options.compile else {})
+
+
+def _agent(preset: str, options: Options, compile: bool) -> HRM:
+    with tempfile.TemporaryDirectory() as out, contextlib.redirect_stdout(io.StringIO()):
+        fit = replace(PRESETS[preset], compile=compile, threads=options.threads, device=options.device, out=out)
+        agent, _ = make_agent(fit)
+    agent.tensorboard_log = None
+    return agent
+
+
+def main() -> None:
+    """Measures and prints."""
+    print_part(measure(tyro.cli(Options, config=(tyro.conf.OmitArgPrefixes,))))
+
+
+if __name__ == "__main__":
+    main()

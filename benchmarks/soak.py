@@ -1,0 +1,206 @@
+"""Trains for an hour and watches the process: memory, open files, threads and speed shall stay as they are. For Linux.
+
+    python -m benchmarks.soak [--minutes 60] [--preset sudoku6x6] [--out runs/soak]
+
+It is the whole run of ``python -m train fit``: sweeps, TensorBoard with its pictures, training checkpoints. Every ten
+seconds become a row of ``soak.csv``; ``soak.png`` draws them, and the first minutes after the warm-up are compared with
+the last ones. Speed is told per second of the clock and of the CPU, which stands still while another process computes;
+a step's time is the median, so that it has no part of the sweeps and checkpoints that a minute happens to hold.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, astuple, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import tyro
+from stable_baselines3.common.callbacks import BaseCallback
+
+from hrm_agent.analysis.style import new_figure, save_figure
+from hrm_agent.callbacks import EvaluateCallback, HaltingDashboard
+from hrm_agent.checkpoint_folder import CheckpointFolder
+from hrm_agent.saving import SaveCallback
+from train.fit import make_agent
+from train.presets import PRESETS
+
+_ENDLESS = 10**9  # optimizer steps
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to run.
+
+    Attributes:
+        minutes: For how long.
+        warm_up: Minutes that do not count, at most a third of all: caches fill, and the agent learns to halt early.
+        window: Minutes at the begin and at the end that are compared, at most a third of all.
+        every: Seconds between samples.
+        preset: Name of a preset.
+        threads: CPU threads; 0 for all cores.
+        out: Folder of the run, of ``soak.csv`` and ``soak.png``.
+    """
+
+    minutes: float = 60.0
+    warm_up: float = 5.0
+    window: float = 5.0
+    every: float = 10.0
+    preset: str = "sudoku6x6"
+    threads: int = 0
+    out: Path = Path("runs/soak")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The process at one moment.
+
+    Attributes:
+        seconds: Since the start, by the clock.
+        cpu_seconds: Since the start, of the CPU.
+        segments: Since the start.
+        memory_mb: Resident.
+        files: Open descriptors.
+        threads: Of the process.
+        step_ms: CPU time of a training step, the median since the last sample.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    segments: int
+    memory_mb: float
+    files: int
+    threads: int
+    step_ms: float
+
+
+class Sampling(BaseCallback):
+    """Samples the process now and then, writes the samples as they come, and ends the run."""
+
+    def __init__(self, path: Path, every: float, seconds: float) -> None:
+        super().__init__()
+        self.path, self.every, self.seconds = path, every, seconds
+        self.samples: list[Sample] = []
+        self._steps: list[float] = []
+
+    def _on_training_start(self) -> None:
+        self._clock, self._cpu = time.perf_counter(), time.process_time()
+        self._before = self._cpu
+        self.path.write_text(",".join(field.name for field in fields(Sample)) + "\n")
+
+    def _on_step(self) -> bool:
+        cpu, clock = time.process_time(), time.perf_counter() - self._clock
+        self._steps.append(cpu - self._before)
+        self._before = cpu
+        if clock >= self.every * (len(self.samples) + 1):
+            self._sample(clock, cpu - self._cpu)
+        return clock < self.seconds
+
+    def _sample(self, clock: float, cpu: float) -> None:
+        memory = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+        files, threads = (len(os.listdir(f"/proc/self/{kind}")) for kind in ("fd", "task"))
+        step = 1e3 * statistics.median(self._steps)
+        self.samples.append(Sample(clock, cpu, self.num_timesteps, memory, files, threads, step))
+        self._steps.clear()
+        with self.path.open("a", newline="") as file:
+            csv.writer(file).writerow(astuple(self.samples[-1]))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What is compared: its name, its value in the first and in the last minutes, and the change that is allowed."""
+
+    name: str
+    first: float
+    last: float
+    allowed: float
+
+    @property
+    def change(self) -> float:
+        """The last minutes' value over the first ones', less one."""
+        return self.last / self.first - 1
+
+    def line(self) -> str:
+        """A row of the table."""
+        verdict = "" if abs(self.change) <= self.allowed else "  MORE THAN ALLOWED"
+        values = f"{self.first:12,.2f} {self.last:12,.2f} {self.change:+9.2%}"
+        return f"{self.name:28}{values} {self.allowed:11.0%}{verdict}"
+
+
+def compare(samples: Sequence[Sample], warm_up: float, window: float) -> list[Figure]:
+    """The first minutes after the warm-up against the last ones.
+
+    Args:
+        samples: In their order.
+        warm_up: Seconds that do not count.
+        window: Seconds that are compared.
+    """
+    first = [sample for sample in samples if warm_up <= sample.seconds <= warm_up + window]
+    last = [sample for sample in samples if sample.seconds >= samples[-1].seconds - window]
+
+    def median(part: Sequence[Sample], name: str) -> float:
+        return statistics.median([float(getattr(sample, name)) for sample in part])
+
+    def speed(part: Sequence[Sample], clock: str) -> float:
+        return float((part[-1].segments - part[0].segments) / (getattr(part[-1], clock) - getattr(part[0], clock)))
+
+    levels = [("memory, MB", "memory_mb", 0.01), ("open files", "files", 0.0), ("threads", "threads", 0.0)]
+    speeds = [("segments a CPU second", "cpu_seconds"), ("segments a second", "seconds")]
+    return [
+        *(Figure(name, median(first, field), median(last, field), allowed) for name, field, allowed in levels),
+        Figure("ms of CPU a training step", median(first, "step_ms"), median(last, "step_ms"), 0.05),
+        *(Figure(name, speed(first, clock), speed(last, clock), 0.05) for name, clock in speeds),
+    ]
+
+
+def draw(samples: Sequence[Sample], stem: Path) -> None:
+    """Memory, open files and time of a step over the hour; each axis begins at 0."""
+    rows = [("memory_mb", "memory, MB"), ("files", "open files"), ("step_ms", "CPU time of a step, ms")]
+    figure = new_figure(height=5.4)
+    for axes, (name, label) in zip(figure.subplots(len(rows), sharex=True), rows, strict=True):
+        axes.plot([sample.seconds / 60 for sample in samples], [getattr(sample, name) for sample in samples])
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel(label)
+    axes.set_xlabel("minutes")
+    save_figure(figure, stem)
+
+
+def run(options: Options) -> list[Sample]:
+    """Trains as `fit` does, until the time is over."""
+    fit = replace(PRESETS[options.preset], updates=_ENDLESS, threads=options.threads, out=str(options.out))
+    model, test = make_agent(fit)
+    sweeps = EvaluateCallback(
+        test, fit.evaluate_every, save_path=options.out / "model.zip", best_path=options.out / "best.zip"
+    )
+
+    def extra() -> dict[str, Any]:
+        return {"options": asdict(fit), "sweeps": sweeps.state_dict()}
+
+    folder = CheckpointFolder(options.out / "checkpoints", fit.keep_checkpoints)
+    saving = SaveCallback(folder, fit.checkpoint_seconds, extra)
+    sampling = Sampling(options.out / "soak.csv", options.every, 60 * options.minutes)
+    options.out.mkdir(parents=True, exist_ok=True)
+    model.learn(_ENDLESS * fit.batch_size, [sweeps, HaltingDashboard(sweeps), saving, sampling])
+    print(f"{model._n_updates:,} optimizer steps, {len(sweeps.history):,} sweeps")
+    return sampling.samples
+
+
+def main() -> int:
+    """Runs, writes, and prints the comparison; 1 where something changed by more than is allowed."""
+    options = tyro.cli(Options)
+    samples = run(options)
+    warm_up, window = (60 * min(part, options.minutes / 3) for part in (options.warm_up, options.window))
+    figures = compare(samples, warm_up, window)
+    draw(samples, options.out / "soak")
+    print(f"{'':28}{'first':>12} {'last':>12} {'change':>9} {'allowed':>11}")
+    print("\n".join(figure.line() for figure in figures))
+    return int(any(abs(figure.change) > figure.allowed for figure in figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

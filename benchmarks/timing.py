@@ -1,0 +1,129 @@
+"""Timing side by side: the calls that are compared take turns in one process, and what is told are medians.
+
+Another process that is busy for a while then slows all of them, and their ratios stay. On a machine that is busy all
+the time the clock is to be the process's own CPU time, with one thread: it stands still while others compute.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from hrm_agent import HRM
+
+Call = Callable[[], object]
+Clock = Literal["wall", "cpu"]
+_LONG_ENOUGH = 0.02  # seconds of a measurement, against which the clock's own are nothing
+CLOCKS: dict[Clock, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds of each call in every round, the rounds in the same order."""
+
+    rounds: Mapping[str, Sequence[float]]
+
+    def median(self, name: str) -> float:
+        """The median of a call's seconds."""
+        return statistics.median(self.rounds[name])
+
+    def ratio(self, name: str, against: str) -> float:
+        """How many times as fast ``name`` is: the median of the rounds' own ratios."""
+        pairs = zip(self.rounds[against], self.rounds[name], strict=True)
+        return statistics.median(slow / fast for slow, fast in pairs)
+
+
+def use_threads(threads: int) -> None:
+    """Sets torch's CPU threads; 0 for all cores."""
+    torch.set_num_threads(threads or os.cpu_count() or 1)
+
+
+def seconds(call: Call, device: torch.device | str, clock: Clock = "wall") -> float:
+    """Seconds of one call, the work that it leaves to a CUDA device included."""
+    now = CLOCKS[clock]
+    _wait(device)
+    started = now()
+    call()
+    _wait(device)
+    return now() - started
+
+
+def side_by_side(
+    calls: Mapping[str, Call], rounds: int, device: torch.device | str, clock: Clock = "wall", warm_up: int = 1
+) -> Times:
+    """Times calls by turns.
+
+    Args:
+        calls: By name.
+        rounds: Turns of each that count.
+        device: Where they compute.
+        clock: ``"wall"``, or ``"cpu"`` for the time that this process computes.
+        warm_up: Turns before that do not count.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(warm_up + rounds):
+        for name, call in calls.items():
+            value = seconds(call, device, clock)
+            if turn >= warm_up:
+                taken[name].append(value)
+    return Times(taken)
+
+
+def training_turn(agent: HRM, updates: int) -> Call:
+    """So many optimizer steps of an agent, as a call to time."""
+    return lambda: agent.learn(updates * agent.n_envs, reset_num_timesteps=False)
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The machine's matrix-multiply rate in FLOP/s, and the sizes m, k, n of the product that reached it."""
+
+    rate: float
+    sizes: tuple[int, int, int]
+
+
+def matmul_peak(
+    dtype: torch.dtype,
+    device: torch.device | str,
+    shapes: Sequence[tuple[int, int, int]],
+    clock: Clock = "wall",
+    trials: int = 7,
+) -> Peak:
+    """The fastest of some matrix products ``(m, k) · (k, n)``, the second factor stored as a layer's weights are.
+
+    Args:
+        dtype: Of the factors.
+        device: Where.
+        shapes: m, k, n of each product.
+        clock: As in `side_by_side`.
+        trials: Measurements of each; the fastest counts, for a peak is what undisturbed work reaches.
+    """
+    return max((_peak(dtype, device, shape, clock, trials) for shape in shapes), key=lambda peak: peak.rate)
+
+
+def _peak(
+    dtype: torch.dtype, device: torch.device | str, shape: tuple[int, int, int], clock: Clock, trials: int
+) -> Peak:
+    m, k, n = shape
+    x, weight = torch.randn(m, k, device=device, dtype=dtype), torch.randn(n, k, device=device, dtype=dtype)
+
+    @torch.inference_mode()
+    def products(count: int) -> None:
+        for _ in range(count):
+            torch.nn.functional.linear(x, weight)
+
+    products(1)
+    count = max(1, round(_LONG_ENOUGH / seconds(lambda: products(1), device, clock)))
+    fastest = min(seconds(lambda: products(count), device, clock) for _ in range(trials))
+    return Peak(2 * m * k * n * count / fastest, shape)
+
+
+def _wait(device: torch.device | str) -> None:
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from torch.utils.tensorboard import SummaryWriter
 
 from hrm_agent.agent import HRM
@@ -77,6 +79,7 @@ def sweep_pictures(
     if strips:
         seen = [list(frames(model, env, index)) for index in range(min(strips, count))]
         found["eval/thinking"] = thinking_picture(task, seen, min(segments, env.rules.max_segments))
+    gc.collect()  # a figure refers to itself: left to chance, megabytes of pixels pile up over many sweeps
     return found
 
 

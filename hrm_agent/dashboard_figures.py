@@ -54,10 +54,7 @@ def pixels(figure: Figure) -> Picture:
     canvas = figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
     canvas.draw()  # type: ignore[no-untyped-call]
-    picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
-    canvas.renderer = None  # a figure lives in cycles until the garbage is collected; its megabytes of pixels shall not
-    FigureCanvasAgg(figure)  # to be drawn again
-    return picture
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
 
 
 def thinking_picture(task: PuzzleTask, puzzles: Sequence[Sequence[Frame]], segments: int) -> Picture:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from agents import every_puzzle_once, native_env, same, tiny_agent, weights
 from event_logs import read_log
 
 from hrm_agent import HRM
-from hrm_agent.callbacks import EvaluateCallback
+from hrm_agent.callbacks import SCALARS, EvaluateCallback
 from hrm_agent.checkpoint_folder import CheckpointFolder
 from hrm_agent.saving import SaveCallback, Stopped
 from hrm_agent.training_state import TrainingCheckpoint
@@ -75,7 +77,7 @@ def test_what_a_folder_refuses_is_one_sentence(
     assert fit(tmp_path, *options) == 2
     printed = capsys.readouterr().err.strip()
     assert "\n" not in printed
-    assert pytest.importorskip("re").search(message.replace("{folder}", str(tmp_path)), printed), printed
+    assert re.search(message.replace("{folder}", str(tmp_path)), printed), printed
     assert (tmp_path / "checkpoints" / "step-00000006.zip").exists()
 
 
@@ -210,8 +212,6 @@ def test_where_a_signal_cannot_save_it_says_so(tmp_path: Path) -> None:
 
 
 def test_signals_are_noted_once() -> None:
-    import signal
-
     with noticed_signals() as stop:
         assert stop() == 0
         signal.raise_signal(signal.SIGINT)
@@ -237,8 +237,6 @@ def test_the_best_agent_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert isinstance(self.model, HRM)
         kept[self.model._n_updates] = weights(self.model)
         return found(self)
-
-    from hrm_agent.callbacks import SCALARS
 
     names: dict[str, Any] = dict.fromkeys((*SCALARS, "accuracy_by_segment"), 1.0)
     monkeypatch.setattr(EvaluateCallback, "_log", lambda self, summary: None)

@@ -78,7 +78,7 @@ class ReferenceCode(NamedTuple):
 
 
 def import_clone(clone: Path, project: str, *modules: str) -> list[ModuleType]:
-    """Modules of a clone's package ``models``, which is forgotten afterwards: another clone has one of the same name.
+    """Modules of a clone's package ``models``, which gets a name of its own: another clone has one of the same name.
 
     Raises:
         ValueError: The folder is no clone.
@@ -94,7 +94,9 @@ def import_clone(clone: Path, project: str, *modules: str) -> list[ModuleType]:
     finally:
         sys.path.remove(str(clone))
         for name in [name for name in sys.modules if name.partition(".")[0] == "models"]:
-            del sys.modules[name]
+            module = sys.modules.pop(name)
+            module.__name__ = name.replace("models", f"{project.rpartition('/')[2]}_models", 1)
+            sys.modules[module.__name__] = module  # torch.compile imports the module of a function that it compiles
 
 
 def put_weights(core: HRMCore, theirs: Any) -> None:

@@ -41,6 +41,8 @@ def print_part(part: Part) -> None:
     for row in part.rows:
         table.add_row(*map(_text, row.values()))
     console = Console()
+    if not console.is_terminal:  # a file or a pipe is as wide as it needs to be
+        console = Console(width=160)
     console.print(part.title, style="bold", highlight=False, markup=False, soft_wrap=True)
     console.print(table)
     for note in part.notes:

@@ -1,4 +1,4 @@
-"""Exactly-once evaluation: every puzzle once, halting honoured, no row computing for nothing."""
+"""Exactly-once evaluation: every puzzle once, halting honoured, finished rows refilled or dropped."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from hrm_agent.cores.core import ReasoningCore
 from hrm_agent.distributed import rank, sum_over_ranks, world_size
@@ -17,6 +18,9 @@ from hrm_agent.reasoning import Reasoner
 from hrm_env.actions import pack
 from hrm_env.grading import cell_accuracy, exact_match
 from hrm_env.vector import PuzzleVectorEnv
+
+BATCH_SIZES = 16
+"""How many sizes a batch may have while it shrinks."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +70,9 @@ class Evaluation:
 def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) -> Evaluation:
     """Sweeps all puzzles of an environment made with ``order="once"``.
 
-    A slot that finishes takes the next puzzle; when none are left the batch shrinks to the rows that still think. The
-    figures do not depend on the number of slots. Of several processes each sweeps its share, and all get the figures of
-    the whole.
+    A slot that finishes takes the next puzzle; when none are left the batch shrinks, in steps, to the rows that still
+    think. The figures do not depend on the number of slots. Of several processes each sweeps its share, and all get the
+    figures of the whole.
 
     Args:
         core: The network.
@@ -90,19 +94,20 @@ def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) 
     shard = rank(), world_size()
     observation, info = env.reset_tensors(seed=0, options={"shard": shard})
     rows = info["active"].nonzero().squeeze(1)
-    reasoner = Reasoner(core, halting, budget, len(rows), env.rules.task)
+    reasoner, unit = Reasoner(core, halting, budget, len(rows), env.rules.task), max(1, len(rows) // BATCH_SIZES)
     action = torch.zeros(env.action_space.shape, dtype=torch.long, device=env.device)  # type: ignore[arg-type]
     while bool(info["active"].any()):
-        still = info["active"][rows].nonzero().squeeze(1)
+        still = rows_to_keep(info["active"][rows], unit)
         if len(still) < len(rows):
             reasoner.keep(still)
             rows = rows[still]
+        active = info["active"][rows]
         inputs, segment, solution = observation["inputs"][rows], observation["segment"][rows], info["solution"][rows]
-        thought = reasoner.think(inputs, observation["puzzle_id"][rows], segment == 0, segment, solution)
+        thought = reasoner.think(inputs, observation["puzzle_id"][rows], (segment == 0) & active, segment, solution)
         answer = thought.answer
         correct = exact_match(answer, solution)
-        np.add.at(right, segment[correct & ~thought.halt].cpu().numpy(), 1)
-        done = thought.halt.nonzero().squeeze(1)
+        np.add.at(right, segment[correct & ~thought.halt & active].cpu().numpy(), 1)
+        done = (thought.halt & active).nonzero().squeeze(1)
         index = info["index"][rows][done].cpu().numpy()
         exact[index] = correct[done].cpu().numpy()
         cells[index] = cell_accuracy(answer[done], solution[done]).cpu().numpy()
@@ -124,6 +129,20 @@ def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) 
     exact, valid, cells, answers, segments, work, q_halt, right, spent = (tensor.numpy() for tensor in total)
     exact, valid = exact.view(np.bool_), valid.view(np.bool_)
     return Evaluation(exact, valid, cells, answers, segments, work, q_halt, right, float(spent.max()))
+
+
+def rows_to_keep(active: Tensor, unit: int) -> Tensor:
+    """The rows to go on with, ascending: the active ones and, up to a multiple of ``unit``, idle ones.
+
+    A batch size that was not met before leaves something in memory for good, such as the kernels made for it and holes
+    in the heap; so a batch shrinks in steps.
+
+    Args:
+        active: Rows that hold a puzzle, ``(B,)`` bool.
+        unit: Rows in a step of shrinking.
+    """
+    count = min(len(active), -(-int(active.sum()) // unit) * unit)
+    return active.int().argsort(descending=True, stable=True)[:count].sort().values
 
 
 def _checked(

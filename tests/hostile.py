@@ -47,6 +47,12 @@ def payloads(trap: Path) -> dict[str, bytes]:
     found["a pickle more"] = archive({"config.json": b"{}", "data.pkl": pickle.dumps(Trap(trap))})
     found["names elsewhere"] = archive({"../../elsewhere": b"x", "/tmp/elsewhere": b"x", "..\\elsewhere": b"x"})
     found["bomb"] = b"".join(entries((name, bomb(), 8, HUGE) for name in NAMES))
+    whole = written(lambda file: torch.save({"inner.H_init": torch.zeros(16)}, file))
+    with zipfile.ZipFile(io.BytesIO(whole)) as zipped:
+        records = {name: (name, zipped.read(name), 0, zipped.getinfo(name).file_size) for name in zipped.namelist()}
+    storage = next(name for name in records if name.endswith("/data/0"))
+    records[storage] = (storage, bomb(), 8, HUGE)
+    found["bomb in torch.save"] = b"".join(entries(records.values()))
     found["bomb of gzip"] = b"\x1f\x8b\x08" + bytes(7) + bomb() + bytes(8)
     found["bomb of brackets"] = b"[" * 3_000_000
     found["sizes that lie"] = b"".join(entries((name, b"x" * 99, 0, HUGE) for name in NAMES))
@@ -87,7 +93,8 @@ def entries(files: Iterable[tuple[str, bytes, int, int]]) -> Iterator[bytes]:
     """A zip made by hand: name, content as it lies there, way of compression and the size that it claims."""
     directory, at, count = b"", 0, 0
     for name, content, method, claimed in files:
-        common = struct.pack("<HHHIIIIHH", 20, 0, method, 0, 0, len(content), claimed, len(name), 0)
+        checksum = 0 if method else zlib.crc32(content)
+        common = struct.pack("<HHHIIIIHH", 20, 0, method, 0, checksum, len(content), claimed, len(name), 0)
         yield b"PK\3\4" + common + name.encode() + content
         directory += b"PK\1\2" + struct.pack("<H", 20) + common + struct.pack("<HHHII", 0, 0, 0, 0, at) + name.encode()
         at, count = at + 30 + len(name) + len(content), count + 1

@@ -105,8 +105,9 @@ def make_optimizers(core: nn.Module, config: LearnerConfig) -> list[torch.optim.
     """The optimizers of a core's weights, each at its full rate; that of the sparse puzzle embedding stands last.
 
     Muon moves the matrices of the reasoning modules and AdamW what it is not made for: embeddings, heads and vectors.
-    With ``match_rms_adamw`` its update is as large as AdamW's, so one learning rate and one weight decay serve both
-    (arXiv 2502.16982, section 2.2). It takes the stacked matrices of ``qkv`` and ``gate_up`` as one.
+    With ``match_rms_adamw`` its update has about the root mean square of AdamW's, 0.2 times the rate (arXiv
+    2502.16982), so that a learning rate and a weight decay have the same meaning for both. It takes the stacked
+    matrices of ``qkv`` and ``gate_up`` as one.
 
     Raises:
         ValueError: This torch has no Muon.

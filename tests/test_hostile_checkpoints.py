@@ -1,0 +1,290 @@
+"""Our own checkpoints, changed with a checksum that is right again: structure, weights, options, state of a run."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from agents import same, trained_agent, weights
+from doors import OWN, refusal
+from hostile import HUGE, archive, payloads, sealed
+from safetensors.torch import load, save
+
+from hrm_agent import HRM
+from hrm_agent.checkpoint import read_checkpoint
+from hrm_agent.training_state import save_training
+
+PAYLOADS = payloads(Path("executed"))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real one, from which a run could go on."""
+    path = tmp_path_factory.mktemp("saved") / "agent.zip"
+    save_training(trained_agent(), path)
+    return path
+
+
+def test_every_changed_byte_is_found(checkpoint: Path, tmp_path: Path) -> None:
+    whole, path = checkpoint.read_bytes(), tmp_path / "agent.zip"
+    rng = np.random.default_rng(0)
+    spread = rng.integers(len(whole), size=300)
+    ends = np.concatenate([np.arange(60), np.arange(len(whole) - 300, len(whole))])  # of the zip's own fields
+    for place in np.concatenate([spread, ends]):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << rng.integers(8)
+        path.write_bytes(flipped)
+        refusal(read_checkpoint, path)
+
+
+def test_every_truncated_file_is_found(checkpoint: Path, tmp_path: Path) -> None:
+    whole, path = checkpoint.read_bytes(), tmp_path / "agent.zip"
+    lengths = np.random.default_rng(0).integers(len(whole), size=60)
+    for length in (0, 1, 100, *lengths, len(whole) - 64, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        said = refusal(read_checkpoint, path)
+        assert "expected a complete checkpoint, found a damaged file" in said
+    path.write_bytes(whole + b"x")
+    refusal(read_checkpoint, path)
+
+
+def test_equal_agents_are_equal_files(checkpoint: Path, tmp_path: Path) -> None:
+    save_training(trained_agent(), tmp_path / "agent.zip")
+    assert (tmp_path / "agent.zip").read_bytes() == checkpoint.read_bytes()
+
+
+def test_a_checkpoint_of_format_1_is_read(checkpoint: Path, tmp_path: Path) -> None:
+    config, members = taken_apart(checkpoint)
+    (tmp_path / "old.zip").write_bytes(archive(members | {"config.json": json.dumps(config | {"format": 1}).encode()}))
+    assert same(weights(HRM.load(tmp_path / "old", device="cpu")), weights(trained_agent()))
+
+
+def taken_apart(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """A checkpoint's config, and all its members."""
+    with zipfile.ZipFile(path) as opened:
+        members = {name: opened.read(name) for name in opened.namelist()}
+    return json.loads(members["config.json"]), members
+
+
+def attribute(name: str, value: Any) -> Callable[[list[zipfile.ZipInfo]], None]:
+    """Changes the directory's entry of the first member."""
+    return lambda listed: setattr(listed[0], name, value)
+
+
+ALONE = r"expected config\.json and NAME\.safetensors alone, found "
+PLAIN = r"expected plain files, not compressed, found another kind of "
+STRUCTURES: dict[str, tuple[Callable[[dict[str, bytes]], bytes], str]] = {
+    "above": (lambda m: sealed(m | {"../policy.safetensors": b""}), ALONE + r"'\.\./policy\.safetensors'"),
+    "absolute": (lambda m: sealed(m | {"/tmp/policy.safetensors": b""}), ALONE + r"'/tmp/policy\.safetensors'"),
+    "in a folder": (lambda m: sealed(m | {"a/b.safetensors": b""}), ALONE + r"'a/b\.safetensors'"),
+    "a folder": (lambda m: sealed(m | {"a.safetensors/": b""}), ALONE + r"'a\.safetensors/'"),
+    "code": (lambda m: sealed(m | {"code.py": b""}), ALONE + r"'code\.py'"),
+    "a pickle": (lambda m: sealed(m | {"data.pkl": PAYLOADS["pickle, protocol 2"]}), ALONE + r"'data\.pkl'"),
+    "a line": (lambda m: sealed(m | {"a\nb": b""}), ALONE + r"'a\\nb'"),
+    "twice": (lambda m: sealed(m, lambda listed: listed.append(listed[0])), ALONE + "a name twice"),
+    "no config": (lambda m: sealed({n: c for n, c in m.items() if n != "config.json"}), ALONE + r"no config\.json"),
+    "a link": (lambda m: sealed(m, attribute("external_attr", 0o120777 << 16)), PLAIN + r"'config\.json'"),
+    "compressed": (lambda m: sealed(m, attribute("compress_type", zipfile.ZIP_DEFLATED)), PLAIN + r"'config\.json'"),
+    "unheard-of": (lambda m: sealed(m, attribute("compress_type", 77)), PLAIN + r"'config\.json'"),
+    "encrypted": (lambda m: sealed(m, attribute("flag_bits", 1)), PLAIN + r"'config\.json'"),
+    "longer than it lies": (lambda m: sealed(m, attribute("file_size", HUGE)), PLAIN + r"'config\.json'"),
+    "beyond the file": (lambda m: sealed(m, larger), r"expected members within its \d+ bytes, found larger ones"),
+    "one in another": (lambda m: sealed(m, overlapping), "found a damaged file"),
+    "a version": (lambda m: sealed(m, attribute("extract_version", 99)), "found a damaged file"),
+    "a bomb": (lambda m: sealed(m, attribute("compress_type", 12)), PLAIN),
+    "other bytes": (lambda m: sealed(m)[:-64] + b"0" * 64, "found a damaged file .its checksum is another"),
+    "no checksum": (archive, "found a damaged file .its checksum is gone"),
+    "no JSON": (lambda m: sealed(m | {"config.json": b"{"}), "found a damaged file"),
+    "brackets": (lambda m: sealed(m | {"config.json": b"[" * 100_000}), "found a damaged file"),
+    "digits": (lambda m: sealed(m | {"config.json": b"1" * 100_000}), "found a damaged file"),
+    "a list": (lambda m: sealed(m | {"config.json": b"[1, 2]"}), "expected checkpoint format 2, found 'list'"),
+    "the future": (lambda m: sealed(m | {"config.json": b'{"format": 99}'}), "expected checkpoint format 2, found 99"),
+    "a pickle inside": (
+        lambda m: sealed(m | {"policy.safetensors": PAYLOADS["pickle, protocol 2"]}),
+        "found a damaged file",
+    ),
+    "promises": (
+        lambda m: sealed(m | {"policy.safetensors": PAYLOADS["tensor of 10^18 numbers"]}),
+        "found a damaged file",
+    ),
+}
+
+
+def larger(listed: list[zipfile.ZipInfo]) -> None:
+    """The first member reaches beyond the end of the file."""
+    listed[0].file_size = listed[0].compress_size = HUGE
+
+
+def overlapping(listed: list[zipfile.ZipInfo]) -> None:
+    """One member begins where another does."""
+    listed[1].header_offset = listed[0].header_offset
+
+
+@pytest.mark.parametrize("door", OWN)
+@pytest.mark.parametrize(("build", "message"), STRUCTURES.values(), ids=STRUCTURES)
+def test_a_checkpoint_that_is_built_otherwise(
+    checkpoint: Path, tmp_path: Path, door: str, build: Callable[[dict[str, bytes]], bytes], message: str
+) -> None:
+    path = tmp_path / OWN[door][0]
+    path.write_bytes(build(taken_apart(checkpoint)[1]))
+    assert re.search(message, refusal(OWN[door][1], path))
+
+
+Tensors = dict[str, torch.Tensor]
+TABLE = "core.token_embedding"
+OTHERS = "expected the weights of (its own options|this agent), found others "
+WEIGHTS: dict[str, tuple[Callable[[Tensors], Any], str]] = {
+    "no number": (lambda t: t[TABLE][0].fill_(torch.nan), f"expected finite weights, found others in '{TABLE}'"),
+    "infinite": (lambda t: t["core.q_bias"].fill_(torch.inf), "expected finite weights, found others in 'core.q_bias'"),
+    "infinite average": (lambda t: t["average.module.q_bias"].fill_(torch.inf), "expected finite weights"),
+    "wide": (
+        lambda t: t.update({TABLE: torch.zeros(5, 17)}),
+        OTHERS + r".*float32 \(5, 17\) instead of float32 \(5, 16",
+    ),
+    "flat": (lambda t: t.update({TABLE: t[TABLE].flatten()}), OTHERS + r".*float32 \(80,\) instead of float32 \(5, 16"),
+    "double": (lambda t: t.update({TABLE: t[TABLE].double()}), OTHERS + ".*float64 .5, 16. instead of float32"),
+    "integers": (lambda t: t.update({TABLE: t[TABLE].long()}), OTHERS + ".*int64 .5, 16. instead of float32"),
+    "wide average": (
+        lambda t: t.update({"average.module.q_bias": torch.zeros(3)}),
+        OTHERS + ".*'average.module.q_bias'",
+    ),
+    "missing": (lambda t: t.pop("core.q_bias"), OTHERS + r".*'core.q_bias': none instead of float32 \(2,\)"),
+    "none": (lambda t: t.clear(), OTHERS),
+    "more": (
+        lambda t: t.update({"core.x\ny": torch.zeros(1)}),
+        OTHERS + r".*'core.x\\ny': float32 \(1,\) instead of none",
+    ),
+}
+
+
+@pytest.mark.parametrize("door", OWN)
+@pytest.mark.parametrize(("edit", "message"), WEIGHTS.values(), ids=WEIGHTS)
+def test_other_weights(
+    checkpoint: Path, tmp_path: Path, door: str, edit: Callable[[Tensors], Any], message: str
+) -> None:
+    _, members = taken_apart(checkpoint)
+    tensors = load(members["policy.safetensors"])
+    edit(tensors)
+    path = tmp_path / "agent.zip"
+    path.write_bytes(sealed(members | {"policy.safetensors": save(tensors)}))
+    assert re.search(message, refusal(OWN[door][1], path))
+
+
+Config = dict[str, Any]
+
+
+def sizes(**changed: Any) -> Callable[[Config], None]:
+    return lambda config: config["puzzles"]["sizes"].update(changed)
+
+
+def core(**changed: Any) -> Callable[[Config], None]:
+    return lambda config: config["policy_kwargs"].update(changed)
+
+
+OPTIONS = "expected the options of an HRM agent, found others"
+CONFIGS: dict[str, tuple[Callable[[Config], Any], str]] = {
+    "width": (core(hidden_size=10**6), OTHERS),
+    "greater width": (core(hidden_size=10**9), OPTIONS),
+    "impossible width": (core(hidden_size=10**30), OPTIONS),
+    "another width": (core(hidden_size=32), OTHERS),
+    "layers": (core(h_layers=10**9), r"expected the weights of its own options, found \d+ tensors, too few"),
+    "expansion": (core(expansion=1e300), OPTIONS),
+    "wide expansion": (core(expansion=1e12), OTHERS),
+    "extra positions": (core(puzzle_positions=10**6), OTHERS),
+    "text for width": (core(hidden_size="16"), OPTIONS),
+    "no core": (core(core="../../x"), "core: expected one of .*, found '../../x'"),
+    "cells": (sizes(seq_len=10**12), "expected seq_len from 1 to 65536, found 1000000000000"),
+    "no cells": (sizes(seq_len=0), "expected seq_len from 1 to 65536, found 0"),
+    "cells in text": (sizes(seq_len="4"), "expected seq_len from 1 to 65536, found 4"),
+    "tokens": (sizes(vocab_size=10**9), "expected vocab_size from 1 to 65536"),
+    "ids": (sizes(num_puzzle_ids=10**9), OTHERS),
+    "budget": (sizes(max_segments=10**12), "expected max_segments from 1 to 65536"),
+    "more sizes": (sizes(depth=3), "expected the sizes of the agent's puzzles, found none"),
+    "no puzzles": (lambda c: c.update(puzzles=None), "expected the sizes of the agent's puzzles, found none"),
+    "no options": (lambda c: c.update(options={}), OPTIONS),
+    "unknown option": (lambda c: c["options"].update(x=1), OPTIONS),
+    "a folder to write to": (lambda c: c["options"].update(tensorboard_log="/tmp/x"), OPTIONS),
+    "seed": (lambda c: c["options"].update(seed=10**30), OPTIONS),
+}
+
+
+@pytest.mark.parametrize("door", ["load", "evaluate", "watch"])  # a run that goes on has its own options
+@pytest.mark.parametrize(("edit", "message"), CONFIGS.values(), ids=CONFIGS)
+def test_other_configs(
+    checkpoint: Path, tmp_path: Path, door: str, edit: Callable[[Config], Any], message: str
+) -> None:
+    config, members = taken_apart(checkpoint)
+    edit(config)
+    path = tmp_path / "agent.zip"
+    path.write_bytes(sealed(members | {"config.json": json.dumps(config).encode()}))
+    assert re.search(message, refusal(OWN[door][1], path))
+
+
+STATES: dict[str, Callable[[Tensors], Any]] = {
+    "wide": lambda t: t.update({"0.0.exp_avg": torch.zeros(5, 17)}),
+    "flat": lambda t: t.update({"0.0.exp_avg": torch.zeros(80)}),
+    "of no optimizer": lambda t: t.update({"9.0.exp_avg": torch.zeros(5, 16)}),
+    "of no parameter": lambda t: t.update({"0.999.exp_avg": torch.zeros(5, 16)}),
+    "before the first": lambda t: t.update({"-1.0.exp_avg": torch.zeros(5, 16)}),
+    "of no name": lambda t: t.update({"exp_avg": torch.zeros(5, 16)}),
+    "half": lambda t: t.pop("0.0.exp_avg"),
+}
+
+
+@pytest.mark.parametrize("door", ["load", "resume"])
+@pytest.mark.parametrize("edit", STATES.values(), ids=STATES)
+def test_other_optimizer_state(checkpoint: Path, tmp_path: Path, door: str, edit: Callable[[Tensors], Any]) -> None:
+    _, members = taken_apart(checkpoint)
+    tensors = load(members["optimizer.safetensors"])
+    edit(tensors)
+    path = tmp_path / "agent.zip"
+    path.write_bytes(sealed(members | {"optimizer.safetensors": save(tensors)}))
+    assert "expected the weights of its own options, found others" in refusal(OWN[door][1], path)
+
+
+RUNS: dict[str, Callable[[Config], Any]] = {
+    "none": lambda c: c.pop("training"),
+    "a list": lambda c: c.update(training=[]),
+    "empty": lambda c: c.update(training={}),
+    "without ranks": lambda c: c["training"].pop("ranks"),
+    "other ranks": lambda c: c["training"].update(ranks=[[]]),
+    "ranks of numbers": lambda c: c["training"].update(ranks=[3]),
+    "no progress": lambda c: c.pop("updates"),
+    "progress in text": lambda c: c.update(updates="many"),
+    "time in text": lambda c: c.update(num_timesteps="many"),
+}
+
+
+@pytest.mark.parametrize("edit", RUNS.values(), ids=RUNS)
+def test_other_runs(checkpoint: Path, tmp_path: Path, edit: Callable[[Config], Any]) -> None:
+    config, members = taken_apart(checkpoint)
+    edit(config)
+    path = tmp_path / "agent.zip"
+    path.write_bytes(sealed(members | {"config.json": json.dumps(config).encode()}))
+    refusal(OWN["resume"][1], path)
+
+
+STATES_OF_A_RUN = {
+    "missing": lambda tensor: None,
+    "longer": lambda tensor: torch.cat([tensor.reshape(-1), tensor.reshape(-1)[:1]]),
+    "double": lambda tensor: tensor.to(torch.complex64 if tensor.dtype == torch.float64 else torch.float64),
+}
+
+
+@pytest.mark.parametrize("change", STATES_OF_A_RUN)
+def test_other_states_of_a_run(checkpoint: Path, tmp_path: Path, change: str) -> None:
+    _, members = taken_apart(checkpoint)
+    tensors, path = load(members["rank0.safetensors"]), tmp_path / "agent.zip"
+    for name in (name for name in tensors if name.startswith(("carry/", "environment/"))):
+        changed = STATES_OF_A_RUN[change](tensors[name])
+        others = {other: tensor for other, tensor in tensors.items() if other != name}
+        kept = others if changed is None else others | {name: changed}
+        path.write_bytes(sealed(members | {"rank0.safetensors": save(kept)}))
+        refusal(OWN["resume"][1], path)

@@ -102,10 +102,9 @@ def peak_bytes(call: Callable[[], object], device: torch.device | str) -> int:
     if torch.device(device).type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
-        before: int = torch.cuda.memory_allocated(device)
+        before = torch.cuda.memory_allocated(device)
         call()
-        most: int = torch.cuda.max_memory_allocated(device)
-        return most - before
+        return int(torch.cuda.max_memory_allocated(device) - before)
     with PeakStorage() as counted:
         call()
     return counted.peak

@@ -80,5 +80,5 @@ def test_a_study_goes_on_where_it_stopped_and_tells_what_it_found(
     with (tmp_path / "training.csv").open() as file:
         assert [row["variant"] for row in csv.DictReader(file)] == ["plain", "fixed"]
 
-    with pytest.raises(ValueError, match="--batch-size: expected 8 as in .*result.json, found 4"):
+    with pytest.raises(ValueError, match=r"--batch-size: expected 8 as in .*result.json, found 4"):
         study_training.main([*own, "--seeds", "2", "--batch-size", "4"])

@@ -105,7 +105,8 @@ def peak_bytes(call: Callable[[], object], device: torch.device | str) -> int:
         before = torch.cuda.memory_allocated(device)
         call()
         return int(torch.cuda.max_memory_allocated(device) - before)
-    with PeakStorage() as counted:
+    counted = PeakStorage()
+    with counted:
         call()
     return counted.peak
 

@@ -19,7 +19,6 @@ from hrm_agent import HRM
 
 Call = Callable[[], object]
 Clock = Literal["wall", "cpu"]
-_LONG_ENOUGH = 0.02  # seconds of a measurement, against which the clock's own are nothing
 CLOCKS: dict[Clock, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
@@ -80,22 +79,51 @@ def training_turn(agent: HRM, updates: int) -> Call:
     return lambda: agent.learn(updates * agent.n_envs, reset_num_timesteps=False)
 
 
-@dataclass(frozen=True)
-class Peak:
-    """The machine's matrix-multiply rate in FLOP/s, and the sizes m, k, n of the product that reached it."""
+class Products:
+    """A matrix product ``(m, k) · (k, n)`` made over and over, the second factor stored as a layer's weights are.
 
-    rate: float
-    sizes: tuple[int, int, int]
+    Args:
+        dtype: Of the factors.
+        device: Where.
+        sizes: m, k, n.
+
+    Attributes:
+        count: Products in a call.
+    """
+
+    def __init__(self, dtype: torch.dtype, device: torch.device | str, sizes: tuple[int, int, int]) -> None:
+        self.sizes, self.device, self.count = sizes, device, 1
+        m, k, n = sizes
+        self._x = torch.randn(m, k, device=device, dtype=dtype)
+        self._weight = torch.randn(n, k, device=device, dtype=dtype)
+
+    @torch.inference_mode()
+    def __call__(self) -> None:
+        """Multiplies."""
+        for _ in range(self.count):
+            torch.nn.functional.linear(self._x, self._weight)
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of a call."""
+        m, k, n = self.sizes
+        return 2 * m * k * n * self.count
+
+    def last(self, duration: float, clock: Clock = "wall") -> None:
+        """Makes as many in a call as take about so many seconds."""
+        self()
+        single = seconds(self, self.device, clock) / self.count
+        self.count = max(1, round(duration / single))
 
 
-def matmul_peak(
+def fastest_products(
     dtype: torch.dtype,
     device: torch.device | str,
     shapes: Sequence[tuple[int, int, int]],
     clock: Clock = "wall",
-    trials: int = 7,
-) -> Peak:
-    """The fastest of some matrix products ``(m, k) · (k, n)``, the second factor stored as a layer's weights are.
+    trials: int = 5,
+) -> Products:
+    """Of the matrix products of some sizes, those with the highest rate: to time beside what is to be judged by it.
 
     Args:
         dtype: Of the factors.
@@ -104,24 +132,14 @@ def matmul_peak(
         clock: As in `side_by_side`.
         trials: Measurements of each; the fastest counts, for a peak is what undisturbed work reaches.
     """
-    return max((_peak(dtype, device, shape, clock, trials) for shape in shapes), key=lambda peak: peak.rate)
-
-
-def _peak(
-    dtype: torch.dtype, device: torch.device | str, shape: tuple[int, int, int], clock: Clock, trials: int
-) -> Peak:
-    m, k, n = shape
-    x, weight = torch.randn(m, k, device=device, dtype=dtype), torch.randn(n, k, device=device, dtype=dtype)
-
-    @torch.inference_mode()
-    def products(count: int) -> None:
-        for _ in range(count):
-            torch.nn.functional.linear(x, weight)
-
-    products(1)
-    count = max(1, round(_LONG_ENOUGH / seconds(lambda: products(1), device, clock)))
-    fastest = min(seconds(lambda: products(count), device, clock) for _ in range(trials))
-    return Peak(2 * m * k * n * count / fastest, shape)
+    rates: dict[Products, float] = {}
+    for shape in shapes:
+        products = Products(dtype, device, shape)
+        products.last(0.02, clock)
+        rates[products] = products.flops / min(seconds(products, device, clock) for _ in range(trials))
+    best = max(rates, key=lambda products: rates[products])
+    best.last(0.2, clock)
+    return best
 
 
 def _wait(device: torch.device | str) -> None:

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from benchmarks.reference_code import ReferenceCode
 from benchmarks.report import Part, Value, print_part
-from benchmarks.timing import Call, Clock, Peak, matmul_peak, side_by_side, training_turn, use_threads
+from benchmarks.timing import Call, Clock, fastest_products, side_by_side, training_turn, use_threads
 from benchmarks.trm_code import TRMCode
 from hrm_agent import HRM
 from hrm_agent.cores.flops import training_flops
@@ -208,20 +208,23 @@ def measure(options: Options) -> Part:
         calls[f"reference{kind}"] = their_training(code, options, first, fast).steps(options.steps)
         flops[f"reference{kind}"] = next(iter(flops.values()))
     shapes = layer_shapes(core_of(first), options.batch_size)
-    peak = matmul_peak(getattr(torch, options.dtype), device, shapes, options.clock)
-    times = side_by_side(calls, options.rounds, device, options.clock)
+    peak = fastest_products(getattr(torch, options.dtype), device, shapes, options.clock)
+    times = side_by_side({"peak": peak, **calls}, options.rounds, device, options.clock)
     baselines = [name for name in calls if name not in agents] or [next(iter(agents))]
     rows = []
     for name in calls:
         step = times.median(name) / options.steps
         row: dict[str, Value] = {"step": name, "ms": 1e3 * step, "segments/s": options.batch_size / step}
         row |= {f"× {baseline}": times.ratio(name, baseline) for baseline in baselines}
-        rows.append(row | {"GFLOP": flops[name] / 1e9, "MFU": flops[name] / step / peak.rate})
+        utilisation = times.ratio(name, "peak") * flops[name] * options.steps / peak.flops
+        rows.append(row | {"GFLOP": flops[name] / 1e9, "MFU": utilisation})
     size = sum(weight.numel() for weight in core_of(first).parameters()) / 1e6
     title = (
         f"Training step of {network.name}, {size:.0f} M parameters, 9x9, batch {options.batch_size}, {options.dtype}"
     )
-    return Part(f"step-{options.network}", title, rows, [peak_note(peak, options.dtype)])
+    rate, (m, k, n) = peak.flops / times.median("peak") / 1e12, peak.sizes
+    note = f"MFU is a share of {rate:.3g} TFLOP/s in {options.dtype}, our fastest product: ({m}, {k}) x ({k}, {n})."
+    return Part(f"step-{options.network}", title, rows, [note])
 
 
 def their_training(code: PaperCode, options: Options, agent: HRM, compile: bool) -> ReferenceTraining:
@@ -231,14 +234,6 @@ def their_training(code: PaperCode, options: Options, agent: HRM, compile: bool)
     batches = their_batches(PuzzleBatch(*(column.cpu() for column in puzzles)), options.batch_size)
     return ReferenceTraining(
         model, batches, code.sparse_embedding.CastedSparseEmbeddingSignSGD_Distributed, compile=compile
-    )
-
-
-def peak_note(peak: Peak, dtype: str) -> str:
-    """What the MFU is a share of."""
-    m, k, n = peak.sizes
-    return (
-        f"MFU is a share of {peak.rate / 1e12:.3g} TFLOP/s in {dtype}, measured in this run: ({m}, {k}) x ({k}, {n})."
     )
 
 

@@ -9,10 +9,11 @@ from typing import Any, get_args
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import evaluation, memory, presets, training_step, vector_env
 from benchmarks.memory import PeakStorage, segment_peak
-from benchmarks.timing import Times, matmul_peak, side_by_side
+from benchmarks.timing import Times, fastest_products, side_by_side
 from hrm_agent.cores import CORES, PuzzleShape
 from hrm_agent.cores.layers import Mixer
 from train import bench
@@ -36,11 +37,13 @@ def test_calls_take_turns_and_the_first_turn_does_not_count() -> None:
     assert [len(times.rounds[name]) for name in "ab"] == [2, 2]
 
 
-def test_the_peak_is_that_of_one_of_the_shapes() -> None:
-    shapes = [(8, 16, 4), (64, 64, 64)]
-    peak = matmul_peak(torch.float32, "cpu", shapes, trials=1)
-    assert peak.sizes in shapes
-    assert peak.rate > 0
+def test_the_peak_is_that_of_the_product_with_the_highest_rate() -> None:
+    peak = fastest_products(torch.float32, "cpu", [(1, 16, 1), (64, 64, 64)], trials=1)
+    assert peak.sizes == (64, 64, 64)
+    assert peak.flops == 2 * 64**3 * peak.count
+    with FlopCounterMode(display=False) as counter:
+        peak()
+    assert counter.get_total_flops() == peak.flops
 
 
 def test_peak_memory_counts_what_lives_at_the_same_time() -> None:

@@ -10,7 +10,17 @@ from agents import SHAPE, relative_error, tiny_core
 from torch import Tensor
 
 from hrm_agent.cores.hrm import HRMCore
-from hrm_agent.cores.layers import Attention, Block, PositionMixer, RotaryEmbedding, SwiGLU, rms_norm, truncated_normal_
+from hrm_agent.cores.layers import (
+    Attention,
+    Block,
+    Linear,
+    PositionMixer,
+    RotaryEmbedding,
+    SwiGLU,
+    rms_norm,
+    truncated_normal_,
+    weights_cast_once,
+)
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -134,3 +144,14 @@ def test_values_at_the_start() -> None:
     assert not torch.equal(core.start_h, core.start_l)
     assert {"start_h", "start_l"}.isdisjoint(dict(core.named_parameters()))  # fixed, yet saved with the weights
     assert {"start_h", "start_l"} <= set(core.state_dict())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_weights_cast_once_leave_the_parameters_as_they_are(dtype: torch.dtype) -> None:
+    linear = Linear(4, 3)
+    names = [name for name, _ in linear.named_parameters()]
+    for cast in (dtype, torch.float64):
+        with weights_cast_once(linear, cast):
+            assert [name for name, _ in linear.named_parameters()] == names
+            assert linear(torch.ones(1, 4, dtype=cast)).dtype == cast
+    assert list(linear.state_dict()) == names

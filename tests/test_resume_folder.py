@@ -211,7 +211,9 @@ def test_where_a_signal_cannot_save_it_says_so(tmp_path: Path) -> None:
         tiny_agent(native_env(4)).learn(8 * 4, [saving])
 
 
-def test_signals_are_noted_once() -> None:
+def test_signals_are_noted_once(request: pytest.FixtureRequest) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with noticed_signals() as stop:
         assert stop() == 0
         signal.raise_signal(signal.SIGINT)
@@ -258,3 +260,10 @@ def test_a_log_that_cannot_be_written_does_not_end_the_run(tmp_path: Path, monke
     assert len(told) == 1
     assert model._n_updates == 10
     assert len(sweeps.history) == 2
+
+
+def test_the_checkpoint_of_another_program_is_no_run_of_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = tiny_agent()
+    model.learn(model.n_envs, SaveCallback(CheckpointFolder(tmp_path / "checkpoints"), 0))
+    assert fit(tmp_path, "--resume") == 2
+    assert "expected a run of this command, found that of another program" in capsys.readouterr().err

@@ -60,6 +60,8 @@ class RunFolder:
         if self.options.resume:
             found = self.checkpoints.newest()
             if found is not None:
+                if not {"options", "seconds", "sweeps"} <= found.extra.keys():
+                    raise ValueError(f"{found.path}: expected a run of this command, found that of another program")
                 check_same_options(found.path, found.extra["options"], self.options)
             return found
         if self.checkpoints.files() and not self.result.exists() and not self.options.restart:

@@ -56,7 +56,8 @@ def weights_cast_once(module: nn.Module, dtype: torch.dtype) -> Iterator[None]:
     The weights must not change meanwhile. Gradients of several uses add up in ``dtype`` and reach the float32 weight
     through the one cast, as under `torch.autocast`. Inside another such context it does nothing.
     """
-    linears = [linear for linear in module.modules() if isinstance(linear, Linear) and linear._cast is None]
+    parts = (part for part in module.modules() if isinstance(part, Linear) and part._cast is None)
+    linears = [part for part in parts if part.weight.dtype != dtype]  # others need no cast
     for linear in linears:
         linear._cast = linear.weight.to(dtype)
     try:

@@ -264,6 +264,6 @@ def test_a_log_that_cannot_be_written_does_not_end_the_run(tmp_path: Path, monke
 
 def test_the_checkpoint_of_another_program_is_no_run_of_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = tiny_agent()
-    model.learn(model.n_envs, SaveCallback(CheckpointFolder(tmp_path / "checkpoints"), 0))
+    model.learn(2 * model.n_envs, SaveCallback(CheckpointFolder(tmp_path / "checkpoints"), 0))
     assert fit(tmp_path, "--resume") == 2
     assert "expected a run of this command, found that of another program" in capsys.readouterr().err

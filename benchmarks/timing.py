@@ -138,7 +138,7 @@ def fastest_products(
         products.last(0.02, clock)
         rates[products] = products.flops / min(seconds(products, device, clock) for _ in range(trials))
     best = max(rates, key=lambda products: rates[products])
-    best.last(0.2, clock)
+    best.last(0.5, clock)
     return best
 
 

@@ -14,6 +14,7 @@ torch's on both sides.
 from __future__ import annotations
 
 import itertools
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,8 +33,8 @@ from hrm_agent import HRM
 from hrm_agent.cores.flops import training_flops
 from hrm_agent.cores.hrm import HRMCore, Precision
 from hrm_agent.cores.layers import Linear
+from hrm_agent.learning.adam_atan2 import AdamATan2
 from hrm_agent.learning.config import Bootstrap
-from hrm_agent.learning.optim import AdamATan2
 from hrm_agent.vec_env import NativeVecEnv
 from hrm_env.task import PuzzleBatch
 
@@ -209,20 +210,21 @@ def measure(options: Options) -> Part:
         flops[f"reference{kind}"] = next(iter(flops.values()))
     shapes = layer_shapes(core_of(first), options.batch_size)
     peak = fastest_products(getattr(torch, options.dtype), device, shapes, options.clock)
-    times = side_by_side({"peak": peak, **calls}, options.rounds, device, options.clock)
+    turns = [turn for name, call in calls.items() for turn in ((f"peak, {name}", peak), (name, call))]
+    times = side_by_side(dict(turns), options.rounds, device, options.clock)
     baselines = [name for name in calls if name not in agents] or [next(iter(agents))]
     rows = []
     for name in calls:
         step = times.median(name) / options.steps
         row: dict[str, Value] = {"step": name, "ms": 1e3 * step, "segments/s": options.batch_size / step}
         row |= {f"× {baseline}": times.ratio(name, baseline) for baseline in baselines}
-        utilisation = times.ratio(name, "peak") * flops[name] * options.steps / peak.flops
+        utilisation = times.ratio(name, f"peak, {name}") * flops[name] * options.steps / peak.flops
         rows.append(row | {"GFLOP": flops[name] / 1e9, "MFU": utilisation})
     size = sum(weight.numel() for weight in core_of(first).parameters()) / 1e6
     title = (
         f"Training step of {network.name}, {size:.0f} M parameters, 9x9, batch {options.batch_size}, {options.dtype}"
     )
-    rate, (m, k, n) = peak.flops / times.median("peak") / 1e12, peak.sizes
+    rate, (m, k, n) = peak.flops / statistics.median(times.median(f"peak, {name}") for name in calls) / 1e12, peak.sizes
     note = f"MFU is a share of {rate:.3g} TFLOP/s in {options.dtype}, our fastest product: ({m}, {k}) x ({k}, {n})."
     return Part(f"step-{options.network}", title, rows, [note])
 

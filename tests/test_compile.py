@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 import torch
 from agents import SHAPE, every_puzzle_once, relative_error, tiny_agent, tiny_core, weights
-from torch import Tensor
+from torch import Tensor, nn
 
 from hrm_agent import halting
 from hrm_agent.cores import compiling
 from hrm_agent.cores.compiling import compiled_block
 from hrm_agent.cores.hrm import HRMCore
 from hrm_agent.cores.layers import Block, ReasoningModule
+from hrm_agent.learning.adam_atan2 import AdamATan2
 from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.learner import Learner
 from hrm_env.task import PuzzleBatch
@@ -32,6 +33,16 @@ def compile_with(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def no_compiler(*_: Any) -> Any:
     raise RuntimeError("no compiler is here\nand more that nobody reads")
+
+
+def counting(graphs: list[torch.fx.GraphModule]) -> Any:
+    """A backend that compiles nothing and keeps what it was given."""
+
+    def backend(graph: torch.fx.GraphModule, _: Any) -> Any:
+        graphs.append(graph)
+        return graph
+
+    return backend
 
 
 def trained(compiled: bool) -> tuple[Learner, list[Tensor]]:
@@ -64,19 +75,54 @@ def test_compiled_steps_are_the_eager_ones() -> None:
 
 def test_all_blocks_share_what_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     graphs: list[torch.fx.GraphModule] = []
-
-    def counting(graph: torch.fx.GraphModule, _: Any) -> Any:
-        graphs.append(graph)
-        return graph
-
     torch.compiler.reset()
-    compile_with(counting, monkeypatch)
+    compile_with(counting(graphs), monkeypatch)
     core = tiny_core(h_layers=3, l_layers=3, mixer="attention")
-    learner = Learner(core, halting.make("fixed:2"), 2)
+    learner = Learner(core, halting.make("fixed:2"), 2, LearnerConfig(optimizer="adamw"))
     learner.compile(ROWS)
     batch = PuzzleBatch(*torch.ones(2, ROWS, SHAPE.seq_len, dtype=torch.long), torch.zeros(ROWS, dtype=torch.long))
     learner.step(core.initial_carry(ROWS), batch, torch.zeros(ROWS, dtype=torch.long))
     assert len(graphs) == 2  # with gradient and without
+
+
+def moved(compiled: bool) -> list[Tensor]:
+    """Weights after five steps of AdamATan2 at changing rates, one without a gradient at first."""
+    generator = torch.Generator().manual_seed(0)
+    weights = [nn.Parameter(torch.randn(shape, generator=generator)) for shape in [(5, 7), (3,), (2, 3)]]
+    optimizer = AdamATan2(weights)
+    if compiled:
+        optimizer.compile()
+    for step in range(5):
+        optimizer.param_groups[0]["lr"] = 0.1 / (step + 1)
+        for weight in weights[: None if step else 2]:
+            weight.grad = torch.randn(weight.shape, generator=generator)
+        optimizer.step()
+    return [weight.detach() for weight in weights]
+
+
+@needs_compiler
+def test_a_compiled_update_is_the_eager_one() -> None:
+    torch.compiler.reset()
+    for compiled, eager in zip(moved(compiled=True), moved(compiled=False), strict=True):
+        torch.testing.assert_close(compiled, eager, rtol=1e-5, atol=1e-6)
+
+
+def test_no_step_and_no_rate_compiles_the_update_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs: list[torch.fx.GraphModule] = []
+    torch.compiler.reset()
+    compile_with(counting(graphs), monkeypatch)
+    found = moved(compiled=True)
+    assert len(graphs) == 2  # of two weights, and of all three
+    assert all(torch.equal(weight, expected) for weight, expected in zip(found, moved(compiled=False), strict=True))
+
+
+def test_an_update_that_does_not_compile_costs_one_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.compiler.reset()
+    compile_with(no_compiler, monkeypatch)
+    with pytest.warns(UserWarning, match="compile: torch.compile failed, training goes on without it") as found:
+        weights = moved(compiled=True)
+    assert len(found) == 1
+    assert all(torch.equal(weight, expected) for weight, expected in zip(weights, moved(compiled=False), strict=True))
 
 
 def test_a_compiler_that_fails_costs_one_warning(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ from adam_atan2_pytorch import AdamAtan2
 from agents import SHAPE, tiny_core
 from torch import Tensor, nn
 
-from hrm_agent.learning.optim import AdamATan2, SparseSignSGD, split_parameters
+from hrm_agent.learning.adam_atan2 import AdamATan2
+from hrm_agent.learning.optim import SparseSignSGD, split_parameters
 from hrm_agent.learning.schedules import learning_rate_factor
 
 

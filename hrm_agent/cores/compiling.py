@@ -1,16 +1,23 @@
-"""`torch.compile` for training: on one block's code, which all blocks share, so that compiling takes a block's time."""
+"""`torch.compile` for training, which goes on without it where it fails.
+
+Of a core one block's code is compiled, which all blocks share, so that compiling takes a block's time.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from typing import ParamSpec
 
 import torch
 from torch import nn
 
 from hrm_agent.cores.core import ReasoningCore
 from hrm_agent.cores.layers import Block, BlockFunction, ReasoningModule
+
+P = ParamSpec("P")
 
 
 @contextmanager
@@ -50,7 +57,30 @@ def compiled_block(core: ReasoningCore, batch_size: int) -> BlockFunction:
             output = core(carry, inputs, puzzle_id)
             torch.autograd.grad(output.logits.sum(), weights, allow_unused=True)
     except Exception as error:  # whatever a compiler, a driver or a linker may raise
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        warnings.warn(f"compile: torch.compile failed, training goes on without it ({reason[0]})", stacklevel=2)
+        _warn(error)
         return Block.forward
     return run
+
+
+def compiled_or_plain(function: Callable[P, None]) -> Callable[P, None]:
+    """``function``, compiled at its first call; where that fails, with one warning, ``function`` itself."""
+    run: Callable[P, None] = torch.compile(function, dynamic=False)
+
+    @wraps(function)
+    def tried(*args: P.args, **kwargs: P.kwargs) -> None:
+        nonlocal run
+        try:
+            run(*args, **kwargs)
+        except Exception as error:
+            if run is function:
+                raise
+            _warn(error)
+            run = function
+            run(*args, **kwargs)
+
+    return tried
+
+
+def _warn(error: Exception) -> None:
+    reason = str(error).strip().splitlines() or [type(error).__name__]
+    warnings.warn(f"compile: torch.compile failed, training goes on without it ({reason[0]})", stacklevel=3)

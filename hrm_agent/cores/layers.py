@@ -92,13 +92,17 @@ class RotaryEmbedding(nn.Module):
         super().__init__()
         frequency = theta ** (-torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim)
         angle = torch.outer(torch.arange(length, dtype=torch.float32), frequency)
-        self.register_buffer("cos", angle.cos().repeat(1, 2), persistent=False)
-        self.register_buffer("sin", torch.cat([-angle.sin(), angle.sin()], dim=-1), persistent=False)
+        self.register_buffer("cos", angle.cos(), persistent=False)
+        self.register_buffer("sin", angle.sin(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Rotates queries or keys ``(..., length, head_dim)``."""
-        wide = x.float()
-        return torch.addcmul(wide * self.cos, wide.roll(wide.shape[-1] // 2, -1), self.sin).to(x.dtype)
+        first, second = x.float().chunk(2, -1)
+        rotated = (
+            torch.addcmul(first * self.cos, second, self.sin, value=-1),
+            torch.addcmul(second * self.cos, first, self.sin),
+        )
+        return torch.cat(rotated, -1).to(x.dtype)
 
 
 class Attention(nn.Module):

@@ -14,6 +14,7 @@ from hrm_agent.cores.layers import Block, BlockFunction, weights_cast_once
 from hrm_agent.distributed import gather_sparse_gradients, replicate
 from hrm_agent.halting.policy import HaltingPolicy
 from hrm_agent.halting.session import HaltingSession
+from hrm_agent.learning.adam_atan2 import AdamATan2
 from hrm_agent.learning.average import WeightAverage
 from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.halting_loss import HaltingLoss, Outcome
@@ -102,8 +103,12 @@ class Learner:
 
     def compile(self, batch_size: int) -> None:
         """Compiles what `step` runs, for this batch size; where that is not possible, warns and goes on without."""
-        if self._run_block is Block.__call__:
-            self._run_block = compiled_block(self.core, batch_size)
+        if self._run_block is not Block.__call__:
+            return
+        self._run_block = compiled_block(self.core, batch_size)
+        for optimizer in self.optimizers:
+            if isinstance(optimizer, AdamATan2) and self._run_block is not Block.forward:  # torch's own are fused
+                optimizer.compile()
 
     def set_progress(self, progress: float) -> None:
         """Sets the cycles of the core, and of its average, by the depth curriculum where there is one.

@@ -1,69 +1,17 @@
-"""Optimizers: which weights each of them moves, and those that torch does not have."""
+"""Optimizers: which weights each of them moves, and the one of the sparse puzzle embedding."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hrm_agent.cores.layers import ReasoningModule
+from hrm_agent.learning.adam_atan2 import AdamATan2
 from hrm_agent.learning.config import LearnerConfig
-
-
-class AdamATan2(torch.optim.Optimizer):
-    """AdamATan2 (arXiv 2407.05872): Adam whose update a·atan2(m̂, b·√v̂) needs no epsilon, with decoupled weight decay.
-
-    Args:
-        params: Parameters or groups.
-        lr: Learning rate.
-        betas: Decay of the two moments.
-        weight_decay: Decoupled: weights shrink by ``lr * weight_decay`` a step.
-        a: Scale of the update.
-        b: Scale of the denominator.
-    """
-
-    def __init__(
-        self,
-        params: Iterable[Tensor] | Iterable[dict[str, Any]],
-        lr: float = 1e-4,
-        betas: tuple[float, float] = (0.9, 0.95),
-        weight_decay: float = 0.1,
-        a: float = 1.27,
-        b: float = 1.0,
-    ) -> None:
-        super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay, "a": a, "b": b})
-
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """One update of all parameters that have a gradient."""
-        for group in self.param_groups:
-            params = [p for p in group["params"] if p.grad is not None]
-            if params:
-                self._update(group, params)
-
-    def _update(self, group: dict[str, Any], params: list[Tensor]) -> None:
-        for p in params:
-            if not self.state[p]:
-                self.state[p] = {"step": 0, "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
-            self.state[p]["step"] += 1
-        grads = [cast(Tensor, p.grad) for p in params]
-        first = [self.state[p]["exp_avg"] for p in params]
-        second = [self.state[p]["exp_avg_sq"] for p in params]
-        steps = [self.state[p]["step"] for p in params]
-        beta1, beta2 = group["betas"]
-        torch._foreach_lerp_(first, grads, 1 - beta1)
-        torch._foreach_mul_(second, beta2)
-        torch._foreach_addcmul_(second, grads, grads, 1 - beta2)
-        denominator = torch._foreach_div(second, [(1 - beta2**step) / group["b"] ** 2 for step in steps])
-        torch._foreach_sqrt_(denominator)
-        update = torch._foreach_div(first, [1 - beta1**step for step in steps])
-        for u, d in zip(update, denominator, strict=True):
-            u.atan2_(d)
-        torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
-        torch._foreach_add_(params, update, alpha=-group["lr"] * group["a"])
 
 
 class SparseSignSGD(torch.optim.Optimizer):

@@ -27,7 +27,7 @@ from hrm_agent.cores.core import Carry, PuzzleShape, ReasoningCore
 from hrm_agent.cores.hrm import HRMConfig, HRMCore
 from hrm_agent.learning.config import Bootstrap, LearnerConfig
 from hrm_agent.learning.learner import Learner
-from hrm_agent.reference_checkpoint import from_reference_name
+from hrm_agent.saving.reference_checkpoint import from_reference_name
 from hrm_env.task import PAD_ID, PuzzleBatch
 
 SEQ_LEN, VOCAB_SIZE, UNLABELLED = 81, 11, -100

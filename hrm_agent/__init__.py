@@ -14,18 +14,18 @@ import gymnasium as gym
 if TYPE_CHECKING:
     from hrm_agent.agent import HRM
     from hrm_agent.callbacks import EvaluateCallback, HaltingDashboard
-    from hrm_agent.checkpoint import CheckpointError
     from hrm_agent.evaluation import Evaluation, evaluate
-    from hrm_agent.storage import NonFiniteError
+    from hrm_agent.saving.agent_file import NonFiniteError
+    from hrm_agent.saving.checkpoint import CheckpointError
 
 __all__ = ["HRM", "CheckpointError", "EvaluateCallback", "Evaluation", "HaltingDashboard", "NonFiniteError", "evaluate"]
 
 _HOMES = {
     "HRM": "agent",
-    "NonFiniteError": "storage",
+    "NonFiniteError": "saving.agent_file",
     "EvaluateCallback": "callbacks",
     "HaltingDashboard": "callbacks",
-    "CheckpointError": "checkpoint",
+    "CheckpointError": "saving.checkpoint",
     "Evaluation": "evaluation",
     "evaluate": "evaluation",
 }

@@ -28,7 +28,7 @@ from hrm_agent.learning.learner import Learner
 from hrm_agent.learning.schedules import learning_rate_factor
 from hrm_agent.policy import HRMPolicy
 from hrm_agent.puzzle_identity import PuzzleIdentity, puzzle_task
-from hrm_agent.storage import load_agent, read_weights, save_agent
+from hrm_agent.saving.agent_file import load_agent, read_weights, save_agent
 from hrm_agent.training_log import TrainingLog
 from hrm_agent.vec_env import PuzzleEnvironment, PuzzleStream, as_vec_env, native, registered
 from hrm_env.actions import action_space

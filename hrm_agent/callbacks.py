@@ -11,13 +11,13 @@ from stable_baselines3.common.callbacks import BaseCallback, ProgressBarCallback
 from stable_baselines3.common.logger import HParam
 
 from hrm_agent.agent import HRM
-from hrm_agent.checkpoint import checkpoint_path
 from hrm_agent.dashboard import describe, sweep_pictures
 from hrm_agent.distributed import rank
 from hrm_agent.evaluation import Evaluation
 from hrm_agent.event_files import event_writers, outliving_a_full_disk
-from hrm_agent.failing_disk import Attempts
 from hrm_agent.run_card import run_options
+from hrm_agent.saving.checkpoint import checkpoint_path
+from hrm_agent.saving.failing_disk import Attempts
 from hrm_agent.vec_env import native
 
 SCALARS = (

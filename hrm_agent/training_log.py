@@ -12,7 +12,7 @@ from torch import Tensor
 from hrm_agent.distributed import sum_over_ranks, world_size
 from hrm_agent.event_files import event_writers, outliving_a_full_disk, write_histograms
 from hrm_agent.learning.metrics import MetricSums, tensorboard_histograms, tensorboard_tags
-from hrm_agent.storage import NonFiniteError
+from hrm_agent.saving.agent_file import NonFiniteError
 
 
 class TrainingLog:

@@ -15,8 +15,8 @@ from hostile import little_memory
 
 from hrm_agent import HRM, halting
 from hrm_agent.analysis.traces import Traces
-from hrm_agent.reference_checkpoint import read_reference
-from hrm_agent.training_state import TrainingCheckpoint, restore_training
+from hrm_agent.saving.reference_checkpoint import read_reference
+from hrm_agent.saving.training_state import TrainingCheckpoint, restore_training
 from hrm_env.sources import load_puzzles
 from hrm_env.tasks.arc import Arc
 from hrm_env.tasks.sudoku import Sudoku

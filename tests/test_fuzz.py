@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hrm_agent import HRM
-from hrm_agent.reference_checkpoint import read_reference, write_reference
+from hrm_agent.saving.reference_checkpoint import read_reference, write_reference
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import load_puzzles
 from hrm_env.sources.csv_file import write_csv

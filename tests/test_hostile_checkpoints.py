@@ -18,8 +18,8 @@ from hostile import HUGE, archive, payloads, sealed
 from safetensors.torch import load, save
 
 from hrm_agent import HRM
-from hrm_agent.checkpoint import read_checkpoint
-from hrm_agent.training_state import save_training
+from hrm_agent.saving.checkpoint import read_checkpoint
+from hrm_agent.saving.training_state import save_training
 
 PAYLOADS = payloads(Path("executed"))
 
@@ -282,7 +282,10 @@ STATES_OF_A_RUN = {
 def test_other_states_of_a_run(checkpoint: Path, tmp_path: Path, change: str) -> None:
     _, members = taken_apart(checkpoint)
     tensors, path = load(members["rank0.safetensors"]), tmp_path / "agent.zip"
-    for name in (name for name in tensors if name.startswith(("carry/", "environment/"))):
+    places = ("carry/", "environment/", *(("session/", "halting_loss/") if change == "longer" else ()))
+    found = [name for name in tensors if name.startswith(places) and tensors[name].dtype != torch.uint8]
+    assert {name.split("/")[0] + "/" for name in found} == set(places)
+    for name in found:
         changed = STATES_OF_A_RUN[change](tensors[name])
         others = {other: tensor for other, tensor in tensors.items() if other != name}
         kept = others if changed is None else others | {name: changed}

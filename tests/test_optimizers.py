@@ -10,9 +10,9 @@ import torch
 from agents import same, tiny_agent, tiny_core
 
 from hrm_agent import HRM
-from hrm_agent.checkpoint import optimizer_tensors
 from hrm_agent.learning.config import LearnerConfig, OptimizerName
 from hrm_agent.learning.optim import SparseSignSGD, make_optimizers
+from hrm_agent.saving.checkpoint import optimizer_tensors
 
 EVERY_OPTIMIZER = pytest.mark.parametrize("name", get_args(OptimizerName))
 EVERY_CORE = pytest.mark.parametrize("core", ["hrm", "trm"])

@@ -17,12 +17,18 @@ from stable_baselines3.common.logger import KVWriter, Logger
 
 from hrm_agent import HRM, CheckpointError
 from hrm_agent.callbacks import EvaluateCallback
-from hrm_agent.checkpoint_folder import CheckpointFolder
 from hrm_agent.learning.config import Bootstrap, HaltLossName
-from hrm_agent.random_state import random_state, set_random_state
-from hrm_agent.saving import SaveCallback
+from hrm_agent.saving.callback import SaveCallback
+from hrm_agent.saving.folder import CheckpointFolder
+from hrm_agent.saving.random_state import random_state, set_random_state
+from hrm_agent.saving.training_state import (
+    TrainingCheckpoint,
+    capture_local,
+    restore_local,
+    restore_training,
+    save_training,
+)
 from hrm_agent.state import join_state, split_state
-from hrm_agent.training_state import TrainingCheckpoint, capture_local, restore_local, restore_training, save_training
 
 UPDATES, SAVED_AT, INTERVAL = 9, 5, 3  # saved within an interval of the log
 LOSSES: list[tuple[HaltLossName, Bootstrap]] = [

@@ -25,8 +25,8 @@ from hrm_agent.distributed import (
     wait_for_all,
     world_size,
 )
-from hrm_agent.saving import SaveCallback
-from hrm_agent.training_state import restore_training
+from hrm_agent.saving.callback import SaveCallback
+from hrm_agent.saving.training_state import restore_training
 from hrm_env.files import atomic_write
 from hrm_env.vector import PuzzleVectorEnv
 from train.environments import test_arguments, training_and_test_env

@@ -18,8 +18,8 @@ from stable_baselines3.common.utils import LinearSchedule
 
 from hrm_agent.analysis.replay import replay
 from hrm_agent.analysis.traces import Traces, record
-from hrm_agent.checkpoint import checkpoint_path
 from hrm_agent.halting_env import HaltingEnv
+from hrm_agent.saving.checkpoint import checkpoint_path
 from hrm_env.files import atomic_write
 from train.trained import Trained
 

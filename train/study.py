@@ -18,8 +18,8 @@ from hrm_agent.analysis.study import Plan, study
 from hrm_agent.analysis.style import save_figure
 from hrm_agent.analysis.trace_header import LONGEST_LINE, parse
 from hrm_agent.analysis.traces import Traces, record
-from hrm_agent.checkpoint import checkpoint_path
 from hrm_agent.halting import make, split_list
+from hrm_agent.saving.checkpoint import checkpoint_path
 from train.study_files import write_csv, write_json, write_tensorboard
 from train.study_tables import print_study
 from train.trained import TestPuzzles

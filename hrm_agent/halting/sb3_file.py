@@ -2,7 +2,7 @@
 
 Such a file is a zip. Its ``data`` is JSON in which whatever is not JSON is a pickle in base64, with the plain
 attributes of the object beside it as text: those are read, the pickles are not. ``policy.pth`` is read by
-`hrm_agent.torch_file`, which makes tensors and nothing else.
+`hrm_agent.saving.torch_file`, which makes tensors and nothing else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from hrm_agent.halting.features import check_features
-from hrm_agent.torch_file import load_tensors
+from hrm_agent.saving.torch_file import load_tensors
 
 _MAX_BYTES = 64 * 2**20  # of one member
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {

@@ -9,9 +9,9 @@ from typing import Any
 from stable_baselines3.common.callbacks import BaseCallback
 
 from hrm_agent.agent import HRM
-from hrm_agent.checkpoint_folder import CheckpointFolder
 from hrm_agent.distributed import Vote, highest, rank
-from hrm_agent.failing_disk import Attempts
+from hrm_agent.saving.failing_disk import Attempts
+from hrm_agent.saving.folder import CheckpointFolder
 
 _DUE = 1  # less than any signal that stops a run
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from hrm_agent.checkpoint import (
+from hrm_agent.puzzle_identity import PuzzleIdentity
+from hrm_agent.saving.checkpoint import (
     CheckpointError,
     checkpoint_path,
     optimizer_tensors,
@@ -18,8 +19,7 @@ from hrm_agent.checkpoint import (
     restore_optimizers,
     write_checkpoint,
 )
-from hrm_agent.checkpoint_contents import check_core, check_finite, check_options, check_same, check_sizes
-from hrm_agent.puzzle_identity import PuzzleIdentity
+from hrm_agent.saving.contents import check_core, check_finite, check_options, check_same, check_sizes
 from hrm_env.observations import ObservationSizes, sizes_of
 
 if TYPE_CHECKING:

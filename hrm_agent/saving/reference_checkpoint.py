@@ -20,11 +20,11 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
-from hrm_agent.checkpoint import CheckpointError
 from hrm_agent.cores import PuzzleShape, make_core
 from hrm_agent.cores.hrm import HRMConfig, HRMCore
 from hrm_agent.cores.trm import TRMConfig
-from hrm_agent.torch_file import load_tensors
+from hrm_agent.saving.checkpoint import CheckpointError
+from hrm_agent.saving.torch_file import load_tensors
 from hrm_env.files import atomic_write
 
 # parts of the reference codes' names, and ours; TinyRecursiveModels has no H_level, sapientinc/HRM no mlp_t

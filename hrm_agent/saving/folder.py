@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hrm_agent.checkpoint import CheckpointError
 from hrm_agent.distributed import of_rank_zero, rank
-from hrm_agent.training_state import TrainingCheckpoint, save_training
+from hrm_agent.saving.checkpoint import CheckpointError
+from hrm_agent.saving.training_state import TrainingCheckpoint, save_training
 
 if TYPE_CHECKING:
     from hrm_agent.agent import HRM

@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
-from hrm_agent.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
-from hrm_agent.checkpoint_contents import check_same
 from hrm_agent.cores.core import Carry
 from hrm_agent.distributed import gather_objects, rank, world_size
-from hrm_agent.random_state import random_state, set_random_state
+from hrm_agent.saving.agent_file import agent_contents, restore_learned
+from hrm_agent.saving.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
+from hrm_agent.saving.contents import check_same
+from hrm_agent.saving.random_state import random_state, set_random_state
 from hrm_agent.state import State, join_state, split_state
-from hrm_agent.storage import agent_contents, restore_learned
 
 if TYPE_CHECKING:
     from hrm_agent.agent import HRM
@@ -136,6 +137,15 @@ def _check_slots(model: HRM, file: Path, own: Mapping[str, Tensor]) -> None:
     expected, _ = split_state(state)
     places = tuple(f"{place}/" for place in state)
     check_same(file, {name: own[name] for name in own if name.startswith(places)}, expected, "state of this run")
+    _check_memories(file, own, model.n_envs)
+
+
+def _check_memories(file: Path, own: Mapping[str, Tensor], slots: int) -> None:
+    """Refuses what halting remembers of another number of slots; generators (bytes) and empty memories have none."""
+    for name, tensor in own.items():
+        of_slots = name.startswith(("session/", "halting_loss/")) and tensor.dtype != torch.uint8
+        if of_slots and tensor.shape[:1] not in ((0,), (slots,)):
+            raise CheckpointError(f"{file}: {name!r}: expected {slots} rows, found shape {tuple(tensor.shape)}")
 
 
 def capture_local(model: HRM) -> State:

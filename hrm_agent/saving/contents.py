@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from hrm_agent.checkpoint import CheckpointError
 from hrm_agent.cores import PuzzleShape, make_core
+from hrm_agent.saving.checkpoint import CheckpointError
 from hrm_env.observations import ObservationSizes
 
 _LARGEST = {"seq_len": 2**16, "vocab_size": 2**16, "num_puzzle_ids": 2**31 - 1, "max_segments": 2**16}

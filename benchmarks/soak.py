@@ -39,7 +39,8 @@ class Options:
 
     Attributes:
         minutes: For how long.
-        warm_up: Minutes that do not count, at most a third of all: caches fill, and the agent learns to halt early.
+        warm_up: Minutes that do not count, at most a third of all: caches fill, and the agent learns to halt early, which
+            gives sweeps batches of new sizes.
         window: Minutes at the begin and at the end that are compared, at most a third of all.
         every: Seconds between samples.
         preset: Name of a preset.
@@ -48,7 +49,7 @@ class Options:
     """
 
     minutes: float = 60.0
-    warm_up: float = 5.0
+    warm_up: float = 10.0
     window: float = 5.0
     every: float = 10.0
     preset: str = "sudoku6x6"

@@ -39,8 +39,8 @@ class Options:
 
     Attributes:
         minutes: For how long.
-        warm_up: Minutes that do not count, at most a third of all: caches fill, and the agent learns to halt early, which
-            gives sweeps batches of new sizes.
+        warm_up: Minutes that do not count, at most a third of all: caches fill, and the agent learns to halt early,
+            which gives sweeps batches of new sizes.
         window: Minutes at the begin and at the end that are compared, at most a third of all.
         every: Seconds between samples.
         preset: Name of a preset.

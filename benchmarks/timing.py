@@ -130,16 +130,15 @@ def fastest_products(
         device: Where.
         shapes: m, k, n of each product.
         clock: As in `side_by_side`.
-        trials: Measurements of each; the fastest counts, for a peak is what undisturbed work reaches.
+        trials: Turns of each, which the median is over.
     """
-    rates: dict[Products, float] = {}
-    for shape in shapes:
-        products = Products(dtype, device, shape)
-        products.last(0.02, clock)
-        rates[products] = products.flops / min(seconds(products, device, clock) for _ in range(trials))
-    best = max(rates, key=lambda products: rates[products])
-    best.last(0.5, clock)
-    return best
+    found = {str(shape): Products(dtype, device, shape) for shape in shapes}
+    for products in found.values():
+        products.last(0.05, clock)
+    times = side_by_side(found, trials, device, clock)
+    name = max(found, key=lambda name: found[name].flops / times.median(name))
+    found[name].last(0.5, clock)
+    return found[name]
 
 
 def _wait(device: torch.device | str) -> None:

@@ -19,7 +19,7 @@ from hrm_agent.saving.checkpoint import (
     restore_optimizers,
     write_checkpoint,
 )
-from hrm_agent.saving.contents import check_core, check_finite, check_options, check_same, check_sizes
+from hrm_agent.saving.contents import check_core, check_finite, check_options, check_same, check_sizes, check_work
 from hrm_env.observations import ObservationSizes, sizes_of
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ def load_agent(
         check_options(file, config["options"])
         check_core(file, weights, puzzles.sizes, options["policy_kwargs"] or {})
         model = _build(cls, env, device, options, puzzles, file)
+        if "halting" not in overrides:
+            check_work(file, "views", model.halting.views)
     except ValueError as error:
         if overrides or isinstance(error, CheckpointError):
             raise

@@ -17,6 +17,7 @@ from hrm_env.observations import ObservationSizes
 
 _LARGEST = {"seq_len": 2**16, "vocab_size": 2**16, "num_puzzle_ids": 2**31 - 1, "max_segments": 2**16}
 _NOT_OF_THE_AGENT = {"policy", "env", "env_kwargs", "tensorboard_log", "verbose", "device"}
+_MOST_WORK = 1024  # cycles of a module in a segment, and views of a puzzle
 _SPARE = 100  # parameters of a core beyond those of the file, at which building it is given up
 
 
@@ -60,6 +61,8 @@ def check_core(
         CheckpointError: Names the file and the tensor.
         ValueError: No core has these options; a wrong type among them raises what it leads to.
     """
+    for name in options.keys() & {"h_cycles", "l_cycles"}:
+        check_work(path, name, options[name])
     core = {name: tensor for name, tensor in weights.items() if name.startswith("core.")}
     expected = _meta_state(path, len(core), sizes, options)
     check_same(path, core, {f"core.{name}": tensor for name, tensor in expected.items()}, "weights of its own options")
@@ -93,6 +96,16 @@ def check_finite(path: str | Path, weights: Mapping[str, Tensor]) -> None:
     bad = next((name for name, tensor in weights.items() if not tensor.isfinite().all()), None)
     if bad is not None:
         raise CheckpointError(f"{path}: expected finite weights, found others in {bad!r}")
+
+
+def check_work(path: str | Path, name: str, found: int) -> None:
+    """Refuses a number, such as of cycles, with which a file would keep a machine busy for ever.
+
+    Raises:
+        CheckpointError: Names the file and the option.
+    """
+    if found > _MOST_WORK:
+        raise CheckpointError(f"{path}: expected {name} from 1 to {_MOST_WORK}, found {found}")
 
 
 def _kind(tensor: Tensor | None) -> str:

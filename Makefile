@@ -13,7 +13,7 @@ test: $(VENV)/installed-test
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
-	$(RUN) pytest --numprocesses auto
+	$(RUN) pytest --numprocesses auto --dist worksteal
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

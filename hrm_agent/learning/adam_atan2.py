@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -52,8 +53,9 @@ class AdamATan2(torch.optim.Optimizer):
             if not self.state[p]:
                 self.state[p] = {"step": 0, "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
             self.state[p]["step"] += 1
-        # tensors, for a compiler would take numbers that change with the step as constants
-        steps = torch.tensor([self.state[p]["step"] for p in params], dtype=torch.float64)
+        # tensors, for a compiler would take numbers that change with the step as constants; on the host, as numbers are
+        number = partial(torch.tensor, dtype=torch.float64, device="cpu")
+        steps = number([self.state[p]["step"] for p in params])
         beta1, beta2 = group["betas"]
         self._move(
             params,
@@ -63,8 +65,8 @@ class AdamATan2(torch.optim.Optimizer):
             group["betas"],
             list((1 - beta1**steps).unbind()),
             list(((1 - beta2**steps) / group["b"] ** 2).unbind()),
-            torch.tensor(1 - group["lr"] * group["weight_decay"], dtype=torch.float64),
-            torch.tensor(-group["lr"] * group["a"], dtype=torch.float64),
+            number(1 - group["lr"] * group["weight_decay"]),
+            number(-group["lr"] * group["a"]),
         )
 
 

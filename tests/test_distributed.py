@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import pytest
 import torch
-from agents import SHAPE, tiny_core
+from agents import SHAPE, tiny_agent, tiny_core
 from ranks import on_ranks
 from torch import Tensor
 
-from hrm_agent import halting
+from hrm_agent import NonFiniteError, halting
 from hrm_agent.cores import CORES, PuzzleShape
 from hrm_agent.distributed import (
     Vote,
@@ -57,14 +58,7 @@ def learn(case: str, ranks: int = 1) -> Found:
     shape = PuzzleShape(SHAPE.seq_len, SHAPE.vocab_size, max(ids, 1))
     # every rank begins with weights of its own, of which rank 0's count
     core = tiny_core(name, seed=rank(), shape=shape, mixer="mlp", puzzle_positions=min(ids, 1), h_cycles=1)
-    config: dict[str, Any] = {
-        "optimizer": "adamw",
-        "learning_rate": 1e-3,
-        "token_loss": "softmax",
-        "ema": 0.9,
-        "max_grad_norm": 1.0,
-    }
-    learner = Learner(core, halting.make("q-compare"), BUDGET, LearnerConfig(**config | way))
+    learner = Learner(core, halting.make("q-compare"), BUDGET, LearnerConfig(**LEARNING | way))
     generator = torch.Generator().manual_seed(7)
     share = slice(rank() * ROWS, (rank() + 1) * ROWS) if world_size() > 1 else slice(0, ranks * ROWS)
     total = 2 * ROWS
@@ -108,6 +102,22 @@ def test_two_ranks_learn_what_one_process_of_both_batches_learns(two_ranks: list
     for name in ("loss", "answer_loss", "halt_loss", "grad_norm"):
         assert (first["sums"][name] + second["sums"][name]) / 2 == pytest.approx(alone["sums"][name], rel=1e-3)
     assert first["sums"]["episodes"] + second["sums"]["episodes"] == alone["sums"]["episodes"] > 0
+
+
+def broken() -> str:
+    """What a rank says after the hidden state of rank 1 alone has become no number."""
+    model = tiny_agent(halting="fixed:4").learn(16)
+    if rank():
+        model._carry.z_h.fill_(math.nan)
+    with pytest.raises(NonFiniteError) as caught:
+        model.learn(16 * 3, reset_num_timesteps=False)
+    return str(caught.value)
+
+
+def test_a_loss_that_is_no_number_on_one_rank_stops_all() -> None:
+    first, second = on_ranks(2, broken)
+    assert first == second
+    assert "the loss is not finite within" in first
 
 
 def test_ponders_loss_is_the_mean_of_its_halves_also_before_every_row_has_an_episode() -> None:

@@ -25,7 +25,7 @@ from hrm_agent.training_state import TrainingCheckpoint, restore_training, save_
 BEGUN: list[Any] = []
 
 
-SHORT = [*TINY, "--updates=30", "--evaluate-every=10"]
+SHORT = [*TINY, "--updates=30", "--evaluate-every=15"]
 
 
 def start(folder: Path, arguments: list[str]) -> None:

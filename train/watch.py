@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> None:
 
 
 def outlet(to: str, pause: float, strip: int) -> Outlet:
-    """What shows frames at the place that ``--to`` names, ``pause`` seconds each or ``strip`` of a puzzle in a picture."""
+    """What shows frames where ``--to`` says: ``pause`` seconds each, or ``strip`` segments of a puzzle in a picture."""
     if to == "terminal":
         return lambda task, shown: _print(task, shown, pause)
     if to == "window":

@@ -3,10 +3,10 @@
     python -m benchmarks.first --source FILE              # on a GPU; most of the time is compiling
     python -m benchmarks.first --quick                    # small networks, to see that all works
 
-In this order, and written to ``first.json`` and ``profile.txt`` as it goes: steps of every preset, with finite losses
-and weights, which on CUDA raise where they would wait for the device; the rates of the matrix products and of a copy;
-a step's time in every stage of the depth curriculum, and so how many steps fit into a number of minutes; and the
-profiler's table of a step.
+In this order, and written to ``first.json`` and ``profile.txt`` as it goes: the rates of the matrix products and of a
+copy; of every preset some steps, with finite losses and weights, which on CUDA raise where they would wait for the
+device, then a step's time in each stage of the depth curriculum, and so how many fit into a number of minutes; and the
+profiler's table of a step of the last preset.
 """
 
 from __future__ import annotations
@@ -87,15 +87,16 @@ def look(options: Options) -> list[Part]:
 
 def parts(options: Options, device: torch.device) -> Iterator[Part]:
     """Each part as soon as it is there, and the profile in a file of its own."""
-    agents = {name: quiet_agent(fit_of(name, options)) for name in options.presets}
-    last = agents[options.presets[-1]]
-    yield Part("verify", "Steps are finite, and wait for nothing", [verified(*each) for each in agents.items()])
-    rates = ceilings(last, device)
+    model = quiet_agent(fit_of(options.presets[-1], options))
+    rates = ceilings(model, device)
     yield rates
     fastest = max(float(row["TFLOP/s"] or 0) for row in rates.rows)
-    for name, model in agents.items():
+    for name in options.presets:
+        torch.compiler.reset()  # or so many graphs of one function that the compiler gives up
+        model = quiet_agent(fit_of(name, options))
+        yield Part(f"verify-{name}", f"{name}: steps are finite, and wait for nothing", [verified(name, model)])
         yield speed(name, model, options, fastest)
-    text = profiled(training_turn(last, 1), ProfileOptions(rows=options.rows, device=device.type))
+    text = profiled(training_turn(model, 1), ProfileOptions(rows=options.rows, device=device.type))
     print(text)
     with atomic_write(options.out / "profile.txt") as file:
         file.write(text.encode())

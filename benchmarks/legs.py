@@ -44,7 +44,7 @@ class Options:
     """How long, and what can be carried; options of ``python -m train fit`` follow after ``--``.
 
     Attributes:
-        out: Folder for what is to be carried away.
+        out: Folder for what is to be carried away; what it held is gone.
         carried: Folder with the pieces of an earlier leg.
         minutes: To wait, unless the run ends before.
         stop: Then stop the run, which saves itself: the machine will be gone.

@@ -17,7 +17,7 @@ from benchmarks.report import Part, Value, print_part
 from benchmarks.timing import Clock, side_by_side, training_turn, use_threads
 from hrm_agent import HRM
 from train.fit import make_agent
-from train.presets import PRESETS
+from train.presets import PRESETS, Fit
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,10 @@ def measure(options: Options) -> Part:
 
 
 def _row(preset: str, options: Options) -> dict[str, Value]:
-    agents = {"eager": _agent(preset, options, compile=False)}
+    fit = replace(PRESETS[preset], threads=options.threads, device=options.device)
+    agents = {"eager": quiet_agent(replace(fit, compile=False))}
     if options.compile:
-        agents["compiled"] = _agent(preset, options, compile=True)
+        agents["compiled"] = quiet_agent(replace(fit, compile=True))
     use_threads(options.threads)
     calls = {name: training_turn(agent, options.updates) for name, agent in agents.items()}
     times = side_by_side(calls, options.rounds, get_device(options.device), options.clock)
@@ -62,10 +63,10 @@ def _row(preset: str, options: Options) -> dict[str, Value]:
     return row | ({"compiled × eager": times.ratio("compiled", "eager")} if options.compile else {})
 
 
-def _agent(preset: str, options: Options, compile: bool) -> HRM:
+def quiet_agent(fit: Fit) -> HRM:
+    """The untrained agent of a run, which says nothing and writes nothing."""
     with tempfile.TemporaryDirectory() as out, contextlib.redirect_stdout(io.StringIO()):
-        fit = replace(PRESETS[preset], compile=compile, threads=options.threads, device=options.device, out=out)
-        agent, _ = make_agent(fit)
+        agent, _ = make_agent(replace(fit, out=out))
     agent.tensorboard_log = None
     return agent
 

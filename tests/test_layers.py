@@ -155,3 +155,9 @@ def test_weights_cast_once_leave_the_parameters_as_they_are(dtype: torch.dtype) 
             assert [name for name, _ in linear.named_parameters()] == names
             assert linear(torch.ones(1, 4, dtype=cast)).dtype == cast
     assert list(linear.state_dict()) == names
+
+
+def test_a_normalised_swiglu_forgets_how_large_its_product_is() -> None:
+    layer, x = SwiGLU(16, 4.0, norm=True), noise(3, 16)
+    gate, up = (x @ weight.T for weight in layer.gate_up.weight.chunk(2))
+    torch.testing.assert_close(layer(x), (torch.sigmoid(gate) * rms_norm(gate * up)) @ layer.down.weight.T)

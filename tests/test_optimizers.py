@@ -98,3 +98,19 @@ def test_the_fused_adamw_computes_what_the_plain_one_does() -> None:
         plain.step()
     for first, second in zip(fused.param_groups[0]["params"], dense, strict=True):
         torch.testing.assert_close(first, second, rtol=1e-6, atol=1e-6)
+
+
+def test_a_rate_of_its_own_is_in_muons_own_measure() -> None:
+    network = tiny_core(hidden_size=16)
+    own = {"muon_learning_rate": 0.1, "muon_weight_decay": 0.5, "muon_momentum": 0.6}
+    muon, adamw, _ = make_optimizers(network, LearnerConfig(optimizer="muon", learning_rate=1e-4, **own))
+    assert (muon.param_groups[0]["weight_decay"], muon.param_groups[0]["momentum"]) == (0.5, 0.6)
+    assert (adamw.param_groups[0]["lr"], adamw.param_groups[0]["weight_decay"]) == (1e-4, 1.0)
+    weight = network.l_module.blocks[0].mixer.qkv.weight  # three times as many rows as columns
+    for parameter in muon.param_groups[0]["params"]:
+        parameter.grad = 1e-4 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0))
+    before = weight.detach().clone()
+    muon.step()
+    values = torch.linalg.svdvals((0.95 * before - weight.detach()) / (0.1 * 3**0.5))
+    assert values.min() >= 0.6
+    assert values.max() <= 1.3

@@ -13,6 +13,7 @@ from agents import BUDGET, every_puzzle_once, tiny_agent, wavering_agent
 from PIL import Image
 
 from hrm_agent import HRM
+from hrm_agent.dashboard_figures import thinking_picture
 from hrm_agent.thinking import Frame, captioned, frames
 from hrm_env.window import Window
 from train.__main__ import main
@@ -70,6 +71,14 @@ def test_a_frame_is_the_picture_with_a_caption_of_one_size(model: HRM) -> None:
         assert np.array_equal(picture[: len(drawn)], drawn)
 
 
+def test_a_picture_holds_a_strip_for_each_puzzle(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "strips.png"
+    assert watch(run, "--to", str(path), "--strip", "2") == 0
+    model, env = HRM.load(run, device="cpu", halting="fixed:3"), every_puzzle_once()
+    expected = thinking_picture(env.rules.task, [list(frames(model, env, index)) for index in range(2)], 2)
+    assert np.array_equal(np.array(Image.open(path)), expected)
+
+
 def test_a_gif_holds_every_segment(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "new folder" / "film.gif"
     assert watch(run, "--to", str(path)) == 0
@@ -118,7 +127,11 @@ def test_the_window_shows_every_segment_until_it_is_closed(run: Path, monkeypatc
 
 
 BAD: dict[str, tuple[list[str], Any, str]] = {
-    "suffix": (["--to", "film.avi"], None, "--to: expected terminal, window, or a file .gif or .mp4, found 'film.avi'"),
+    "suffix": (
+        ["--to", "film.avi"],
+        None,
+        "--to: expected terminal, window, or a file .gif, .mp4 or .png, found 'film.avi'",
+    ),
     "no pygame": (["--to", "window"], "pygame", "pygame: not installed; type: pip install 'hrm-gym[window]'"),
     "no encoder": (
         ["--to", "film.mp4"],
@@ -126,6 +139,7 @@ BAD: dict[str, tuple[list[str], Any, str]] = {
         "imageio_ffmpeg: not installed; type: pip install 'hrm-gym[video]'",
     ),
     "puzzles": (["--puzzles", "0"], None, "--puzzles: expected at least 1, found 0"),
+    "strip": (["--strip", "0"], None, "--strip: expected at least 1, found 0"),
     "pause": (["--pause", "-1"], None, "--pause: expected at least 0, found -1.0"),
 }
 

@@ -12,6 +12,7 @@ import hrm_env  # noqa: F401  (registers the ids)
 COMMANDS = {
     "fit": "train an agent, evaluate it, write its checkpoint",
     "evaluate": "score a checkpoint on every puzzle of a source, once",
+    "release": "write a checkpoint as a small file with a model card",
     "watch": "see an agent solve puzzles, segment by segment",
     "demo": "train the small default, then watch it",
     "data": "look at puzzle files, translate them, make them",

@@ -46,11 +46,21 @@ def task_of(env: str) -> PuzzleTask:
 
 
 def _puzzles(task: PuzzleTask, data: Data, seed: int) -> tuple[Puzzles, Puzzles]:
-    """Training and test puzzles: a source's two splits, two sources, or one whose last rows are held out."""
+    """Training and test puzzles: a source's two splits, two sources, or one whose last rows are held out.
+
+    Raises:
+        ValueError: There is no source, or no puzzle would be left to train on.
+    """
+    if not data.source:
+        raise ValueError("--source: expected the puzzles to train on, such as a CSV file, found none")
     bad_rows = "skip" if data.skip_bad_rows else None
     options = {"bad_rows": bad_rows} | options_from(data.option)
     train = load_part(task, data.source, "train", seed, num_puzzles=data.num_puzzles, **options)
-    if data.test_source:
+    if data.held_out is not None:
+        if not 0 < data.held_out < len(train):
+            raise ValueError(f"--held-out: expected 1 to {len(train) - 1} training puzzles, found {data.held_out}")
+        train, test = train[: -data.held_out], train[-data.held_out :]
+    elif data.test_source:
         test = load_part(task, data.test_source, "test", bad_rows=bad_rows)
     elif "split" in options_of(task, data.source):
         count = data.test_puzzles if data.source == "generated" else None
@@ -72,7 +82,8 @@ def test_arguments(data: Data, count: int) -> list[str]:
     options = [text for option in data.option for text in ("--option", option)]
     if data.source == "generated":
         return [*puzzle, *options]
-    held_out = [] if "split" in options_of(task_of(data.env), data.source) else [f"--rows=-{count}:"]
+    own_test = "split" in options_of(task_of(data.env), data.source)
+    held_out = [] if own_test else [f"--rows=-{count if data.held_out is None else data.held_out}:"]
     return [*puzzle, "--source", data.source, *held_out, *options]
 
 

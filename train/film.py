@@ -30,7 +30,7 @@ def film_writer(path: Path) -> Callable[[Film], None]:
     if path.suffix == ".mp4":
         optional("imageio_ffmpeg", "video")
         return lambda film: _write_mp4(path, film)
-    raise ValueError(f"--to: expected terminal, window, or a file .gif or .mp4, found {str(path)!r}")
+    raise ValueError(f"--to: expected terminal, window, or a file .gif, .mp4 or .png, found {str(path)!r}")
 
 
 def _write_gif(path: Path, film: Film) -> None:

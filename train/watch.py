@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 
 import torch
 import tyro
+from PIL import Image
 
+from hrm_agent.dashboard_figures import thinking_picture
 from hrm_agent.thinking import Frame, captioned, frames
+from hrm_env.files import atomic_write
 from hrm_env.task import PuzzleTask
 from hrm_env.window import Window
 from train.film import film_writer
@@ -30,13 +33,15 @@ class Watch(Trained):
         puzzles: How many to show.
         first: Number of the first one.
         pause: Seconds between segments.
-        to: Where to: "terminal", "window", or a file .gif or .mp4.
+        to: Where to: "terminal", "window", a film .gif or .mp4, or a picture .png with a strip for each puzzle.
+        strip: Segments that a strip of the picture shows, at most, evenly spread.
     """
 
     puzzles: int = 3
     first: int = 0
     pause: float = 0.5
     to: str = "terminal"
+    strip: int = 8
 
 
 def main(arguments: list[str]) -> None:
@@ -46,8 +51,10 @@ def main(arguments: list[str]) -> None:
         raise ValueError(f"--puzzles: expected at least 1, found {options.puzzles}")
     if options.pause < 0:
         raise ValueError(f"--pause: expected at least 0, found {options.pause}")
+    if options.strip < 1:
+        raise ValueError(f"--strip: expected at least 1, found {options.strip}")
     torch.set_num_threads(1)
-    show = outlet(options.to, options.pause)
+    show = outlet(options.to, options.pause, options.strip)
     model, env = options.load(num_envs=1)
     count = len(env.rules.puzzles)
     if not 0 <= options.first < count:
@@ -56,14 +63,17 @@ def main(arguments: list[str]) -> None:
     show(env.rules.task, chain.from_iterable(frames(model, env, index) for index in shown))
 
 
-def outlet(to: str, pause: float) -> Outlet:
-    """What shows frames at the place that ``--to`` names, ``pause`` seconds each."""
+def outlet(to: str, pause: float, strip: int) -> Outlet:
+    """What shows frames where ``--to`` says: ``pause`` seconds each, or ``strip`` segments of a puzzle in a picture."""
     if to == "terminal":
         return lambda task, shown: _print(task, shown, pause)
     if to == "window":
         window = Window("hrm-gym")
         return lambda task, shown: _show(task, shown, pause, window)
-    path, write = Path(to), film_writer(Path(to))
+    path = Path(to)
+    if path.suffix == ".png":
+        return lambda task, shown: _draw(task, shown, path, strip)
+    write = film_writer(path)
 
     def save(task: PuzzleTask, shown: Iterable[Frame]) -> None:
         film = [(captioned(task, frame), _seconds(frame, pause)) for frame in shown]
@@ -84,6 +94,15 @@ def _print(task: PuzzleTask, shown: Iterable[Frame], pause: float) -> None:
         print(task.to_text(frame.inputs, frame.answer, solution, frame.previous))
         if frame.halted:
             print(frame.verdict)
+
+
+def _draw(task: PuzzleTask, shown: Iterable[Frame], path: Path, strip: int) -> None:
+    puzzles = [list(seen) for _, seen in groupby(shown, lambda frame: frame.index)]
+    longest = max(len(seen) - 1 for seen in puzzles)
+    picture = Image.fromarray(thinking_picture(task, puzzles, min(strip, longest)))
+    with atomic_write(path) as file:
+        picture.save(file, "PNG")
+    print(f"{path}: {len(puzzles)} puzzles")
 
 
 def _show(task: PuzzleTask, shown: Iterable[Frame], pause: float, window: Window) -> None:

@@ -42,6 +42,7 @@ class HRMConfig:
         mixer: How a block mixes positions.
         mixer_multiple: The inner width of an MLP mixer is rounded up to a multiple of this.
         mixer_norm: What a state is normalised over after an MLP mixer.
+        swiglu_norm: Normalise the gated product inside every SwiGLU, as Muon at a high rate wants it.
         positions: How attention knows positions. An MLP mixer needs none.
         puzzle_positions: Extra positions P in front of the puzzle, filled by the puzzle embedding; the Q head reads the
             first position.
@@ -63,6 +64,7 @@ class HRMConfig:
     mixer: Mixer = "attention"
     mixer_multiple: int = 32
     mixer_norm: MixerNorm = "features"
+    swiglu_norm: bool = False
     positions: Positions = "rope"
     puzzle_positions: int = 1
     embedded_positions: int | None = None
@@ -141,7 +143,8 @@ class HRMCore(ReasoningCore):
 
         def module(layers: int) -> ReasoningModule:
             arguments = (dim, config.num_heads, config.expansion, config.mixer, length, self.rotary)
-            return ReasoningModule([Block(*arguments, config.mixer_multiple, config.mixer_norm) for _ in range(layers)])
+            options = (config.mixer_multiple, config.mixer_norm, config.swiglu_norm)
+            return ReasoningModule([Block(*arguments, *options) for _ in range(layers)])
 
         if config.h_layers:
             self.h_module = module(config.h_layers)

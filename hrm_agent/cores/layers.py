@@ -68,10 +68,15 @@ def weights_cast_once(module: nn.Module, dtype: torch.dtype) -> Iterator[None]:
 
 
 class SwiGLU(nn.Module):
-    """Gated feed-forward layer (arXiv 2002.05202), inner width 2/3·expansion·d rounded up to ``multiple``."""
+    """Gated feed-forward layer (arXiv 2002.05202), inner width 2/3·expansion·d rounded up to ``multiple``.
 
-    def __init__(self, dim: int, expansion: float, multiple: int = 256) -> None:
+    silu(g) ⊙ u is σ(g) ⊙ (g ⊙ u); ``norm`` makes σ(g) ⊙ rms(g ⊙ u) of it, whose size no weight can drive up (arXiv
+    2601.19085, for Muon).
+    """
+
+    def __init__(self, dim: int, expansion: float, multiple: int = 256, norm: bool = False) -> None:
         super().__init__()
+        self.norm = norm
         inner = math.ceil(round(expansion * dim * 2 / 3) / multiple) * multiple
         self.gate_up = Linear(dim, 2 * inner)
         self.down = Linear(inner, dim)
@@ -79,7 +84,7 @@ class SwiGLU(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``(..., dim)`` to ``(..., dim)``."""
         gate, up = self.gate_up(x).chunk(2, dim=-1)
-        return cast(Tensor, self.down(F.silu(gate) * up))
+        return cast(Tensor, self.down(gate.sigmoid() * rms_norm(gate * up) if self.norm else F.silu(gate) * up))
 
 
 class RotaryEmbedding(nn.Module):
@@ -132,9 +137,9 @@ class Attention(nn.Module):
 class PositionMixer(nn.Module):
     """A SwiGLU over positions instead of attention (MLP-Mixer, arXiv 2105.01601; TRM, arXiv 2510.04871)."""
 
-    def __init__(self, length: int, expansion: float, multiple: int) -> None:
+    def __init__(self, length: int, expansion: float, multiple: int, norm: bool = False) -> None:
         super().__init__()
-        self.mix = SwiGLU(length, expansion, multiple)
+        self.mix = SwiGLU(length, expansion, multiple, norm)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``(B, length, dim)`` to ``(B, length, dim)``, the same map for every feature."""
@@ -158,13 +163,16 @@ class Block(nn.Module):
         rotary: RotaryEmbedding | None,
         mixer_multiple: int,
         mixer_norm: MixerNorm,
+        swiglu_norm: bool = False,
     ) -> None:
         super().__init__()
         self.norm_positions = mixer == "mlp" and mixer_norm == "positions"
         self.mixer = (
-            PositionMixer(length, expansion, mixer_multiple) if mixer == "mlp" else Attention(dim, num_heads, rotary)
+            PositionMixer(length, expansion, mixer_multiple, swiglu_norm)
+            if mixer == "mlp"
+            else Attention(dim, num_heads, rotary)
         )
-        self.feed_forward = SwiGLU(dim, expansion)
+        self.feed_forward = SwiGLU(dim, expansion, norm=swiglu_norm)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``(B, length, dim)`` to ``(B, length, dim)``."""

@@ -23,6 +23,10 @@ class LearnerConfig:
         learning_rate: Full rate after warm-up.
         betas: Decay of the optimizer's two moments; the first is Muon's momentum.
         weight_decay: Decoupled weight decay.
+        muon_learning_rate: Muon's own rate, in its own measure: the update's singular values are the rate times
+            √max(1, rows/columns). None for ``learning_rate``, in AdamW's measure.
+        muon_weight_decay: Muon's own, None for ``weight_decay``.
+        muon_momentum: Muon's own, None for the first of ``betas``.
         puzzle_embedding_lr: Rate of the puzzle embedding's sign-SGD, None for ``learning_rate``.
         token_loss: ``"stablemax"`` or ``"softmax"``.
         label_smoothing: Share ε of the token loss that is spread evenly over all classes; see `learning.losses`.
@@ -47,6 +51,9 @@ class LearnerConfig:
     learning_rate: float = 1e-4
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = 1.0
+    muon_learning_rate: float | None = None
+    muon_weight_decay: float | None = None
+    muon_momentum: float | None = None
     puzzle_embedding_lr: float | None = None
     token_loss: TokenLossName = "stablemax"
     label_smoothing: float = 0.0
@@ -98,6 +105,8 @@ class LearnerConfig:
         amounts = (
             "learning_rate",
             "weight_decay",
+            "muon_learning_rate",
+            "muon_weight_decay",
             "puzzle_embedding_lr",
             "halt_loss_weight",
             "continue_loss_weight",
@@ -114,6 +123,8 @@ class LearnerConfig:
             raise ValueError(f"ponder_prior: expected a probability between 0 and 1, found {self.ponder_prior}")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas: expected decays from 0 to below 1, found {self.betas}")
+        if self.muon_momentum is not None and not 0 <= self.muon_momentum < 1:
+            raise ValueError(f"muon_momentum: expected from 0 to below 1, found {self.muon_momentum}")
         if self.max_grad_norm is not None and not self.max_grad_norm > 0:
             raise ValueError(f"max_grad_norm: expected more than 0, found {self.max_grad_norm}")
         if self.ema is not None and not 0 <= self.ema < 1:

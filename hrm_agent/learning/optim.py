@@ -54,8 +54,8 @@ def make_optimizers(core: nn.Module, config: LearnerConfig) -> list[torch.optim.
 
     Muon moves the matrices of the reasoning modules and AdamW what it is not made for: embeddings, heads and vectors.
     With ``match_rms_adamw`` its update has about the root mean square of AdamW's, 0.2 times the rate (arXiv
-    2502.16982), so that a learning rate and a weight decay have the same meaning for both. It takes the stacked
-    matrices of ``qkv`` and ``gate_up`` as one.
+    2502.16982), so that a learning rate and a weight decay have the same meaning for both; a rate of its own is in its
+    own measure. It takes the stacked matrices of ``qkv`` and ``gate_up`` as one.
 
     Raises:
         ValueError: This torch has no Muon.
@@ -66,7 +66,7 @@ def make_optimizers(core: nn.Module, config: LearnerConfig) -> list[torch.optim.
     if config.optimizer == "muon":
         modules = [module for module in core.modules() if isinstance(module, ReasoningModule)]
         hidden = {id(p) for module in modules for p in module.parameters() if p.ndim == 2}
-        optimizers.append(_muon([p for p in dense if id(p) in hidden], momentum=config.betas[0], **shared))
+        optimizers.append(_muon([p for p in dense if id(p) in hidden], config))
         dense = [p for p in dense if id(p) not in hidden]
     if config.optimizer == "adam-atan2":
         optimizers.append(AdamATan2(dense, betas=config.betas, **shared))
@@ -79,7 +79,14 @@ def make_optimizers(core: nn.Module, config: LearnerConfig) -> list[torch.optim.
     return optimizers
 
 
-def _muon(params: list[nn.Parameter], **options: Any) -> torch.optim.Optimizer:
+def _muon(params: list[nn.Parameter], config: LearnerConfig) -> torch.optim.Optimizer:
     if not hasattr(torch.optim, "Muon"):
         raise ValueError(f"optimizer: 'muon' expected torch 2.9 or newer, found {torch.__version__}")
-    return torch.optim.Muon(params, adjust_lr_fn="match_rms_adamw", **options)
+    rate, decay, momentum = config.muon_learning_rate, config.muon_weight_decay, config.muon_momentum
+    return torch.optim.Muon(
+        params,
+        lr=config.learning_rate if rate is None else rate,
+        weight_decay=config.weight_decay if decay is None else decay,
+        momentum=config.betas[0] if momentum is None else momentum,
+        adjust_lr_fn="match_rms_adamw" if rate is None else "original",
+    )

@@ -19,7 +19,15 @@ from hrm_agent.saving.checkpoint import (
     restore_optimizers,
     write_checkpoint,
 )
-from hrm_agent.saving.contents import check_core, check_finite, check_options, check_same, check_sizes, check_work
+from hrm_agent.saving.contents import (
+    check_core,
+    check_finite,
+    check_options,
+    check_same,
+    check_sizes,
+    check_work,
+)
+from hrm_agent.saving.small_files import full_precision
 from hrm_env.observations import ObservationSizes, sizes_of
 
 if TYPE_CHECKING:
@@ -79,7 +87,7 @@ def read_weights(path: str | Path, expected: Mapping[str, torch.Tensor]) -> dict
         CheckpointError: The file is damaged, or its weights are others or not finite.
     """
     file = checkpoint_path(path)
-    weights = read_checkpoint(file)[1].get("policy", {})
+    weights = full_precision(read_checkpoint(file)[1].get("policy", {}))
     check_same(file, weights, expected, "weights of this agent")
     check_finite(file, weights)
     return weights
@@ -91,12 +99,13 @@ def load_agent(
     """Builds the agent of a checkpoint; see `HRM.load`."""
     file = checkpoint_path(path)
     config, tensors = read_checkpoint(file)
+    tensors["policy"] = full_precision(tensors.get("policy", {}))
     puzzles = _identity(file, config)
     try:
         options = {**config["options"], "policy_kwargs": config["policy_kwargs"]}
         options |= {"betas": tuple(options["betas"]), **overrides}
         progress = int(config["num_timesteps"]), int(config["updates"])
-        weights = tensors.get("policy", {})
+        weights = tensors["policy"]
         check_options(file, config["options"])
         check_core(file, weights, puzzles.sizes, options["policy_kwargs"] or {})
         model = _build(cls, env, device, options, puzzles, file)

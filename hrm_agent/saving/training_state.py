@@ -115,8 +115,9 @@ def restore_training(model: HRM, checkpoint: TrainingCheckpoint) -> int:
             _check_slots(model, file, own)
             restore_local(model, join_state(own, ranks[rank()]))
         elif not rank():
-            processes = f"{len(ranks)} processes, now there are {world_size()}"
-            warnings.warn(f"{file}: written by {processes}; the episodes begin anew", stacklevel=2)
+            processes = f"written by {len(ranks)} processes, now there are {world_size()}"
+            found = processes if ranks else "without episodes"
+            warnings.warn(f"{file}: {found}; the episodes begin anew", stacklevel=2)
     except CheckpointError:
         raise
     except (KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:

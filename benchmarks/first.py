@@ -1,0 +1,202 @@
+"""What to know of a machine before a long training on it: that a step is right, its ceilings, where the time goes.
+
+    python -m benchmarks.first --source FILE              # on a GPU; most of the time is compiling
+    python -m benchmarks.first --quick                    # small networks, to see that all works
+
+In this order, and written to ``first.json`` and ``profile.txt`` as it goes: the rates of the matrix products and of a
+copy; of every preset some steps, with finite losses and weights, which on CUDA raise where they would wait for the
+device, then a step's time in each stage of the depth curriculum, and so how many fit into a number of minutes; and the
+profiler's table of a step of the last preset.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+import tyro
+from stable_baselines3.common.utils import get_device
+
+from benchmarks.presets import quiet_agent
+from benchmarks.profile_step import Options as ProfileOptions
+from benchmarks.profile_step import profiled
+from benchmarks.report import Part, Value, machine, print_part
+from benchmarks.timing import Products, seconds, side_by_side, training_turn, use_threads
+from benchmarks.training_step import core_of, layer_shapes
+from hrm_agent import HRM
+from hrm_agent.cores.flops import training_flops
+from hrm_env.files import atomic_write
+from train.presets import PRESETS, Fit
+
+COPIED = {"cpu": 2**26, "cuda": 2**31}  # bytes
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to look at.
+
+    Attributes:
+        source: Training puzzles of the presets that have none of their own; "generated" does for the speed.
+        presets: Names of presets; the last one is profiled.
+        minutes: Of training, to count the steps in.
+        quick: Width 64, batch 8, one turn of one step, nothing compiled.
+        compile: Compile the steps.
+        rounds: Turns of each, which the median is over.
+        steps: Training steps in a turn.
+        rows: Lines of the profile.
+        threads: CPU threads; 0 for all cores.
+        device: "auto", "cpu" or "cuda".
+        out: Folder of the figures.
+    """
+
+    source: str = "generated"
+    presets: tuple[str, ...] = ("sudoku-extreme-1k", "sudoku9-trm", "sudoku-extreme-1k-fast")
+    minutes: float = 25.0
+    quick: bool = False
+    compile: bool = True
+    rounds: int = 3
+    steps: int = 10
+    rows: int = 40
+    threads: int = 0
+    device: str = "auto"
+    out: Path = Path("runs/first")
+
+
+def look(options: Options) -> list[Part]:
+    """Looks, prints and writes."""
+    if options.quick:
+        options = replace(options, compile=False, rounds=1, steps=1, rows=10)
+    use_threads(options.threads)
+    device = get_device(options.device)
+    where, found = machine(device), []
+    print(", ".join(f"{name} {value}" for name, value in where.items()), end="\n\n")
+    for part in parts(options, device):
+        found.append(part)
+        print_part(part)
+        result = {"machine": where, "options": asdict(options), "parts": [asdict(part) for part in found]}
+        with atomic_write(options.out / "first.json") as file:
+            file.write(json.dumps(result, indent=2, default=str).encode())
+    print(f"figures  {options.out / 'first.json'}")
+    return found
+
+
+def parts(options: Options, device: torch.device) -> Iterator[Part]:
+    """Each part as soon as it is there, and the profile in a file of its own."""
+    model = quiet_agent(fit_of(options.presets[-1], options))
+    rates = ceilings(model, device)
+    yield rates
+    fastest = max(float(row["TFLOP/s"] or 0) for row in rates.rows)
+    for name in options.presets:
+        torch.compiler.reset()  # or so many graphs of one function that the compiler gives up
+        model = quiet_agent(fit_of(name, options))
+        yield Part(f"verify-{name}", f"{name}: steps are finite, and wait for nothing", [verified(name, model)])
+        yield speed(name, model, options, fastest)
+    text = profiled(training_turn(model, 1), ProfileOptions(rows=options.rows, device=device.type))
+    print(text)
+    with atomic_write(options.out / "profile.txt") as file:
+        file.write(text.encode())
+
+
+def fit_of(name: str, options: Options) -> Fit:
+    """A preset's run with its puzzles, at full depth throughout."""
+    fit = PRESETS[name]
+    fit = replace(
+        fit,
+        data=replace(fit.data, source=fit.data.source or options.source, num_puzzles=None),
+        learner=replace(fit.learner, depth=()),
+        compile=options.compile,
+        threads=options.threads,
+        device=options.device,
+    )
+    return replace(fit, core=replace(fit.core, hidden_size=64, num_heads=2), batch_size=8) if options.quick else fit
+
+
+def verified(name: str, model: HRM) -> dict[str, Value]:
+    """Some steps of an agent, the first of which compile it.
+
+    Raises:
+        NonFiniteError: A loss is not finite.
+        RuntimeError: A step waits for the CUDA device.
+    """
+    model.learn(2 * model.n_envs)
+    callback = model._init_callback(None)
+    model._total_timesteps = 10**9
+    with waiting_forbidden(model.device):
+        steps = sum(model._train_segment(callback, 10**9) for _ in range(4))
+    model.learn(2 * model.n_envs, reset_num_timesteps=False)  # logs, and so looks at the losses
+    finite = all(bool(weight.isfinite().all()) for weight in model.policy.parameters())
+    size = sum(weight.numel() for weight in model.policy.core.parameters())
+    waits = "never" if model.device.type == "cuda" else "only CUDA can tell"
+    return {"preset": name, "parameters": size, "steps": 4 + steps, "finite": str(finite), "waits": waits}
+
+
+@contextmanager
+def waiting_forbidden(device: torch.device) -> Iterator[None]:
+    """Within it what waits for a CUDA device raises."""
+    if device.type == "cuda":
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        if device.type == "cuda":
+            torch.cuda.set_sync_debug_mode("default")
+
+
+def ceilings(model: HRM, device: torch.device) -> Part:
+    """The rates of the products of an agent's layers and of a big square one, and of a copy."""
+    core = core_of(model)
+    rows: list[dict[str, Value]] = []
+    for sizes in layer_shapes(core, model.n_envs):
+        products = Products(core.activation_dtype, device, sizes)
+        products.last(0.05)
+        rate = products.flops / min(seconds(products, device) for _ in range(3)) / 1e12
+        rows.append({"what": "({}, {}) x ({}, {})".format(*sizes[:2], *sizes[1:]), "TFLOP/s": rate, "GB/s": None})
+    source = torch.ones(COPIED[device.type] // 4, device=device)
+    target = torch.empty_like(source)
+    time = min(seconds(lambda: target.copy_(source), device) for _ in range(5))
+    rows.append({"what": "copy, bytes read and written", "TFLOP/s": None, "GB/s": 2 * COPIED[device.type] / time / 1e9})
+    return Part("ceilings", f"The machine's ceilings, {core.config.dtype}", rows)
+
+
+def speed(name: str, model: HRM, options: Options, fastest: float) -> Part:
+    """The time of a step in each stage of a preset's depth curriculum, and the steps that fit.
+
+    Args:
+        name: Of the preset.
+        model: Its agent.
+        options: What to look at.
+        fastest: TFLOP/s of the fastest product.
+    """
+    core, fit = core_of(model), PRESETS[name]
+    depth = fit.learner.depth or ((0.0, *core.cycles),)
+    rows: list[dict[str, Value]] = []
+    mean = 0.0
+    for (begin, cycles, inner), (end, _, _) in pairwise([*depth, (1.0, 0, 0)]):
+        core.cycles = cycles, inner
+        times = side_by_side({"": training_turn(model, options.steps)}, options.rounds, model.device)
+        step = times.median("") / options.steps
+        mean += (end - begin) * step
+        rate = training_flops(core, model.n_envs, model.learner_config.q_bootstrap) / step / 1e12
+        row: dict[str, Value] = {"N, T": f"{cycles}, {inner}", "share of the run": end - begin, "ms": 1e3 * step}
+        rows.append(row | {"segments/s": model.n_envs / step, "TFLOP/s": rate, "MFU": rate / fastest})
+    fitting = int(60 * options.minutes / mean)
+    whole = f"{fit.updates:,} steps take {fit.updates * mean / 60:.1f} minutes"
+    notes = [f"{whole}; {options.minutes:g} minutes are {fitting:,} steps, without start and sweeps."]
+    if model.device.type == "cuda":
+        notes.append(f"Most memory so far: {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB.")
+    title = f"{name}: steps of {model.n_envs} puzzles, environment and metrics included"
+    return Part(f"speed-{name}", title, rows, notes)
+
+
+def main() -> None:
+    """Looks."""
+    look(tyro.cli(Options, config=(tyro.conf.OmitArgPrefixes,)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""Trains on machines that are had for a while and forget everything: in legs, carried from one machine to the next.
+
+    python -m benchmarks.legs --minutes 9 --carried IN --out OUT -- --preset sudoku-extreme-1k-fast --source FILE
+
+A leg starts ``python -m train fit ... --resume`` in a session of its own, which outlives it, or finds it running;
+waits; and leaves in ``--out`` what is to be carried away, in few files of bounded size: the newest training checkpoint
+in pieces, the agent as a release, the figures, the log's end and the curves. On a machine that has forgotten the run,
+the next leg begins with the pieces that lie in ``--carried``. The same line starts, watches and goes on; once the run
+is finished it only collects. For Linux.
+
+A checkpoint that is too large to be carried whole is carried without its episodes, which then begin anew, and with the
+optimizers' state in bfloat16. Carried whole, a run ends on a CPU to the last bit as if it had stayed where it was.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from os import kill
+from pathlib import Path
+
+import tyro
+
+from hrm_agent.agent import HRM
+from hrm_agent.saving.agent_file import agent_contents
+from hrm_agent.saving.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
+from hrm_agent.saving.folder import CheckpointFolder
+from hrm_agent.saving.small_files import lightened, released
+from hrm_env.files import atomic_write
+from train.fit import parse, run_folder
+
+MIB = 1 << 20
+LOG, PROCESS = "train.log", "process"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How long, and what can be carried; options of ``python -m train fit`` follow after ``--``.
+
+    Attributes:
+        out: Folder for what is to be carried away; what it held is gone.
+        carried: Folder with the pieces of an earlier leg.
+        minutes: To wait, unless the run ends before.
+        stop: Then stop the run, which saves itself: the machine will be gone.
+        piece: MiB of a file that can be carried, at most.
+        total: MiB of all of them.
+    """
+
+    out: Path
+    carried: Path | None = None
+    minutes: float = 9.0
+    stop: bool = False
+    piece: float = 16.0
+    total: float = 64.0
+
+
+def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
+    """One leg; 1 where the run has ended without a result."""
+    place = list(arguments).index("--") if "--" in arguments else len(arguments)
+    options = tyro.cli(Options, args=arguments[:place], prog="python -m benchmarks.legs")
+    fit = list(arguments[place + 1 :])
+    run = run_folder(parse(fit, "fit"))
+    run.mkdir(parents=True, exist_ok=True)
+    if options.carried is not None and not CheckpointFolder(run / "checkpoints").files():
+        join(options.carried, run / "checkpoints")
+    if not finished(run) and not running(run):
+        start(run, [*fit, "--resume"])
+    ends = time.monotonic() + 60 * options.minutes
+    while running(run) and time.monotonic() < ends:
+        time.sleep(0.2)
+    stopped = options.stop and running(run)
+    if stopped:
+        stop(run)
+    collect(run, options)
+    print("\n".join((options.out / LOG).read_text(errors="replace").splitlines()[-3:]))
+    for file in sorted(options.out.iterdir()):
+        print(f"{file}  {file.stat().st_size / MIB:.2f} MiB")
+    return 0 if stopped or running(run) or finished(run) else 1
+
+
+def finished(run: Path) -> bool:
+    """Whether the run has its result."""
+    return (run / "result.json").is_file()
+
+
+def running(run: Path) -> bool:
+    """Whether the process of the run lives; one that waits to be reaped does not."""
+    with suppress(OSError, ValueError):
+        number = int((run / PROCESS).read_text())
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    return False
+
+
+def start(run: Path, arguments: Sequence[str]) -> None:
+    """Starts the training so that it outlives this process and its terminal; its output is appended to the log."""
+    with (run / LOG).open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "train", "fit", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    (run / PROCESS).write_text(str(process.pid))
+
+
+def stop(run: Path, patience: float = 60.0) -> None:
+    """Asks the run to save itself and to end."""
+    kill(int((run / PROCESS).read_text()), signal.SIGTERM)
+    ends = time.monotonic() + patience
+    while running(run) and time.monotonic() < ends:
+        time.sleep(0.05)
+
+
+def collect(run: Path, options: Options) -> None:
+    """Leaves in the folder what is to be carried away, and nothing else, the most needed first."""
+    shutil.rmtree(options.out, ignore_errors=True)
+    options.out.mkdir(parents=True)
+    log = (run / LOG).read_bytes() if (run / LOG).is_file() else b""
+    (options.out / LOG).write_bytes(log[-MIB // 4 :])
+    if finished(run):
+        shutil.copy(run / "result.json", options.out)
+    for name in ("model.zip", "best.zip") if finished(run) else ("model.zip",):
+        if (run / name).is_file():
+            release(run / name, options.out / name)
+    if not finished(run) and (whole := newest(run)) is not None:
+        room = options.total * MIB - sum(file.stat().st_size for file in options.out.iterdir())
+        split(whole, options.out, int(options.piece * MIB), room)
+    events = sorted(run.glob("tensorboard/*/events*"), key=lambda file: file.stat().st_mtime)
+    carried = sum(file.stat().st_size for file in options.out.iterdir())
+    if events and events[-1].stat().st_size <= min(options.piece * MIB, options.total * MIB - carried):
+        shutil.copy(events[-1], options.out)
+
+
+def release(file: Path, to: Path) -> None:
+    """Writes the agent of a checkpoint as a release."""
+    model = HRM.load(file, device="cpu")
+    write_checkpoint(to, *released(agent_contents(model, to)[0], model.policy.acting_core))
+
+
+def newest(run: Path) -> Path | None:
+    """The newest complete training checkpoint."""
+    found = CheckpointFolder(run / "checkpoints").newest()
+    return None if found is None else found.path
+
+
+def split(file: Path, folder: Path, piece: int, room: float) -> list[Path]:
+    """Writes a training checkpoint as pieces ``NAME.0``, ``NAME.1``, ..., lightened where there is no room for all.
+
+    Args:
+        file: The checkpoint.
+        folder: Where to.
+        piece: Bytes of a piece, at most.
+        room: Bytes of all pieces, at most.
+
+    Raises:
+        ValueError: There is no room for the lightened one either.
+    """
+    light = folder / f".{file.name}"
+    try:
+        if file.stat().st_size > room:
+            write_checkpoint(light, *lightened(*read_checkpoint(file)))
+            file, name = light, file.name
+            if light.stat().st_size > room:
+                raise ValueError(f"--total: expected at least {light.stat().st_size / MIB:.1f} MiB more, found less")
+        else:
+            name = file.name
+        content = memoryview(file.read_bytes())
+    finally:
+        light.unlink(missing_ok=True)
+    pieces = [folder / f"{name}.{number}" for number in range(-(-len(content) // piece))]
+    for number, path in enumerate(pieces):
+        path.write_bytes(content[number * piece : (number + 1) * piece])
+    return pieces
+
+
+def join(folder: Path, checkpoints: Path) -> Path | None:
+    """Makes a training checkpoint of the pieces in a folder, the newest where there are those of several.
+
+    Raises:
+        CheckpointError: A piece is missing or damaged.
+    """
+    first = max(folder.glob("step-*.zip.0"), default=None)
+    if first is None:
+        return None
+    file = checkpoints / first.stem
+    with atomic_write(file) as whole:
+        for piece in _pieces(first):
+            whole.write(piece.read_bytes())
+    try:
+        read_checkpoint(file)
+    except CheckpointError:
+        file.unlink()
+        raise
+    print(f"{file}: of the pieces in {folder}")
+    return file
+
+
+def _pieces(first: Path) -> Iterator[Path]:
+    """The pieces of a checkpoint in their order."""
+    number = 0
+    while (piece := first.with_suffix(f".{number}")).is_file():
+        yield piece
+        number += 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

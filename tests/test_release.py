@@ -1,0 +1,107 @@
+"""A release is small, is read as any agent, and thinks as the agent it was made of."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from agents import CORE, every_puzzle_once, wavering_agent
+from hostile import payloads
+from safetensors.torch import load as load_safetensors
+
+from hrm_agent import HRM, CheckpointError
+from hrm_agent.cores import PuzzleShape, make_core
+from train.__main__ import main
+from train.presets import PRESETS
+
+
+@pytest.fixture(scope="module", params=["float32", "bfloat16"])
+def agent(request: pytest.FixtureRequest) -> HRM:
+    return wavering_agent(ema=0.9, policy_kwargs=CORE | {"dtype": request.param})
+
+
+@pytest.fixture
+def release(tmp_path: Path, agent: HRM) -> Path:
+    agent.save(tmp_path / "run" / "best")
+    summary = agent.evaluate(every_puzzle_once()).summary()
+    result = {"training_seconds": 90.0, "chosen": summary, "all_segments": summary}
+    (tmp_path / "run" / "result.json").write_text(json.dumps(result))
+    (tmp_path / "hard.json").write_text(json.dumps({"halting": "fixed:4", **summary, "exact": 0.123456}))
+    out = tmp_path / "checkpoints" / "thinker"
+    arguments = ["--checkpoint", f"{tmp_path}/run/best.zip", "--out", str(out), "--evaluation", f"{tmp_path}/hard.json"]
+    assert main(["release", *arguments]) == 0
+    return out
+
+
+def test_it_holds_the_acting_weights_in_two_bytes_each_and_nothing_else(release: Path, agent: HRM) -> None:
+    with zipfile.ZipFile(release / "model.zip") as file:
+        groups = {name: load_safetensors(file.read(name)) for name in file.namelist() if name != "config.json"}
+    assert groups["optimizer.safetensors"] == {}
+    expected = {f"core.{name}": tensor.bfloat16() for name, tensor in agent.policy.acting_core.state_dict().items()}
+    found = groups["policy.safetensors"]
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert any(not torch.equal(found[f"core.{n}"], t.bfloat16()) for n, t in agent.policy.core.state_dict().items())
+
+
+def test_it_thinks_as_the_agent_does_but_for_rounding(release: Path, agent: HRM) -> None:
+    loaded = HRM.load(release, device="cpu")
+    first, second = (model.evaluate(every_puzzle_once(), "fixed:4") for model in (agent, loaded))
+    np.testing.assert_allclose(second.q_halt, first.q_halt, rtol=0.05, atol=0.05)
+    assert abs(first.cells.mean() - second.cells.mean()) <= 0.02
+    assert loaded.halting.name == agent.halting.name
+    assert loaded._n_updates == agent._n_updates
+    assert loaded.policy.average is None
+
+
+def test_releasing_a_release_changes_nothing(release: Path) -> None:
+    assert main(["release", "--checkpoint", str(release), "--out", f"{release}-again"]) == 0
+    assert (release / "model.zip").read_bytes() == (Path(f"{release}-again") / "model.zip").read_bytes()
+
+
+def test_it_is_read_by_the_commands_and_trains_on(release: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--checkpoint", str(release), "--num-puzzles=20", "--device=cpu", "--threads=1"]
+    assert main(["evaluate", *arguments]) == 0
+    assert "exact" in capsys.readouterr().out
+    model = HRM.load(release, device="cpu", n_envs=8)
+    model.set_parameters(release)
+    assert {tensor.dtype for tensor in model.policy.state_dict().values()} == {torch.float32}
+
+
+def test_the_card_says_what_it_is_and_how_good(release: Path) -> None:
+    text = (release / "README.md").read_text()
+    assert text.startswith("# thinker\n")
+    assert f"python -m train evaluate --checkpoint {release} --source" in text
+    assert "Trained for 1.5 minutes" in text
+    assert "| hard | 60 | 12.35% |" in text
+    assert "| chosen, at the end of training | 60 |" in text
+    assert "| learning/learning_rate | 0.005 |" in text
+
+
+def test_damage_is_found_and_weights_of_half_precision_are_checked_like_others(release: Path, tmp_path: Path) -> None:
+    whole = (release / "model.zip").read_bytes()
+    for position in range(0, len(whole), 997):
+        changed = bytearray(whole)
+        changed[position] ^= 1
+        (tmp_path / "changed.zip").write_bytes(changed)
+        with pytest.raises(CheckpointError):
+            HRM.load(tmp_path / "changed", device="cpu")
+
+
+@pytest.mark.parametrize("name", ["pickle, protocol 5", "bomb", "torch.save", "tensor of 10^18 numbers"])
+def test_hostile_files_are_refused(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.zip").write_bytes(payloads(tmp_path / "trap")[name])
+    assert main(["release", "--checkpoint", f"{tmp_path}/a.zip", "--out", f"{tmp_path}/out"]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path}/a.zip: expected")
+    assert not (tmp_path / "trap").exists()
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_headline_agent_fits_into_12_megabytes() -> None:
+    with torch.device("meta"):
+        core = make_core(PuzzleShape(81, 11, 1), "trm", **vars(PRESETS["sudoku-extreme-1k-fast"].core))
+    assert 2 * sum(tensor.numel() for tensor in core.state_dict().values()) + 100_000 <= 12e6

@@ -1,0 +1,78 @@
+"""``python -m train release``: a trained agent as a small file for everybody, with a model card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from tyro.conf import UseAppendAction
+
+from hrm_agent.agent import HRM
+from hrm_agent.run_card import run_options, table
+from hrm_agent.saving.agent_file import agent_contents
+from hrm_agent.saving.checkpoint import checkpoint_path, write_checkpoint
+from hrm_agent.saving.small_files import released
+from hrm_env.files import atomic_write
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """Write the weights that act in bfloat16, without optimizer, as OUT/model.zip, and a model card as OUT/README.md.
+
+    Attributes:
+        checkpoint: Folder of a run, or a .zip file; a result.json beside it goes into the card.
+        out: Folder of the release; its name is that of the agent.
+        evaluations: Figures that ``evaluate --json FILE`` wrote, for the card; may be given several times.
+    """
+
+    checkpoint: str
+    out: Path
+    evaluations: Annotated[UseAppendAction[tuple[Path, ...]], tyro.conf.arg(name="evaluation")] = ()
+
+
+def main(arguments: list[str]) -> None:
+    """Parses the options and writes the release."""
+    options = tyro.cli(Release, args=arguments, prog="python -m train release")
+    model = HRM.load(options.checkpoint, device="cpu")
+    file = options.out / "model.zip"
+    config, _ = agent_contents(model, file)
+    write_checkpoint(file, *released(config, model.policy.acting_core))
+    with atomic_write(options.out / "README.md") as text:
+        text.write(card(model, options).encode())
+    print(f"{file}: {file.stat().st_size / 1e6:.1f} MB, {model._n_updates:,} optimizer steps")
+    print(f"{options.out / 'README.md'}: the model card")
+
+
+def card(model: HRM, options: Release) -> str:
+    """The model card: what the agent is, how to use it, its figures, and every option it was trained with."""
+    size = sum(parameter.numel() for parameter in model.policy.core.parameters())
+    result = checkpoint_path(options.checkpoint).parent / "result.json"
+    figures: dict[str, Mapping[str, Any]] = {}
+    lines = [
+        f"# {options.out.name}",
+        "",
+        f"{size:,} parameters, made for {model.puzzles.task or 'a puzzle without a name'}, after {model._n_updates:,} "
+        "optimizer steps; weights (the moving average, where there is one) in bfloat16.",
+        "",
+        f"    python -m train evaluate --checkpoint {options.out} --source FILE",
+        f"    python -m train watch --checkpoint {options.out} --source FILE",
+        "",
+    ]
+    if result.is_file():
+        run = json.loads(result.read_text())
+        figures |= {f"{name}, at the end of training": run[name] for name in ("chosen", "all_segments")}
+        lines += [f"Trained for {run['training_seconds'] / 60:.1f} minutes, sweeps included.", ""]
+    figures |= {path.stem: json.loads(path.read_text()) for path in options.evaluations}
+    if figures:
+        lines += ["| | puzzles | exact | segments, mean | halting |", "|---|---:|---:|---:|---|"]
+        lines += [
+            f"| {name} | {found['puzzles']:,} | {found['exact']:.2%} | {found['segments_mean']:.2f} "
+            f"| {found.get('halting', '')} |"
+            for name, found in figures.items()
+        ]
+        lines.append("")
+    return "\n".join([*lines, table({"option": "value"} | run_options(model))]) + "\n"

@@ -54,8 +54,9 @@ class HRM(BaseAlgorithm):
             ``model.halting = ...``.
         exploration: Probability ε of a minimum number of segments.
         exploration_per: Whether that is drawn once an ``"episode"`` (paper) or every ``"segment"`` (reference code).
-        compile: Train with `torch.compile`: about 1.4 times as fast on a CPU, after half a minute of compiling (needs a
-            C++ compiler). None for CUDA only. Begins with `learn`; evaluation, `predict` and files know nothing of it.
+        compile: Train with `torch.compile`: about 1.6 times as fast on a CPU, after a minute of compiling (some seconds
+            once its cache is filled; needs a C++ compiler). None for CUDA only. Begins with `learn`; evaluation,
+            `predict` and files know nothing of it.
         policy_kwargs: The core's name and options.
         tensorboard_log: Folder of the TensorBoard logs.
         verbose: 1 prints the log.

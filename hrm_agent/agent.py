@@ -55,8 +55,8 @@ class HRM(BaseAlgorithm):
         exploration: Probability ε of a minimum number of segments.
         exploration_per: Whether that is drawn once an ``"episode"`` (paper) or every ``"segment"`` (reference code).
         compile: Train with `torch.compile`: about 1.6 times as fast on a CPU, after a minute of compiling (some seconds
-            once its cache is filled; needs a C++ compiler). None for CUDA only. Begins with `learn`; evaluation,
-            `predict` and files know nothing of it.
+            once its cache is filled; needs a C++ compiler, and torch in a path without spaces). None for CUDA only.
+            Begins with `learn`; evaluation, `predict` and files know nothing of it.
         policy_kwargs: The core's name and options.
         tensorboard_log: Folder of the TensorBoard logs.
         verbose: 1 prints the log.

@@ -82,5 +82,6 @@ def compiled_or_plain(function: Callable[P, None]) -> Callable[P, None]:
 
 
 def _warn(error: Exception) -> None:
-    reason = str(error).strip().splitlines() or [type(error).__name__]
-    warnings.warn(f"compile: torch.compile failed, training goes on without it ({reason[0]})", stacklevel=3)
+    lines = (line.strip() for line in str(error).splitlines())
+    reason = next((line for line in lines if line and not line.endswith(":")), type(error).__name__)
+    warnings.warn(f"compile: torch.compile failed, training goes on without it ({reason})", stacklevel=3)

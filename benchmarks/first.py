@@ -11,10 +11,9 @@ profiler's table of a step of the last preset.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,8 +24,8 @@ from stable_baselines3.common.utils import get_device
 from benchmarks.presets import quiet_agent
 from benchmarks.profile_step import Options as ProfileOptions
 from benchmarks.profile_step import profiled
-from benchmarks.report import Part, Value, machine, print_part
-from benchmarks.timing import Products, seconds, side_by_side, training_turn, use_threads
+from benchmarks.report import Part, Value, report
+from benchmarks.timing import product_rates, seconds, side_by_side, training_turn, use_threads
 from benchmarks.training_step import core_of, layer_shapes
 from hrm_agent import HRM
 from hrm_agent.cores.flops import training_flops
@@ -73,16 +72,7 @@ def look(options: Options) -> list[Part]:
         options = replace(options, compile=False, rounds=1, steps=1, rows=10)
     use_threads(options.threads)
     device = get_device(options.device)
-    where, found = machine(device), []
-    print(", ".join(f"{name} {value}" for name, value in where.items()), end="\n\n")
-    for part in parts(options, device):
-        found.append(part)
-        print_part(part)
-        result = {"machine": where, "options": asdict(options), "parts": [asdict(part) for part in found]}
-        with atomic_write(options.out / "first.json") as file:
-            file.write(json.dumps(result, indent=2, default=str).encode())
-    print(f"figures  {options.out / 'first.json'}")
-    return found
+    return report(parts(options, device), device, options, options.out / "first.json")
 
 
 def parts(options: Options, device: torch.device) -> Iterator[Part]:
@@ -151,11 +141,9 @@ def ceilings(model: HRM, device: torch.device) -> Part:
     """The rates of the products of an agent's layers and of a big square one, and of a copy."""
     core = core_of(model)
     rows: list[dict[str, Value]] = []
-    for sizes in layer_shapes(core, model.n_envs):
-        products = Products(core.activation_dtype, device, sizes)
-        products.last(0.05)
-        rate = products.flops / min(seconds(products, device) for _ in range(3)) / 1e12
-        rows.append({"what": "({}, {}) x ({}, {})".format(*sizes[:2], *sizes[1:]), "TFLOP/s": rate, "GB/s": None})
+    for products, rate in product_rates(core.activation_dtype, device, layer_shapes(core, model.n_envs)).items():
+        m, k, n = products.sizes
+        rows.append({"what": f"({m}, {k}) x ({k}, {n})", "TFLOP/s": rate / 1e12, "GB/s": None})
     source = torch.ones(COPIED[device.type] // 4, device=device)
     target = torch.empty_like(source)
     time = min(seconds(lambda: target.copy_(source), device) for _ in range(5))

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 import tyro
 from stable_baselines3.common.utils import get_device
 
-from benchmarks.report import Part, Value, machine, print_part
+from benchmarks.report import Part, Value, machine_line, print_part
 from benchmarks.timing import use_threads
 from hrm_agent import HRM
 from hrm_agent.halting import make
@@ -75,8 +74,7 @@ def sweep(options: Options) -> list[Part]:
     budgets: list[dict[str, Value]] = [
         {"segments": mark, **accuracies(curves[0][mark - 1], curves[1][mark - 1])} for mark in marks
     ]
-    where = ", ".join(f"{name} {value}" for name, value in machine(model.device).items())
-    title = f"{options.checkpoint} on {where}"
+    title = f"{options.checkpoint} on {machine_line(model.device)}"
     return [
         Part("halting", title, halting, ["Segments, and those computed over all views, are the mix's means."]),
         Part("budgets", "A single pass, accuracy after so many segments", budgets),
@@ -90,8 +88,7 @@ def tests(model: HRM, policy: str, budget: int, options: Options) -> tuple[dict[
         puzzles = TestPuzzles(source=source, rows=options.rows)
         slots = max(1, options.batch_size // make(policy).views)
         env = puzzles.environment(model, options.checkpoint, slots, budget)
-        with torch.inference_mode():
-            summary = {"halting": policy, **model.evaluate(env, policy).summary()}
+        summary = {"halting": policy, **model.evaluate(env, policy).summary()}
         figures.append(summary)
         with atomic_write(options.out / f"{name}-{policy.replace(':', '-')}.json") as file:
             file.write(json.dumps(summary, indent=2).encode())

@@ -28,12 +28,12 @@ from pathlib import Path
 import tyro
 
 from hrm_agent.agent import HRM
-from hrm_agent.saving.agent_file import agent_contents
 from hrm_agent.saving.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
 from hrm_agent.saving.folder import CheckpointFolder
-from hrm_agent.saving.small_files import lightened, released
+from hrm_agent.saving.small_files import lightened
 from hrm_env.files import atomic_write
 from train.fit import parse, run_folder
+from train.release import write_release
 
 MIB = 1 << 20
 LOG, PROCESS = "train.log", "process"
@@ -128,7 +128,7 @@ def collect(run: Path, options: Options) -> None:
         shutil.copy(run / "result.json", options.out)
     for name in ("model.zip", "best.zip") if finished(run) else ("model.zip",):
         if (run / name).is_file():
-            release(run / name, options.out / name)
+            write_release(HRM.load(run / name, device="cpu"), options.out / name)
     if not finished(run) and (whole := newest(run)) is not None:
         room = options.total * MIB - sum(file.stat().st_size for file in options.out.iterdir())
         split(whole, options.out, int(options.piece * MIB), room)
@@ -136,12 +136,6 @@ def collect(run: Path, options: Options) -> None:
     carried = sum(file.stat().st_size for file in options.out.iterdir())
     if events and events[-1].stat().st_size <= min(options.piece * MIB, options.total * MIB - carried):
         shutil.copy(events[-1], options.out)
-
-
-def release(file: Path, to: Path) -> None:
-    """Writes the agent of a checkpoint as a release."""
-    model = HRM.load(file, device="cpu")
-    write_checkpoint(to, *released(agent_contents(model, to)[0], model.policy.acting_core))
 
 
 def newest(run: Path) -> Path | None:

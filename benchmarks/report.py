@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+
+from hrm_env.files import atomic_write
 
 Value = str | float | int | None
 
@@ -48,6 +51,32 @@ def print_part(part: Part) -> None:
     for note in part.notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
     console.print()
+
+
+def report(parts: Iterable[Part], device: torch.device | str, options: Any, file: Path) -> list[Part]:
+    """Prints every part as soon as it is measured, and writes it with those before it.
+
+    Args:
+        parts: Measured when they are asked for.
+        device: Where.
+        options: The dataclass of what was asked for.
+        file: JSON of the machine, the options and the parts.
+    """
+    where, found = machine(device), list[Part]()
+    print(machine_line(device), end="\n\n")
+    for part in parts:
+        found.append(part)
+        print_part(part)
+        result = {"machine": where, "options": asdict(options), "parts": [asdict(part) for part in found]}
+        with atomic_write(file) as written:
+            written.write(json.dumps(result, indent=2, default=str).encode())
+    print(f"figures  {file}")
+    return found
+
+
+def machine_line(device: torch.device | str) -> str:
+    """`machine` as a line of text."""
+    return ", ".join(f"{name} {value}" for name, value in machine(device).items())
 
 
 def machine(device: torch.device | str) -> dict[str, Any]:

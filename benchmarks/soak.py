@@ -24,8 +24,7 @@ import tyro
 from stable_baselines3.common.callbacks import BaseCallback
 
 from hrm_agent.analysis.style import new_figure, save_figure
-from hrm_agent.callbacks import EvaluateCallback, HaltingDashboard
-from hrm_agent.saving.callback import SaveCallback
+from hrm_agent.callbacks import EvaluateCallback, HaltingDashboard, SaveCallback
 from hrm_agent.saving.folder import CheckpointFolder
 from train.fit import make_agent
 from train.presets import PRESETS

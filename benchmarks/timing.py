@@ -116,14 +116,14 @@ class Products:
         self.count = max(1, round(duration / single))
 
 
-def fastest_products(
+def product_rates(
     dtype: torch.dtype,
     device: torch.device | str,
     shapes: Sequence[tuple[int, int, int]],
     clock: Clock = "wall",
     trials: int = 5,
-) -> Products:
-    """Of the matrix products of some sizes, those with the highest rate: to time beside what is to be judged by it.
+) -> dict[Products, float]:
+    """The rates of matrix products of some sizes, in FLOP/s.
 
     Args:
         dtype: Of the factors.
@@ -136,9 +136,17 @@ def fastest_products(
     for products in found.values():
         products.last(0.05, clock)
     times = side_by_side(found, trials, device, clock)
-    name = max(found, key=lambda name: found[name].flops / times.median(name))
-    found[name].last(0.5, clock)
-    return found[name]
+    return {products: products.flops / times.median(name) for name, products in found.items()}
+
+
+def fastest_products(
+    dtype: torch.dtype, device: torch.device | str, shapes: Sequence[tuple[int, int, int]], clock: Clock = "wall"
+) -> Products:
+    """Of `product_rates` those with the highest rate: to time beside what is to be judged by it."""
+    rates = product_rates(dtype, device, shapes, clock)
+    best = max(rates, key=lambda products: rates[products])
+    best.last(0.5, clock)
+    return best
 
 
 def _wait(device: torch.device | str) -> None:

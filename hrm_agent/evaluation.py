@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,12 +124,16 @@ def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) 
     right += np.cumsum(np.bincount(segments[exact] - 1, minlength=budget))
     mine, valid = slice(shard[0], None, shard[1]), np.zeros_like(exact)
     valid[mine] = _checked(env, asked[mine], answers[mine])
-    # what another process swept is zero here: the sum over processes is what one would have found
-    flags = (exact.view(np.uint8), valid.view(np.uint8))
-    total = sum_over_ranks([*map(torch.from_numpy, (*flags, cells, answers, segments, work, q_halt, right, spent))])
-    exact, valid, cells, answers, segments, work, q_halt, right, spent = (tensor.numpy() for tensor in total)
-    exact, valid = exact.view(np.bool_), valid.view(np.bool_)
+    parts = (exact, valid, cells, answers, segments, work, q_halt, right, spent)
+    exact, valid, cells, answers, segments, work, q_halt, right, spent = _summed(parts)
     return Evaluation(exact, valid, cells, answers, segments, work, q_halt, right, float(spent.max()))
+
+
+def _summed(parts: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+    """What one process would have found: what another one swept is zero in this one's arrays."""
+    numbers = [part.view(np.uint8) if part.dtype == np.bool_ else part for part in parts]
+    total = sum_over_ranks([torch.from_numpy(number) for number in numbers])
+    return [tensor.numpy().view(part.dtype) for tensor, part in zip(total, parts, strict=True)]
 
 
 def rows_to_keep(active: Tensor, unit: int) -> Tensor:

@@ -16,9 +16,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger
 
 from hrm_agent import HRM, CheckpointError
-from hrm_agent.callbacks import EvaluateCallback
+from hrm_agent.callbacks import EvaluateCallback, SaveCallback
 from hrm_agent.learning.config import Bootstrap, HaltLossName
-from hrm_agent.saving.callback import SaveCallback
 from hrm_agent.saving.folder import CheckpointFolder
 from hrm_agent.saving.random_state import random_state, set_random_state
 from hrm_agent.saving.training_state import (

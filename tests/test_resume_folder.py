@@ -14,8 +14,7 @@ from agents import every_puzzle_once, native_env, same, tiny_agent, weights
 from event_logs import read_log
 
 from hrm_agent import HRM
-from hrm_agent.callbacks import SCALARS, EvaluateCallback
-from hrm_agent.saving.callback import SaveCallback, Stopped
+from hrm_agent.callbacks import SCALARS, EvaluateCallback, SaveCallback, Stopped
 from hrm_agent.saving.folder import CheckpointFolder
 from hrm_agent.saving.training_state import TrainingCheckpoint
 from hrm_env.files import atomic_write, remove_temporaries
@@ -178,7 +177,7 @@ def test_checkpoints_take_no_more_than_their_share(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, cost: float, saved_at: list[int]
 ) -> None:
     clock, saved = Clock(), []
-    monkeypatch.setattr("hrm_agent.saving.callback.time.perf_counter", clock)
+    monkeypatch.setattr("hrm_agent.callbacks.time.perf_counter", clock)
 
     class Folder(CheckpointFolder):
         def save(self, model: HRM, extra: Any) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -12,9 +11,8 @@ import tyro
 from stable_baselines3.common.utils import get_device
 
 from benchmarks import evaluation, memory, presets, training_step, vector_env
-from benchmarks.report import Part, machine, print_part
+from benchmarks.report import Part, report
 from benchmarks.timing import Clock, use_threads
-from hrm_env.files import atomic_write
 
 PartName = Literal["step", "presets", "evaluation", "environment", "memory"]
 
@@ -52,15 +50,8 @@ class Bench:
 def main(arguments: list[str]) -> None:
     """Parses the options, measures, prints and writes."""
     options = tyro.cli(Bench, args=arguments, prog="python -m train bench")
-    found: list[Part] = []
     use_threads(options.threads)
-    where = machine(get_device(options.device))
-    print(", ".join(f"{name} {value}" for name, value in where.items()), end="\n\n")
-    for part in measured(options):
-        found.append(part)
-        print_part(part)
-        write(options, where, found)
-    print(f"figures  {options.out / 'bench.json'}")
+    report(measured(options), get_device(options.device), options, options.out / "bench.json")
 
 
 def measured(options: Bench) -> Iterator[Part]:
@@ -90,14 +81,6 @@ def measured(options: Bench) -> Iterator[Part]:
 def one(module: Any, **options: Any) -> Iterator[Part]:
     """What a module of `benchmarks` measures."""
     yield module.measure(module.Options(**options))
-
-
-def write(options: Bench, where: dict[str, Any], found: Sequence[Part]) -> None:
-    """Writes what is found so far."""
-    asked = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(options).items()}
-    result = {"machine": where, "options": asked, "parts": [asdict(part) for part in found]}
-    with atomic_write(options.out / "bench.json") as file:
-        file.write(json.dumps(result, indent=2).encode())
 
 
 QUICK: dict[PartName, dict[str, Any]] = {

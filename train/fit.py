@@ -14,7 +14,7 @@ import tyro
 from stable_baselines3.common.utils import get_device
 
 from hrm_agent.agent import HRM
-from hrm_agent.callbacks import EvaluateCallback, HaltingDashboard, Progress
+from hrm_agent.callbacks import EvaluateCallback, HaltingDashboard, Progress, SaveCallback
 from hrm_agent.distributed import (
     first_on_each_machine,
     local_world_size,
@@ -25,7 +25,6 @@ from hrm_agent.distributed import (
     wait_for_all,
     world_size,
 )
-from hrm_agent.saving.callback import SaveCallback
 from hrm_agent.saving.training_state import restore_training
 from hrm_env.files import atomic_write
 from hrm_env.vector import PuzzleVectorEnv

@@ -39,12 +39,21 @@ def main(arguments: list[str]) -> None:
     options = tyro.cli(Release, args=arguments, prog="python -m train release")
     model = HRM.load(options.checkpoint, device="cpu")
     file = options.out / "model.zip"
-    config, _ = agent_contents(model, file)
-    write_checkpoint(file, *released(config, model.policy.acting_core))
+    write_release(model, file)
     with atomic_write(options.out / "README.md") as text:
         text.write(card(model, options).encode())
     print(f"{file}: {file.stat().st_size / 1e6:.1f} MB, {model._n_updates:,} optimizer steps")
     print(f"{options.out / 'README.md'}: the model card")
+
+
+def write_release(model: HRM, file: Path) -> None:
+    """Writes the weights of an agent that act, in bfloat16, and its options.
+
+    Raises:
+        NonFiniteError: A weight is not finite.
+    """
+    config, _ = agent_contents(model, file)
+    write_checkpoint(file, *released(config, model.policy.acting_core))
 
 
 def card(model: HRM, options: Release) -> str:

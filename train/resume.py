@@ -11,8 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hrm_agent.callbacks import Stopped
 from hrm_agent.distributed import local_world_size, rank, world_size
-from hrm_agent.saving.callback import Stopped
 from hrm_agent.saving.folder import CheckpointFolder
 from hrm_agent.saving.training_state import TrainingCheckpoint
 from hrm_env.files import remove_temporaries

@@ -1,8 +1,10 @@
-"""Writing files and folders so that a reader never sees half of one."""
+"""Opening files that may be anything, and writing files and folders so that a reader never sees half of one."""
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +12,29 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 _TEMPORARY = ".tmp"
+
+
+def open_regular(path: str | Path) -> BinaryIO:
+    """Opens a file to read its bytes; no pipe, socket or device, which may block or never end.
+
+    Args:
+        path: A file whose name may come from anybody.
+
+    Raises:
+        OSError: It cannot be opened, or is no regular file; its ``strerror`` is one sentence for either.
+    """
+    try:
+        return open(path, "rb", opener=_open_regular)
+    except ValueError as error:  # a name that no file can have: with a null character, or one that cannot be encoded
+        raise OSError(errno.EINVAL, "No possible file name", str(path)) from error
+
+
+def _open_regular(path: str, flags: int) -> int:
+    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # does not wait for somebody to write to a pipe
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    os.close(handle)
+    raise OSError(errno.EINVAL, "Not a regular file", path)
 
 
 @contextmanager

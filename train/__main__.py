@@ -1,4 +1,4 @@
-"""``python -m train COMMAND``; the commands are those of `COMMANDS`."""
+"""``python -m train COMMAND`` in a clone, ``hrm COMMAND`` once installed; the commands are those of `COMMANDS`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from importlib import import_module
 from gymnasium.error import DependencyNotInstalled
 
 import hrm_env  # noqa: F401  (registers the ids)
+
+from .program import program
 
 COMMANDS = {
     "fit": "train an agent, evaluate it, write its checkpoint",
@@ -26,14 +28,14 @@ COMMANDS = {
 def main(arguments: list[str]) -> int:
     """Runs a command; an error of the user's input is one sentence and exit status 2."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: python -m train COMMAND [--help] [options]\n")
+        print(f"usage: {program('COMMAND')} [--help] [options]\n")
         print("\n".join(f"  {name:15} {what}" for name, what in COMMANDS.items()))
         return 0
     if arguments[0] not in COMMANDS:
         print(f"error: expected a command of {', '.join(COMMANDS)}, found {arguments[0]!r}", file=sys.stderr)
         return 2
     try:
-        import_module(f"train.{arguments[0].replace('-', '_')}").main(arguments[1:])
+        import_module(f".{arguments[0].replace('-', '_')}", __package__).main(arguments[1:])
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         sys.stdout = None
         return 0
@@ -46,5 +48,10 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-if __name__ == "__main__":
+def script() -> None:
+    """Runs the command of this process: what ``hrm`` and ``python -m train`` start."""
     sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    script()

@@ -14,6 +14,8 @@ from benchmarks import evaluation, memory, presets, training_step, vector_env
 from benchmarks.report import Part, report
 from benchmarks.timing import Clock, use_threads
 
+from .program import program
+
 PartName = Literal["step", "presets", "evaluation", "environment", "memory"]
 
 
@@ -49,7 +51,7 @@ class Bench:
 
 def main(arguments: list[str]) -> None:
     """Parses the options, measures, prints and writes."""
-    options = tyro.cli(Bench, args=arguments, prog="python -m train bench")
+    options = tyro.cli(Bench, args=arguments, prog=program("bench"))
     use_threads(options.threads)
     report(measured(options), get_device(options.device), options, options.out / "bench.json")
 

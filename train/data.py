@@ -20,10 +20,12 @@ from hrm_env.sources import Split, options_of
 from hrm_env.sources.arc_json import build_arc
 from hrm_env.task import PuzzleTask
 from hrm_env.tasks.arc import Arc
-from train.data_inspection import inspected
-from train.data_tables import print_report
-from train.data_writing import check_target, hold_out, sample, with_variants, write
-from train.environments import load_part, options_from, task_of
+
+from .data_inspection import inspected
+from .data_tables import print_report
+from .data_writing import check_target, hold_out, sample, with_variants, write
+from .environments import load_part, options_from, task_of
+from .program import program
 
 Source = Annotated[Positional[str], arg(metavar="SOURCE")]
 Out = Annotated[Positional[str], arg(metavar="OUT")]
@@ -188,7 +190,7 @@ class BuildArc:
 
 def main(arguments: list[str]) -> None:
     """Parses the options and runs the command they choose."""
-    command: Any = tyro.cli(Inspect | Convert | Build | BuildArc, args=arguments, prog="python -m train data")
+    command: Any = tyro.cli(Inspect | Convert | Build | BuildArc, args=arguments, prog=program("data"))
     started = time.perf_counter()
     with _terminated_like_interrupted():
         command.run()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from train import watch
-from train.fit import fit, parse
-from train.resume import stopping
+from . import watch
+from .fit import fit, parse
+from .resume import stopping
 
 
 def main(arguments: list[str]) -> None:

@@ -14,7 +14,8 @@ from hrm_env.sources import Split, load_puzzles, options_of
 from hrm_env.task import PuzzleTask
 from hrm_env.tasks import make_task
 from hrm_env.vector import PuzzleVectorEnv
-from train.presets import Data
+
+from .presets import Data
 
 EVALUATION_SLOTS = 256
 

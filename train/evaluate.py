@@ -18,7 +18,9 @@ from hrm_env.arc_voting import score, vote, write_submission
 from hrm_env.files import atomic_write
 from hrm_env.puzzles import Puzzles
 from hrm_env.tasks.arc import Arc
-from train.trained import Trained
+
+from .program import program
+from .trained import Trained
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Evaluate(Trained):
 
 def main(arguments: list[str]) -> None:
     """Parses the options and prints the figures."""
-    options = tyro.cli(Evaluate, args=arguments, prog="python -m train evaluate")
+    options = tyro.cli(Evaluate, args=arguments, prog=program("evaluate"))
     with process_group(get_device(options.device)):
         summary = score_of(options)
         if rank():

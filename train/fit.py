@@ -28,11 +28,13 @@ from hrm_agent.distributed import (
 from hrm_agent.saving.training_state import restore_training
 from hrm_env.files import atomic_write
 from hrm_env.vector import PuzzleVectorEnv
-from train.environments import test_arguments, training_and_test_env
-from train.presets import PRESETS, Fit
-from train.resume import RunFolder, stopping
-from train.signals import noticed_signals
-from train.summary import print_summary
+
+from .environments import test_arguments, training_and_test_env
+from .presets import PRESETS, Fit
+from .program import program
+from .resume import RunFolder, stopping
+from .signals import noticed_signals
+from .summary import print_summary
 
 
 def main(arguments: list[str]) -> None:
@@ -54,7 +56,7 @@ def parse(arguments: list[str], command: str) -> Fit:
         Fit,
         default=PRESETS[preset],
         args=arguments,
-        prog=f"python -m train {command}",
+        prog=program(command),
         config=(tyro.conf.OmitArgPrefixes,),
     )
 

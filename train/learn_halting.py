@@ -21,7 +21,9 @@ from hrm_agent.analysis.traces import Traces, record
 from hrm_agent.halting_env import HaltingEnv
 from hrm_agent.saving.checkpoint import checkpoint_path
 from hrm_env.files import atomic_write
-from train.trained import Trained
+
+from .program import program
+from .trained import Trained
 
 PUZZLES = 5000
 SLOTS = 16
@@ -90,7 +92,7 @@ class LearnHalting(Trained):
 
 def main(arguments: list[str]) -> None:
     """Parses the options, records, learns, and compares with the paper's rule."""
-    options = tyro.cli(LearnHalting, args=arguments, prog="python -m train learn-halting")
+    options = tyro.cli(LearnHalting, args=arguments, prog=program("learn-halting"))
     if not 0 < options.held_out < 1:
         raise ValueError(f"--held-out: expected a share between 0 and 1, found {options.held_out}")
     torch.set_num_threads(options.threads or os.cpu_count() or 1)

@@ -18,6 +18,8 @@ from hrm_agent.saving.checkpoint import checkpoint_path, write_checkpoint
 from hrm_agent.saving.small_files import released
 from hrm_env.files import atomic_write
 
+from .program import program
+
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
@@ -36,7 +38,7 @@ class Release:
 
 def main(arguments: list[str]) -> None:
     """Parses the options and writes the release."""
-    options = tyro.cli(Release, args=arguments, prog="python -m train release")
+    options = tyro.cli(Release, args=arguments, prog=program("release"))
     model = HRM.load(options.checkpoint, device="cpu")
     file = options.out / "model.zip"
     write_release(model, file)
@@ -67,8 +69,8 @@ def card(model: HRM, options: Release) -> str:
         f"{size:,} parameters, made for {model.puzzles.task or 'a puzzle without a name'}, after {model._n_updates:,} "
         "optimizer steps; weights (the moving average, where there is one) in bfloat16.",
         "",
-        f"    python -m train evaluate --checkpoint {options.out} --source FILE",
-        f"    python -m train watch --checkpoint {options.out} --source FILE",
+        f"    {program('evaluate')} --checkpoint {options.out} --source FILE",
+        f"    {program('watch')} --checkpoint {options.out} --source FILE",
         "",
     ]
     if result.is_file():

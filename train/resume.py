@@ -16,7 +16,9 @@ from hrm_agent.distributed import local_world_size, rank, world_size
 from hrm_agent.saving.folder import CheckpointFolder
 from hrm_agent.saving.training_state import TrainingCheckpoint
 from hrm_env.files import remove_temporaries
-from train.presets import Fit
+
+from .presets import Fit
+from .program import program
 
 PLACES = ("resume", "restart", "out", "device", "threads", "compile", "checkpoint_seconds", "keep_checkpoints")
 """Options of where and how a run happens, not of what it is: they may change when it goes on."""
@@ -106,17 +108,12 @@ def _by_name(options: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _launcher() -> list[str]:
-    """What starts the processes of this run on this machine."""
-    return ["python"] if world_size() == 1 else ["torchrun", "--nproc-per-node", str(local_world_size())]
-
-
 @contextmanager
 def stopping(command: str, arguments: Sequence[str]) -> Iterator[None]:
     """Where a signal stops a run within, says how to go on with it, and exits as is the custom: 143, or 130.
 
     Args:
-        command: Of ``python -m train``.
+        command: Its name.
         arguments: Its arguments.
     """
     try:
@@ -124,7 +121,7 @@ def stopping(command: str, arguments: Sequence[str]) -> Iterator[None]:
     except Stopped as stopped:
         kept = [argument for argument in arguments if argument not in ("--restart", "--resume", "--no-resume")]
         flag = [] if command == "study-training" else ["--resume"]  # a study goes on by itself
-        again = shlex.join([*_launcher(), "-m", "train", command, *kept, *flag])
+        start = program(command, local_world_size() if world_size() > 1 else 0)
         if not rank():
-            print(f"{stopped}; to go on: {again}", file=sys.stderr)
+            print(f"{stopped}; to go on: {start} {shlex.join([*kept, *flag])}".rstrip(), file=sys.stderr)
         sys.exit(128 + stopped.signal)

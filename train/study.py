@@ -20,9 +20,11 @@ from hrm_agent.analysis.trace_header import LONGEST_LINE, parse
 from hrm_agent.analysis.traces import Traces, record
 from hrm_agent.halting import make, split_list
 from hrm_agent.saving.checkpoint import checkpoint_path
-from train.study_files import write_csv, write_json, write_tensorboard
-from train.study_tables import print_study
-from train.trained import TestPuzzles
+
+from .program import program
+from .study_files import write_csv, write_json, write_tensorboard
+from .study_tables import print_study
+from .trained import TestPuzzles
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class Study(TestPuzzles):
 
 def main(arguments: list[str]) -> None:
     """Parses the options, records what is not recorded, compares, prints and writes."""
-    options = tyro.cli(Study, args=arguments, prog="python -m train study")
+    options = tyro.cli(Study, args=arguments, prog=program("study"))
     torch.set_num_threads(options.threads or os.cpu_count() or 1)
     if not options.checkpoint:
         raise ValueError("--checkpoint: expected the folder of a run, found none")

@@ -11,10 +11,11 @@ from typing import Annotated
 import tyro
 from tyro.conf import UseAppendAction
 
-from train.fit import fit, parse, run_folder
-from train.presets import PRESETS, Fit
-from train.resume import RunFolder, stopping
-from train.training_table import outcomes, print_table, write_table
+from .fit import fit, parse, run_folder
+from .presets import PRESETS, Fit
+from .program import program
+from .resume import RunFolder, stopping
+from .training_table import outcomes, print_table, write_table
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,7 @@ class StudyTraining:
 
 def main(arguments: list[str]) -> None:
     """Parses the options, trains what is not trained yet, prints the table and writes it."""
-    study, shared = tyro.cli(
-        StudyTraining, args=arguments, prog="python -m train study-training", return_unknown_args=True
-    )
+    study, shared = tyro.cli(StudyTraining, args=arguments, prog=program("study-training"), return_unknown_args=True)
     variants = chosen_variants(study)
     runs = {
         name: [options_of_run(study, name, variant, seed, shared) for seed in range(study.seeds)]

@@ -10,6 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from .program import program
+
 
 def print_summary(result: dict[str, Any], out: Path, test: Sequence[str]) -> None:
     """Prints the accuracy by where the agent stops, where everything lies, and what to type next.
@@ -50,5 +52,5 @@ def print_summary(result: dict[str, Any], out: Path, test: Sequence[str]) -> Non
     console.print(f"TensorBoard  tensorboard --logdir {out / 'tensorboard'}\n", soft_wrap=True)
     console.print("What to type next:")
     agent = shlex.join(["--checkpoint", str(out), *test])
-    console.print(f"  python -m train watch {agent}", soft_wrap=True, markup=False)
-    console.print(f"  python -m train evaluate {agent} --halting q-threshold:0.9", soft_wrap=True, markup=False)
+    console.print(f"  {program('watch')} {agent}", soft_wrap=True, markup=False)
+    console.print(f"  {program('evaluate')} {agent} --halting q-threshold:0.9", soft_wrap=True, markup=False)

@@ -10,7 +10,8 @@ from tyro.conf import UseAppendAction
 from hrm_agent.agent import HRM
 from hrm_env.tasks import make_task
 from hrm_env.vector import PuzzleVectorEnv
-from train.environments import load_part, options_from, task_of
+
+from .environments import load_part, options_from, task_of
 
 
 @dataclass(frozen=True)

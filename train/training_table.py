@@ -19,10 +19,11 @@ from hrm_agent.analysis.bootstrap import Difference, Interval, Resamples
 from hrm_agent.analysis.replay import replay
 from hrm_agent.analysis.traces import Traces, record
 from hrm_env.files import atomic_write
-from train.environments import training_and_test_env
-from train.fit import run_folder
-from train.presets import Fit
-from train.study_files import write_rows
+
+from .environments import training_and_test_env
+from .fit import run_folder
+from .presets import Fit
+from .study_files import write_rows
 
 Estimate = TypeVar("Estimate", Interval, Difference)
 

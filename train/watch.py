@@ -17,8 +17,10 @@ from hrm_agent.thinking import Frame, captioned, frames
 from hrm_env.files import atomic_write
 from hrm_env.task import PuzzleTask
 from hrm_env.window import Window
-from train.film import film_writer
-from train.trained import Trained
+
+from .film import film_writer
+from .program import program
+from .trained import Trained
 
 Outlet = Callable[[PuzzleTask, Iterable[Frame]], None]
 
@@ -46,7 +48,7 @@ class Watch(Trained):
 
 def main(arguments: list[str]) -> None:
     """Parses the options and shows the puzzles."""
-    options = tyro.cli(Watch, args=arguments, prog="python -m train watch")
+    options = tyro.cli(Watch, args=arguments, prog=program("watch"))
     if options.puzzles < 1:
         raise ValueError(f"--puzzles: expected at least 1, found {options.puzzles}")
     if options.pause < 0:

@@ -1,0 +1,10 @@
+"""Finds the packages, which pyproject.toml cannot express: ``train/`` of a clone is installed as ``hrm_train``."""
+
+from setuptools import find_packages, setup
+
+OURS = ["hrm_env*", "hrm_agent*", "train*"]
+
+setup(
+    packages=["hrm_train" + name[5:] if name.startswith("train") else name for name in find_packages(include=OURS)],
+    package_dir={"hrm_train": "train"},
+)

@@ -26,14 +26,11 @@ def decide(text: str, segment: int = 2) -> list[int]:
         ("all(q-threshold,entropy)", [1, 0, 0, 0]),
         ("any(q-threshold)", [1, 1, 0, 0]),
         ("all(q-threshold)", [1, 1, 0, 0]),
-        ("any()", [0, 0, 0, 0]),
-        ("all()", [1, 1, 1, 1]),
         ("min:2(q-threshold)", [1, 1, 0, 0]),
         ("min:3(q-threshold)", [0, 0, 0, 0]),
         ("min:2(q-threshold,entropy)", [1, 1, 1, 0]),
         ("max:3(q-threshold)", [1, 1, 0, 0]),
         ("max:2(q-threshold)", [1, 1, 1, 1]),
-        ("max:2()", [1, 1, 1, 1]),
         ("any(all(q-threshold,entropy),min:3(fixed:1))", [1, 0, 0, 0]),
         ("all(fixed:2,any(q-threshold,entropy),max:9(q-threshold))", [1, 1, 0, 0]),
         (" any( q-threshold , all(entropy , fixed:1) )".strip(), [1, 1, 1, 0]),
@@ -64,6 +61,12 @@ class Counting(HaltingPolicy):
 
     def keep(self, rows: Tensor) -> None:
         self.count = self.count[rows]
+
+
+def test_of_no_policies() -> None:
+    context = HaltContext(torch.full((4,), 2), 9, SIGNALS)
+    found = [kind([]).decide(context).tolist() for kind in (AnyOf, AllOf)]
+    assert found == [[False] * 4, [True] * 4]
 
 
 def combinations(*policies: HaltingPolicy) -> list[Combination]:
@@ -97,7 +100,6 @@ def test_memory_counts_even_where_another_policy_decides() -> None:
 @pytest.mark.parametrize(
     ("text", "needs"),
     [
-        ("any()", ()),
         ("any(fixed:2)", ()),
         ("all(q-compare,q-threshold,kl,q-margin)", ("q_halt", "q_continue", "kl")),
         ("min:2(any(kl,max:3(ponder)),kl)", ("kl", "q_halt", "puzzle")),

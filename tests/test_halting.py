@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from thinking import BUDGET, EVERY, ROWS, decisions, thinking
 from torch import Tensor
 
 from hrm_agent.cores import Carry, SegmentOutput
-from hrm_agent.halting import POLICIES, Exploration, HaltContext, HaltingPolicy, HaltingSession, make
+from hrm_agent.halting import POLICIES, Exploration, HaltContext, HaltingPolicy, HaltingSession, make, rule_of
 from hrm_agent.halting.signals import SIGNALS
 
 EVERY_POLICY = pytest.mark.parametrize("text", row_policies())
@@ -154,51 +156,140 @@ def test_a_sweep_tries_different_policies(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("nope", "expected one of q-compare, .* found 'nope'"),
-        ("", "expected one of q-compare, .* found ''"),
-        (" q-compare", "expected one of q-compare"),
+        ("nope", "halting: expected one of q-compare, .*, found 'nope'"),
+        ("q-treshold:0.9", r"halting: .*, found 'q-treshold' \(did you mean 'q-threshold'\?\)"),
+        ("", "halting: expected one of q-compare, .*, found ''"),
+        (" q-compare", "expected no space at the beginning or the end"),
+        ("kl:0.1 ", "expected no space at the beginning or the end"),
         ("q-compare:0", "expected at least 1 segment, found 0"),
-        ("q-compare:1:2", "takes 1 parameter.s., found 2"),
-        ("fixed:2:3", "takes 1 parameter.s., found 2"),
-        ("fixed", "segments"),
-        ("fixed:", "''"),
+        ("q-compare:1:2", r"expected q-compare\[:min_segments\], found 2 parameters"),
+        ("fixed:2:3", "expected fixed:segments, found 2 parameters"),
+        ("fixed", "expected fixed:segments, found 0 parameters"),
+        ("fixed:", "segments: expected an integer of at most .*, found ''"),
         ("fixed:0", "expected at least 1 segment, found 0"),
-        ("fixed:1.5", "1.5"),
+        ("fixed:1.5", "segments: expected an integer of at most .*, found '1.5'"),
+        ("fixed:3000000000", "segments: expected an integer of at most 2147483647, found '3000000000'"),
+        ("random:0.5:-3000000000", "seed: expected an integer of at most"),
         ("fixed(2", "fixed takes no policies"),
         ("fixed(2)", "fixed takes no policies"),
+        ("fixed:2(kl)", "fixed takes no policies"),
         ("q-threshold:1", "expected a threshold between 0 and 1, found 1.0"),
         ("q-threshold:nan", "expected a threshold between 0 and 1, found nan"),
-        ("q-threshold:x", "'x'"),
+        ("q-threshold:x", "threshold: expected a number, found 'x'"),
         ("q-margin:inf", "expected a finite margin, found inf"),
         ("cumulative:1", "expected ε from 0 to below 1, found 1.0"),
         ("cdf:0", "expected a probability between 0 and 1, found 0.0"),
         ("patience:0", "expected at least 1 segment, found 0"),
         *((f"{name}:nan", "expected a finite threshold, found nan") for name in ("residual", "cosine", "kl", "margin")),
-        ("verifier:0.5", "verifier takes 0 parameter.s., found 1"),
-        ("oracle:0.5", "oracle takes 0 parameter.s., found 1"),
-        ("random", "probability"),
+        ("verifier:0.5", "expected verifier, found 1 parameter"),
+        ("oracle:0.5", "expected oracle, found 1 parameter"),
+        ("random", r"expected random:probability\[:seed\], found 0 parameters"),
         ("random:1.5", "expected a probability from 0 to 1, found 1.5"),
-        ("random:0.5:x", "'x'"),
-        ("any", r"expected any...\(policy, ...\)"),
-        ("any:2(fixed:2)", "any takes 0 parameter.s., found 1"),
-        ("any(fixed:2", r"expected any...\(policy, ...\)"),
-        ("min(fixed:2)", "segments"),
+        ("random:0.5:x", "seed: expected an integer of at most .*, found 'x'"),
+        ("sb3", "expected sb3:path, found 0 parameters"),
+        ("any", r"expected any\(policy, ...\), found no policy"),
+        ("any()", r"expected any\(policy, ...\), found no policy"),
+        ("all( )", r"expected all\(policy, ...\), found no policy"),
+        ("max:2()", r"expected max:segments\(policy, ...\), found no policy"),
+        ("halt-first:2()", r"expected halt-first:views\[:noise\]\[\(policy, ...\)\], found no policy"),
+        ("any(kl,)", r"expected any\(policy, ...\), found an empty place in the list"),
+        ("any(,kl)", "found an empty place in the list"),
+        ("best-q:2(kl,,fixed:2)", "found an empty place in the list"),
+        ("any:2(fixed:2)", r"expected any\(policy, ...\), found 1 parameter"),
+        ("any(fixed:2", r"expected a closing parenthesis at the end of 'any\(fixed:2'"),
+        ("min:2(kl", r"expected a closing parenthesis at the end of 'min:2\(kl'"),
+        ("min(fixed:2)", r"expected min:segments\(policy, ...\), found 0 parameters"),
         ("min:0(fixed:2)", "expected at least 1 segment, found 0"),
-        ("max:x(fixed:2)", "'x'"),
+        ("max:x(fixed:2)", "segments: expected an integer of at most .*, found 'x'"),
+        ("all(fixed:2,nope)", r"halting 'all\(fixed:2,nope\)': expected one of q-compare, .*, found 'nope'"),
+        (
+            "min:2(any(q-threshold:a))",
+            r"halting 'min:2\(any\(q-threshold:a\)\)': threshold: expected a number, found 'a'",
+        ),
+        ("any(fixed:2))", "fixed takes no policies|segments: expected an integer"),
     ],
 )
 def test_bad_strings_are_one_clear_error(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message) as caught:
         make(text)
     assert str(caught.value).startswith("halting")
-    assert repr(text) in str(caught.value)
+    assert text.partition(":0.9")[0] in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["all(fixed:2,nope)", "min:2(any(nope))", "any(fixed:2))"])
-def test_a_bad_inner_policy_is_named(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^halting.*found '(nope|.*\))'|^halting 'fixed:2\)'"):
+@pytest.mark.parametrize("halting", [None, 3, ["kl"], b"kl"])
+def test_what_is_no_policy_is_one_clear_error(halting: Any) -> None:
+    with pytest.raises(ValueError, match=r"^halting: expected a policy or its string form, found [^\n]*$"):
+        make(halting)
+
+
+class Patient(HaltingPolicy):
+    """A policy of one's own, to be found by module and name."""
+
+    rule, parameters = "m ≥ {bar}", (float,)
+
+    def __init__(self, bar: float = 2.0) -> None:
+        self.bar = bar
+
+    def decide(self, context: HaltContext) -> Tensor:
+        return context.segment >= self.bar
+
+
+OWN = f"{__name__}:Patient"
+
+
+@pytest.mark.parametrize(
+    ("text", "described"),
+    [
+        (OWN, "m ≥ 2.0"),
+        (f"{OWN}:3", "m ≥ 3.0"),
+        (f"min:4({OWN}:3)", "(m ≥ 3.0) and m ≥ 4"),
+        (f"any(kl, {OWN}:3)", "any of (KL(p^{m−1} ‖ p^m) < 0.001, m ≥ 3.0)"),
+    ],
+)
+def test_a_policy_of_ones_own_by_module_and_class(text: str, described: str) -> None:
+    policy = make(text)
+    assert (policy.describe(), policy.name) == (described, text)
+    assert rule_of(text) == (OWN if text.startswith(OWN) else text.partition("(")[0].partition(":")[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("no_such_module_of_ours:Patient", "or module:Class, found no module 'no_such_module_of_ours'"),
+        ("hrm_agent.no_such:Patient", "or module:Class, found no module 'hrm_agent.no_such'"),
+        ("hrm_agent.halting:Patient", "expected Patient of hrm_agent.halting to be a HaltingPolicy, found None"),
+        ("hrm_agent.halting:HaltingPolicy", "expected HaltingPolicy of hrm_agent.halting to be a HaltingPolicy"),
+        ("hrm_agent.halting:make", "expected make of hrm_agent.halting to be a HaltingPolicy, found <function"),
+        (f"{OWN}:x", "bar: expected a number, found 'x'"),
+        (f"{OWN}:1:2", r":Patient\[:bar\], found 2 parameters"),
+    ],
+)
+def test_what_is_no_policy_of_ones_own_is_one_clear_error(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
         make(text)
+    assert str(caught.value).startswith("halting")
+
+
+def test_a_fault_within_ones_own_module_keeps_its_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "faulty_policies.py").write_text("import a_module_that_nobody_has\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="a_module_that_nobody_has"):
+        make("faulty_policies:Patient")
+
+
+@pytest.mark.parametrize(
+    "text", ["sb3:/dev/zero", f"{OWN}:3", "any(kl,sb3:x.zip)", f"best-q:2(min:2({OWN}))", "os:exit"]
+)
+def test_a_string_out_of_a_file_opens_no_file_and_imports_nothing(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hrm_agent.halting.registry.import_module", pytest.fail)
+    monkeypatch.setattr("hrm_agent.halting.learned.read_network", pytest.fail)
+    with pytest.raises(
+        ValueError, match=r"^halting '.*': expected a policy that (names no file|imports no module)"
+    ) as e:
+        make(text, trusted=False)
+    assert "halting=" in str(e.value)
+    assert make("min:2(kl:0.1)", trusted=False).name == "min:2(kl:0.1)"
 
 
 def test_the_budget_halts_every_row() -> None:

@@ -18,6 +18,7 @@ from stable_baselines3.common.utils import get_device
 from stable_baselines3.common.vec_env import VecEnv
 
 from hrm_agent import halting as halting_policies
+from hrm_agent.agent_options import check_agent_options
 from hrm_agent.distributed import Vote, rank_seed, world_size
 from hrm_agent.evaluation import Evaluation, evaluate
 from hrm_agent.event_files import event_writers, forget_after
@@ -94,6 +95,7 @@ class HRM(BaseAlgorithm):
         _init_setup_model: bool = True,
         **learning: Any,
     ) -> None:
+        check_agent_options(n_envs, warmup_steps, lr_min_ratio, exploration, exploration_per, seed)
         if isinstance(env, str):
             options = {"num_envs": n_envs, "array": "torch", "device": get_device(device), **(env_kwargs or {})}
             made = gym.make_vec(registered(env), **options)
@@ -111,11 +113,6 @@ class HRM(BaseAlgorithm):
             support_multi_env=True,
             seed=seed,
         )
-        if warmup_steps < 0 or not 0 <= lr_min_ratio <= 1:
-            raise ValueError(
-                "warmup_steps and lr_min_ratio: expected 0 or more, and 0 to 1, "
-                f"found {warmup_steps} and {lr_min_ratio}"
-            )
         self.learner_config = LearnerConfig.of(learning_rate=learning_rate, **learning)
         self._halting_at_start = halting_policies.make(halting)
         if "q_continue" in self._halting_at_start.needs and not self.learner_config.learns_q_continue:

@@ -127,5 +127,5 @@ def test_it_needs_what_its_policy_needs_also_when_that_is_swapped() -> None:
 
 @pytest.mark.parametrize("epsilon", [-0.1, 1.1, math.nan])
 def test_a_rate_is_a_probability(epsilon: float) -> None:
-    with pytest.raises(ValueError, match="exploration rate: expected 0 to 1, found"):
+    with pytest.raises(ValueError, match="exploration: expected a finite number from 0 to 1, found"):
         exploring(epsilon)

@@ -8,15 +8,34 @@ from typing import Any
 from hrm_agent.cores.core import Carry, PuzzleShape, ReasoningCore, SegmentOutput
 from hrm_agent.cores.hrm import HRMConfig, HRMCore
 from hrm_agent.cores.trm import TRMConfig
+from hrm_env.checks import check_choice, shortened
 
 CORES: dict[str, tuple[type[HRMCore], type[HRMConfig]]] = {
     config.name: (HRMCore, config) for config in (HRMConfig, TRMConfig)
 }
 
-__all__ = ["CORES", "Carry", "PuzzleShape", "ReasoningCore", "SegmentOutput", "make_core"]
+__all__ = ["CORES", "Carry", "PuzzleShape", "ReasoningCore", "SegmentOutput", "core_config", "make_core"]
 
 
-def make_core(shape: PuzzleShape, core: str = "hrm", **options: Any) -> ReasoningCore:
+def core_config(core: str = "hrm", **options: Any) -> HRMConfig:
+    """Returns the options of a core, checked.
+
+    Args:
+        core: A name of `CORES`.
+        **options: The core's options, as its config class lists them.
+
+    Raises:
+        ValueError: The name or an option is unknown, of another type or out of range.
+    """
+    config_class = CORES[check_choice("core", core, CORES)][1]
+    known = [field.name for field in fields(config_class)]
+    unknown = next((name for name in options if name not in known), None)
+    if unknown is not None:
+        raise ValueError(f"core {core!r}: unknown option {shortened(unknown)}; its options are {', '.join(known)}")
+    return config_class(**options)
+
+
+def make_core(shape: PuzzleShape, /, core: str = "hrm", **options: Any) -> ReasoningCore:
     """Builds a core.
 
     Args:
@@ -25,13 +44,7 @@ def make_core(shape: PuzzleShape, core: str = "hrm", **options: Any) -> Reasonin
         **options: The core's options, as its config class lists them.
 
     Raises:
-        ValueError: The name or an option is unknown or out of range.
+        ValueError: The name or an option is unknown, of another type or out of range.
     """
-    if core not in CORES:
-        raise ValueError(f"core: expected one of {sorted(CORES)}, found {core!r}")
-    core_class, config_class = CORES[core]
-    known = [field.name for field in fields(config_class)]
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise ValueError(f"core {core!r}: unknown option {unknown[0]!r}; its options are {', '.join(known)}")
-    return core_class(shape, config_class(**options))
+    config = core_config(core, **options)
+    return CORES[core][0](shape, config)

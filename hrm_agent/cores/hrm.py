@@ -21,10 +21,14 @@ from hrm_agent.cores.layers import (
     truncated_normal_,
     weights_cast_once,
 )
+from hrm_agent.limits import MOST_OF_A_KIND, check_passes
+from hrm_env.checks import check_choice, check_flag, check_integer, check_number, shortened
 
 Gradient = Literal["one-step", "last-cycle", "full"]
 Positions = Literal["rope", "learned", "none"]
 Precision = Literal["float32", "bfloat16"]
+_COUNTS = {"hidden_size": 1, "num_heads": 1, "h_layers": 0, "l_layers": 1, "h_cycles": 1, "l_cycles": 1}
+_COUNTS |= {"mixer_multiple": 1, "puzzle_positions": 0}
 
 
 @dataclass(frozen=True)
@@ -72,29 +76,32 @@ class HRMConfig:
     dtype: Precision = "float32"
 
     def __post_init__(self) -> None:
-        """Rejects what no core can be built from."""
+        """Checks types and ranges: what no core can be built from, or would be too much work, is refused."""
         choices = {"mixer": Mixer, "mixer_norm": MixerNorm, "positions": Positions}
         choices |= {"gradient": Gradient, "dtype": Precision}
         for name, choice in choices.items():
-            if getattr(self, name) not in get_args(choice):
-                raise ValueError(f"{name}: expected one of {get_args(choice)}, found {getattr(self, name)!r}")
-        for name in ("hidden_size", "num_heads", "l_layers", "h_cycles", "l_cycles", "mixer_multiple"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected at least 1, found {getattr(self, name)}")
-        for name in ("h_layers", "puzzle_positions"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}: expected at least 0, found {getattr(self, name)}")
+            check_choice(name, getattr(self, name), get_args(choice))
+        for name, low in _COUNTS.items():
+            object.__setattr__(self, name, check_integer(name, getattr(self, name), low, MOST_OF_A_KIND))
+        check_flag("swiglu_norm", self.swiglu_norm)
+        if self.embedded_positions is not None:
+            check_integer("embedded_positions", self.embedded_positions)
         if self.puzzle_positions and not 1 <= self.embedding_positions <= self.puzzle_positions:
             raise ValueError(
                 f"embedded_positions: expected 1 to puzzle_positions = {self.puzzle_positions}, "
-                f"found {self.embedded_positions}"
+                f"found {shortened(self.embedded_positions)}"
             )
-        if self.expansion <= 0:
+        if check_number("expansion", self.expansion, 0, MOST_OF_A_KIND) == 0:
             raise ValueError(f"expansion: expected more than 0, found {self.expansion}")
         if self.hidden_size % (2 * self.num_heads):
             raise ValueError(
                 f"hidden_size: expected a multiple of 2 * num_heads = {2 * self.num_heads}, found {self.hidden_size}"
             )
+        check_passes("h_cycles, l_cycles, h_layers and l_layers", self.passes(self.h_cycles, self.l_cycles))
+
+    def passes(self, cycles: int, steps: int) -> int:
+        """How many blocks a row passes through in a segment of so many cycles N and steps T."""
+        return cycles * (steps * self.l_layers + (self.h_layers or self.l_layers))
 
     @property
     def embedding_positions(self) -> int:

@@ -8,8 +8,19 @@ import torch
 from torch import Tensor
 
 from hrm_agent.halting.policy import HaltContext, HaltingPolicy
+from hrm_env.checks import check_choice, check_number
 
 Per = Literal["episode", "segment"]
+
+
+def check_exploration(exploration: object, exploration_per: object) -> None:
+    """Checks the options of an agent that say how it explores.
+
+    Raises:
+        ValueError: One is of another type or out of range.
+    """
+    check_number("exploration", exploration, 0, 1)
+    check_choice("exploration_per", exploration_per, get_args(Per))
 
 
 class Exploration(HaltingPolicy):
@@ -31,10 +42,7 @@ class Exploration(HaltingPolicy):
         generator: torch.Generator,
         per: Per = "episode",
     ) -> None:
-        if not 0 <= epsilon <= 1:
-            raise ValueError(f"exploration rate: expected 0 to 1, found {epsilon}")
-        if per not in get_args(Per):
-            raise ValueError(f"exploration_per: expected one of {', '.join(get_args(Per))}, found {per!r}")
+        check_exploration(epsilon, per)
         self.policy, self.epsilon, self.max_segments, self.per = policy, epsilon, max_segments, per
         self.generator = generator
         self.min_segments = torch.ones(0, dtype=torch.long, device=generator.device)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from hrm_agent.learning.schedules import Depth, depth_stages
+from hrm_env.checks import check_choice, check_number, shortened
 
 OptimizerName = Literal["adam-atan2", "adamw", "muon"]
 TokenLossName = Literal["stablemax", "softmax"]
 Bootstrap = Literal["second-pass", "next-step", "none"]
 HaltLossName = Literal["q-learning", "pondernet"]
+_AMOUNTS = (
+    *("learning_rate", "weight_decay", "muon_learning_rate", "muon_weight_decay", "puzzle_embedding_lr"),
+    *("halt_loss_weight", "continue_loss_weight", "segment_cost", "ponder_weight", "max_grad_norm"),
+)
+_SHARES = ("label_smoothing", "ponder_prior", "muon_momentum", "ema")
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class LearnerConfig:
         rate = options.get("learning_rate", cls.learning_rate)
         if not isinstance(rate, int | float):
             raise ValueError(
-                f"learning_rate: expected a number; warmup_steps and lr_min_ratio schedule it, found {rate!r}"
+                f"learning_rate: expected a number; warmup_steps and lr_min_ratio schedule it, found {shortened(rate)}"
             )
         return cls(**options)
 
@@ -91,7 +96,7 @@ class LearnerConfig:
         return self.halt_loss == "q-learning" and self.q_bootstrap != "none" and self.continue_loss_weight > 0
 
     def __post_init__(self) -> None:
-        """Rejects unknown names and impossible numbers."""
+        """Checks types and ranges; numbers become floats, sequences tuples."""
         choices = {
             "optimizer": OptimizerName,
             "token_loss": TokenLossName,
@@ -99,33 +104,25 @@ class LearnerConfig:
             "q_bootstrap": Bootstrap,
         }
         for name, choice in choices.items():
-            if getattr(self, name) not in get_args(choice):
-                expected = ", ".join(get_args(choice))
-                raise ValueError(f"{name}: expected one of {expected}, found {getattr(self, name)!r}")
-        amounts = (
-            "learning_rate",
-            "weight_decay",
-            "muon_learning_rate",
-            "muon_weight_decay",
-            "puzzle_embedding_lr",
-            "halt_loss_weight",
-            "continue_loss_weight",
-            "segment_cost",
-            "ponder_weight",
-        )
-        for name in amounts:
-            if (amount := getattr(self, name)) is not None and not 0 <= amount < math.inf:
-                raise ValueError(f"{name}: expected 0 or more, found {amount}")
-        object.__setattr__(self, "depth", depth_stages(self.depth))
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing: expected a share from 0 to below 1, found {self.label_smoothing}")
-        if not 0 < self.ponder_prior < 1:
-            raise ValueError(f"ponder_prior: expected a probability between 0 and 1, found {self.ponder_prior}")
-        if not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"betas: expected decays from 0 to below 1, found {self.betas}")
-        if self.muon_momentum is not None and not 0 <= self.muon_momentum < 1:
-            raise ValueError(f"muon_momentum: expected from 0 to below 1, found {self.muon_momentum}")
-        if self.max_grad_norm is not None and not self.max_grad_norm > 0:
-            raise ValueError(f"max_grad_norm: expected more than 0, found {self.max_grad_norm}")
-        if self.ema is not None and not 0 <= self.ema < 1:
-            raise ValueError(f"ema: expected a decay from 0 to below 1, found {self.ema}")
+            check_choice(name, getattr(self, name), get_args(choice))
+        for name in (*_AMOUNTS, *_SHARES):
+            value = getattr(self, name)
+            if value is not None or getattr(type(self), name) is not None:  # None is what it is unless given
+                self._set(name, _below_one(name, value) if name in _SHARES else check_number(name, value, 0))
+        for name in ("ponder_prior", "max_grad_norm"):
+            if getattr(self, name) == 0:
+                raise ValueError(f"{name}: expected more than 0, found 0")
+        if not isinstance(self.betas, tuple | list) or len(self.betas) != 2:
+            raise ValueError(f"betas: expected the decays of two moments, found {shortened(self.betas)}")
+        self._set("betas", tuple(_below_one("betas", beta) for beta in self.betas))
+        self._set("depth", depth_stages(self.depth))
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+
+def _below_one(name: str, value: object) -> float:
+    """The value as a float, where it is from 0 to below 1."""
+    if check_number(name, value, 0, 1) == 1:
+        raise ValueError(f"{name}: expected a number from 0 to below 1, found {value}")
+    return check_number(name, value)

@@ -23,7 +23,7 @@ from hrm_agent.learning.metrics import halting_metrics
 from hrm_agent.learning.optim import make_optimizers, split_parameters
 from hrm_agent.learning.ponder import PonderNet
 from hrm_agent.learning.q_learning import QLearning
-from hrm_agent.learning.schedules import cycles_at
+from hrm_agent.learning.schedules import check_depth, cycles_at
 from hrm_env.grading import grade
 from hrm_env.task import PuzzleBatch, PuzzleTask
 
@@ -68,11 +68,7 @@ class Learner:
         self.core = core
         self.session = HaltingSession(halting, max_segments, task)
         self.config = config = config or LearnerConfig()
-        if config.depth and config.depth[-1][1:] != core.cycles:
-            raise ValueError(
-                f"depth: expected the last stage to be the core's h_cycles and l_cycles {core.cycles}, "
-                f"found {config.depth[-1][1:]}"
-            )
+        check_depth(config.depth, core.cycles)
         self.token_loss = partial(TOKEN_LOSSES[config.token_loss], smoothing=config.label_smoothing)
         self.optimizers = make_optimizers(core, config)
         self.dense, self.sparse = split_parameters(core)

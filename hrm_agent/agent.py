@@ -27,6 +27,7 @@ from hrm_agent.halting.exploration import Per
 from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.learner import Learner
 from hrm_agent.learning.schedules import learning_rate_factor
+from hrm_agent.limits import check_thinking
 from hrm_agent.policy import HRMPolicy
 from hrm_agent.puzzle_identity import PuzzleIdentity, puzzle_task
 from hrm_agent.saving.agent_file import load_agent, read_weights, save_agent
@@ -179,8 +180,9 @@ class HRM(BaseAlgorithm):
 
     @halting.setter
     def halting(self, halting: str | HaltingPolicy) -> None:
-        self.policy.halting = halting_policies.make(halting)
-        self._explorer.policy = halting_policies.make(halting)
+        made = halting_policies.make(halting)
+        check_thinking(made, self.max_segments, self.policy.core)
+        self.policy.halting, self._explorer.policy = made, halting_policies.make(halting)
 
     def learn(
         self,
@@ -322,6 +324,7 @@ class HRM(BaseAlgorithm):
         self.puzzles.require(made, "set_env: the agent is made")
         if made.num_envs != self.n_envs:
             raise ValueError(f"set_env: expected {self.n_envs} environments, found {made.num_envs}")
+        check_thinking(self.halting, sizes_of(made.observation_space).max_segments, self.policy.core)
         self.env, self.observation_space = made, made.observation_space
         self.policy.max_segments = self._explorer.max_segments = self.learner.max_segments = self.max_segments
         self.stream = PuzzleStream(made, self.device)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hrm_agent.cores.core import ReasoningCore
+    from hrm_agent.halting.policy import HaltingPolicy
+
 MOST_OF_A_KIND = 2**16
 """The largest width, number of layers, heads, positions or cycles of a core."""
 MOST_PASSES = 2**14
@@ -26,26 +32,25 @@ def check_passes(name: str, passes: int) -> None:
         raise ValueError(f"{name}: expected at most {MOST_PASSES:,} passes through a block a segment, found {passes:,}")
 
 
-def check_thinking(halting: str, views: int, segments: int, passes: int, state: int) -> None:
+def check_thinking(halting: HaltingPolicy, segments: int, core: ReasoningCore) -> None:
     """Refuses a halting policy with which one puzzle would take too long, or too much memory.
 
     Args:
-        halting: The policy's name, for errors.
-        views: Rows that think about one puzzle.
+        halting: The policy.
         segments: The budget M_max.
-        passes: Blocks that a row passes through in a segment.
-        state: Numbers in the hidden state of a row.
+        core: The network, on any device.
 
     Raises:
-        ValueError: They pass more blocks than `MOST_WORK`, or have more numbers than `MOST_STATE`.
+        ValueError: Its views pass more blocks than `MOST_WORK`, or their state has more numbers than `MOST_STATE`.
     """
-    if views * segments * passes > MOST_WORK:
+    views, state = halting.views, core.initial_carry(1).z_h.numel()
+    if views * segments * core.passes > MOST_WORK:
         raise ValueError(
-            f"halting {halting!r}: expected at most {MOST_WORK:,} passes through a block for one puzzle, found "
-            f"{passes:,} a segment in {segments:,} segments of {views:,} views"
+            f"halting {halting.name!r}: expected at most {MOST_WORK:,} passes through a block for one puzzle, found "
+            f"{core.passes:,} a segment, {segments:,} segments and {views:,} views"
         )
     if views * state > MOST_STATE:
         raise ValueError(
-            f"halting {halting!r}: expected at most {MOST_STATE:,} numbers of hidden state for one puzzle, found "
+            f"halting {halting.name!r}: expected at most {MOST_STATE:,} numbers of hidden state for one puzzle, found "
             f"{state:,} in each of {views:,} views"
         )

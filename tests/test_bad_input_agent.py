@@ -117,6 +117,22 @@ def test_puzzles_of_another_task(checkpoint: Path) -> None:
             action()
 
 
+@pytest.mark.parametrize(
+    ("halting", "budget", "message"),
+    [
+        ("best-q:1000", 5000, "at most 4,194,304 passes through a block for one puzzle, found 6 a segment, 5,000 segm"),
+        ("best-q:300000", 2, "at most 16,777,216 numbers of hidden state for one puzzle, found 80 in each of 300,000"),
+    ],
+)
+def test_too_much_work_for_one_puzzle(halting: str, budget: int, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^halting '{halting}': expected {message}"):
+        tiny_agent(halting=halting, env_kwargs={"max_segments": budget})
+    model = tiny_agent(env_kwargs={"max_segments": budget})
+    with pytest.raises(ValueError, match=message):
+        model.halting = halting
+    assert model.halting.name == "q-compare"
+
+
 def test_another_number_of_environments() -> None:
     assert refusal(lambda: tiny_agent().set_env(native_env(3))) == "set_env: expected 16 environments, found 3"
 

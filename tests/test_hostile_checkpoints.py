@@ -190,14 +190,14 @@ def core(**changed: Any) -> Callable[[Config], None]:
 
 OPTIONS = "expected the options of an HRM agent, found others"
 CONFIGS: dict[str, tuple[Callable[[Config], Any], str]] = {
-    "width": (core(hidden_size=10**6), OTHERS),
+    "width": (core(hidden_size=60_000), OTHERS),
     "greater width": (core(hidden_size=10**9), OPTIONS),
     "impossible width": (core(hidden_size=10**30), OPTIONS),
     "another width": (core(hidden_size=32), OTHERS),
-    "layers": (core(h_layers=10**9), r"expected the weights of its own options, found \d+ tensors, too few"),
+    "layers": (core(h_layers=2000, h_cycles=1), r"expected the weights of its own options, found \d+ tensors, too few"),
     "expansion": (core(expansion=1e300), OPTIONS),
-    "wide expansion": (core(expansion=1e12), OTHERS),
-    "extra positions": (core(puzzle_positions=10**6), OTHERS),
+    "wide expansion": (core(expansion=60_000), OTHERS),
+    "extra positions": (core(puzzle_positions=60_000), OTHERS),
     "cycles": (core(l_cycles=10**9), "expected l_cycles from 1 to 1024, found 1000000000"),
     "cycles in text": (core(h_cycles="9"), OPTIONS),
     "views": (lambda c: c["options"].update(halting="halt-first:99999"), "expected views from 1 to 1024, found 99999"),

@@ -68,6 +68,12 @@ class ReasoningCore(nn.Module):
     shape: PuzzleShape
     cycles: tuple[int, int]
 
+    @property
+    def passes(self) -> int:
+        """How many blocks a row passes through in a segment; N·(T + 1) where each module is one."""
+        cycles, steps = self.cycles
+        return cycles * (steps + 1)
+
     @abstractmethod
     def initial_carry(self, batch_size: int) -> Carry:
         """The fixed start state of a batch, on the core's device."""

@@ -97,11 +97,12 @@ class HRMConfig:
             raise ValueError(
                 f"hidden_size: expected a multiple of 2 * num_heads = {2 * self.num_heads}, found {self.hidden_size}"
             )
-        check_passes("h_cycles, l_cycles, h_layers and l_layers", self.passes(self.h_cycles, self.l_cycles))
+        check_passes("h_cycles, l_cycles, h_layers and l_layers", self.passes)
 
-    def passes(self, cycles: int, steps: int) -> int:
-        """How many blocks a row passes through in a segment of so many cycles N and steps T."""
-        return cycles * (steps * self.l_layers + (self.h_layers or self.l_layers))
+    @property
+    def passes(self) -> int:
+        """How many blocks a row passes through in a segment at full depth."""
+        return self.h_cycles * (self.l_cycles * self.l_layers + (self.h_layers or self.l_layers))
 
     @property
     def embedding_positions(self) -> int:
@@ -160,6 +161,11 @@ class HRMCore(ReasoningCore):
             self.__dict__["h_module"] = self.l_module  # one network under both names, registered once
         self.register_buffer("start_h", truncated_normal_(torch.empty(dim), 1.0))
         self.register_buffer("start_l", truncated_normal_(torch.empty(dim), 1.0))
+
+    @property
+    def passes(self) -> int:
+        """How many blocks a row passes through in a segment at full depth."""
+        return self.config.passes
 
     def initial_carry(self, batch_size: int) -> Carry:
         """The two fixed start vectors, broadcast over batch and positions."""

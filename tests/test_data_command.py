@@ -142,7 +142,7 @@ BAD = {
     "too large a subsample": (["{csv}", "{tmp}/a.csv", "--subsample", "21"], "subsample: expected 1 to 20 .* found 21"),
     "negative augmentations": (
         ["{csv}", "{tmp}/a.csv", "--augmentations", "-1"],
-        "augmentations: expected at least 0, found -1",
+        "--augmentations: expected an integer of at least 0, found -1",
     ),
     "no symmetries": (
         ["generated", "{tmp}/new", "--env", "HRM-Copy-v0", "--augmentations", "1"],

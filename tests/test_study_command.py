@@ -83,8 +83,8 @@ def test_many_minds_take_part_where_views_are_recorded(
         (("--policies", "fixed:2,never"), "halting: expected one of .* found 'never'"),
         (("--reference", "kl:x"), "halting 'kl:x': .*"),
         (("--policies", "halt-first:2"), "study: 'halt-first:2' cannot be replayed: needs 2 views"),
-        (("--calibration", "1"), "calibration: expected a share of the puzzles from 0 to below 1, found 1.0"),
-        (("--risk", "2"), "calibrate: expected a risk between 0 and 1, found 2.0"),
+        (("--calibration", "1"), "--calibration: expected a number between 0 and 1, found 1.0"),
+        (("--risk", "2"), "--risk: expected a finite number from 0 to 1, found 2.0"),
         (("--checkpoint", "nowhere"), "nowhere.zip: expected a checkpoint, found no such file"),
     ],
 )

@@ -138,9 +138,9 @@ BAD: dict[str, tuple[list[str], Any, str]] = {
         "imageio_ffmpeg",
         "imageio_ffmpeg: not installed; type: pip install 'hrm-gym[video]'",
     ),
-    "puzzles": (["--puzzles", "0"], None, "--puzzles: expected at least 1, found 0"),
-    "strip": (["--strip", "0"], None, "--strip: expected at least 1, found 0"),
-    "pause": (["--pause", "-1"], None, "--pause: expected at least 0, found -1.0"),
+    "puzzles": (["--puzzles", "0"], None, "--puzzles: expected an integer of at least 1, found 0"),
+    "strip": (["--strip", "0"], None, "--strip: expected an integer of at least 1, found 0"),
+    "pause": (["--pause", "-1"], None, "--pause: expected a finite number of at least 0, found -1.0"),
 }
 
 

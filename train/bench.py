@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import tyro
 from stable_baselines3.common.utils import get_device
 
 from benchmarks import evaluation, memory, presets, training_step, vector_env
 from benchmarks.report import Part, report
 from benchmarks.timing import Clock, use_threads
 
-from .program import program
+from .options import Device, Threads, parsed
 
 PartName = Literal["step", "presets", "evaluation", "environment", "memory"]
 
@@ -43,15 +42,15 @@ class Bench:
     trm: Path | None = None
     checkpoint: str = ""
     compile: bool = True
-    threads: int = 0
-    device: str = "auto"
+    threads: Threads = 0
+    device: Device = "auto"
     clock: Clock = "wall"
     out: Path = Path("runs/bench")
 
 
 def main(arguments: list[str]) -> None:
     """Parses the options, measures, prints and writes."""
-    options = tyro.cli(Bench, args=arguments, prog=program("bench"))
+    options: Bench = parsed(Bench, arguments, "bench")
     use_threads(options.threads)
     report(measured(options), get_device(options.device), options, options.out / "bench.json")
 

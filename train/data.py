@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-import tyro
 from tyro.conf import Positional, UseAppendAction, arg
 
 from hrm_env.files import atomic_write
@@ -25,7 +24,7 @@ from .data_inspection import inspected
 from .data_tables import print_report
 from .data_writing import check_target, hold_out, sample, with_variants, write
 from .environments import load_part, options_from, task_of
-from .program import program
+from .options import Seed, integer, parsed
 
 Source = Annotated[Positional[str], arg(metavar="SOURCE")]
 Out = Annotated[Positional[str], arg(metavar="OUT")]
@@ -108,10 +107,10 @@ class Convert(_OfTask):
     source: Source
     out: Out
     test_source: str = ""
-    hold_out: int = 0
-    subsample: int = 0
-    augmentations: int = 0
-    seed: int = 0
+    hold_out: Annotated[int, integer(0)] = 0
+    subsample: Annotated[int, integer(0)] = 0
+    augmentations: Annotated[int, integer(0)] = 0
+    seed: Seed = 0
 
     def run(self) -> None:
         """Reads, adds variants, writes."""
@@ -144,9 +143,9 @@ class Build(_OfTask):
     """
 
     out: Out
-    num_puzzles: int = 1000
-    test_puzzles: int = 1000
-    seed: int = 0
+    num_puzzles: Annotated[int, integer(1)] = 1000
+    test_puzzles: Annotated[int, integer(1)] = 1000
+    seed: Seed = 0
 
     def run(self) -> None:
         """Generates and writes."""
@@ -173,8 +172,8 @@ class BuildArc:
     out: Out
     evaluation: tuple[str, ...]
     training: tuple[str, ...] = ()
-    augmentations: int = 1000
-    seed: int = 0
+    augmentations: Annotated[int, integer(0)] = 1000
+    seed: Seed = 0
     env: str = "HRM-ARC-v0"
 
     def run(self) -> None:
@@ -190,7 +189,7 @@ class BuildArc:
 
 def main(arguments: list[str]) -> None:
     """Parses the options and runs the command they choose."""
-    command: Any = tyro.cli(Inspect | Convert | Build | BuildArc, args=arguments, prog=program("data"))
+    command = parsed(Inspect | Convert | Build | BuildArc, arguments, "data")
     started = time.perf_counter()
     with _terminated_like_interrupted():
         command.run()

@@ -58,10 +58,8 @@ def with_variants(task: PuzzleTask, puzzles: Puzzles, count: int, seed: int) -> 
         N · (K + 1) puzzles.
 
     Raises:
-        ValueError: ``count`` is negative, or the task knows no symmetries.
+        ValueError: The task knows no symmetries.
     """
-    if count < 0:
-        raise ValueError(f"augmentations: expected at least 0, found {count}")
     if count == 0:
         return puzzles
     if type(task).augment is PuzzleTask.augment and task.symmetries(1, torch.Generator()) is None:

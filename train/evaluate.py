@@ -19,7 +19,7 @@ from hrm_env.files import atomic_write
 from hrm_env.puzzles import Puzzles
 from hrm_env.tasks.arc import Arc
 
-from .program import program
+from .options import Device, Threads, integer, parsed
 from .trained import Trained
 
 
@@ -35,16 +35,16 @@ class Evaluate(Trained):
         submission: ARC only: write the two best answers to each test to this file, as ARC Prize takes it.
     """
 
-    batch_size: int = 256
-    threads: int = 0
-    device: str = "auto"
+    batch_size: Annotated[int, integer(1)] = 256
+    threads: Threads = 0
+    device: Device = "auto"
     json_out: Annotated[str, tyro.conf.arg(name="json")] = ""
     submission: str = ""
 
 
 def main(arguments: list[str]) -> None:
     """Parses the options and prints the figures."""
-    options = tyro.cli(Evaluate, args=arguments, prog=program("evaluate"))
+    options: Evaluate = parsed(Evaluate, arguments, "evaluate")
     with process_group(get_device(options.device)):
         summary = score_of(options)
         if rank():

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import tyro
 from stable_baselines3.common.utils import get_device
 
 from hrm_agent.agent import HRM
@@ -30,8 +29,8 @@ from hrm_env.files import atomic_write
 from hrm_env.vector import PuzzleVectorEnv
 
 from .environments import test_arguments, training_and_test_env
+from .options import parsed
 from .presets import PRESETS, Fit
-from .program import program
 from .resume import RunFolder, stopping
 from .signals import noticed_signals
 from .summary import print_summary
@@ -52,13 +51,8 @@ def parse(arguments: list[str], command: str) -> Fit:
             preset = (argument.partition("=")[2] or "".join(arguments[position + 1 : position + 2])).strip()
     if preset not in PRESETS:
         raise ValueError(f"--preset: expected one of {', '.join(PRESETS)}, found {preset!r}")
-    return tyro.cli(
-        Fit,
-        default=PRESETS[preset],
-        args=arguments,
-        prog=program(command),
-        config=(tyro.conf.OmitArgPrefixes,),
-    )
+    options: Fit = parsed(Fit, arguments, command, PRESETS[preset])
+    return options
 
 
 def make_agent(options: Fit) -> tuple[HRM, PuzzleVectorEnv]:

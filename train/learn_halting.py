@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import torch
-import tyro
 from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.utils import LinearSchedule
@@ -22,7 +21,7 @@ from hrm_agent.halting_env import HaltingEnv
 from hrm_agent.saving.checkpoint import checkpoint_path
 from hrm_env.files import atomic_write
 
-from .program import program
+from .options import Device, ProperShare, Seed, Threads, integer, number, parsed
 from .trained import Trained
 
 PUZZLES = 5000
@@ -68,16 +67,16 @@ class LearnHalting(Trained):
     """
 
     algorithm: Literal["ppo", "dqn"] = "ppo"
-    cost: float = 0.01
-    steps: int = 200_000
+    cost: Annotated[float, number(0)] = 0.01
+    steps: Annotated[int, integer(1)] = 200_000
     out: str = ""
     traces: str = ""
-    puzzle_seed: int = 1
-    held_out: float = 0.2
-    seed: int = 0
-    batch_size: int = 256
-    threads: int = 0
-    device: str = "auto"
+    puzzle_seed: Seed = 1
+    held_out: ProperShare = 0.2
+    seed: Seed = 0
+    batch_size: Annotated[int, integer(1)] = 256
+    threads: Threads = 0
+    device: Device = "auto"
 
     @property
     def folder(self) -> Path:
@@ -92,9 +91,7 @@ class LearnHalting(Trained):
 
 def main(arguments: list[str]) -> None:
     """Parses the options, records, learns, and compares with the paper's rule."""
-    options = tyro.cli(LearnHalting, args=arguments, prog=program("learn-halting"))
-    if not 0 < options.held_out < 1:
-        raise ValueError(f"--held-out: expected a share between 0 and 1, found {options.held_out}")
+    options: LearnHalting = parsed(LearnHalting, arguments, "learn-halting")
     torch.set_num_threads(options.threads or os.cpu_count() or 1)
     traces = recorded(options)
     kept = max(1, round(len(traces) * options.held_out))

@@ -13,6 +13,8 @@ from hrm_agent.cores.trm import TRMConfig
 from hrm_agent.halting.exploration import Per
 from hrm_agent.learning.config import LearnerConfig
 
+from .options import Device, Seed, Share, Threads, integer, number
+
 
 @dataclass(frozen=True)
 class Data:
@@ -38,14 +40,14 @@ class Data:
     env: str = "HRM-Sudoku6x6-v0"
     source: str = "generated"
     test_source: str = ""
-    held_out: int | None = None
-    num_puzzles: int | None = None
-    test_puzzles: int = 1000
-    max_segments: int = 8
+    held_out: Annotated[int | None, integer(1)] = None
+    num_puzzles: Annotated[int | None, integer(1)] = None
+    test_puzzles: Annotated[int, integer(1)] = 1000
+    max_segments: Annotated[int, integer(1)] = 8
     augment: bool = True
     option: Annotated[tuple[str, ...], UseAppendAction] = ()
-    blank_fraction: tuple[float, float] = (1.0, 1.0)
-    easier: float = 1.0
+    blank_fraction: tuple[Share, Share] = (1.0, 1.0)
+    easier: Share = 1.0
     skip_bad_rows: bool = False
 
 
@@ -119,23 +121,23 @@ class Fit:
     data: Data = Data()
     core: HRMConfig = SMALL_CORE
     learner: LearnerConfig = SMALL_LEARNER
-    batch_size: int = 64
-    updates: int = 1600
-    warmup_steps: int = 200
-    lr_min_ratio: float = 0.1
+    batch_size: Annotated[int, integer(1)] = 64
+    updates: Annotated[int, integer(1)] = 1600
+    warmup_steps: Annotated[int, integer(0)] = 200
+    lr_min_ratio: Share = 0.1
     halting: str = "q-threshold:0.95"
-    exploration: float = 0.1
+    exploration: Share = 0.1
     exploration_per: Per = "episode"
-    evaluate_every: int = 400
+    evaluate_every: Annotated[int, integer(0)] = 400
     compile: bool | None = None
-    seed: int = 0
-    threads: int = 0
-    device: str = "auto"
+    seed: Seed = 0
+    threads: Threads = 0
+    device: Device = "auto"
     out: str = "runs/{preset}-seed{seed}"
     resume: bool = False
     restart: bool = False
-    checkpoint_seconds: float = 60.0
-    keep_checkpoints: int = 3
+    checkpoint_seconds: Annotated[float, number(0)] = 60.0
+    keep_checkpoints: Annotated[int, integer(1)] = 3
 
 
 PAPER = Fit(

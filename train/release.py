@@ -18,6 +18,7 @@ from hrm_agent.saving.checkpoint import checkpoint_path, write_checkpoint
 from hrm_agent.saving.small_files import released
 from hrm_env.files import atomic_write
 
+from .options import parsed
 from .program import program
 
 
@@ -38,7 +39,7 @@ class Release:
 
 def main(arguments: list[str]) -> None:
     """Parses the options and writes the release."""
-    options = tyro.cli(Release, args=arguments, prog=program("release"))
+    options: Release = parsed(Release, arguments, "release")
     model = HRM.load(options.checkpoint, device="cpu")
     file = options.out / "model.zip"
     write_release(model, file)

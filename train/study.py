@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import torch
-import tyro
 from tyro.conf import UseAppendAction
 
 from hrm_agent.agent import HRM
@@ -21,7 +21,7 @@ from hrm_agent.analysis.traces import Traces, record
 from hrm_agent.halting import make, split_list
 from hrm_agent.saving.checkpoint import checkpoint_path
 
-from .program import program
+from .options import Device, ProperShare, Seed, Threads, integer, number, parsed
 from .study_files import write_csv, write_json, write_tensorboard
 from .study_tables import print_study
 from .trained import TestPuzzles
@@ -56,21 +56,21 @@ class Study(TestPuzzles):
     checkpoint: UseAppendAction[tuple[str, ...]] = ()
     policies: str | None = None
     reference: str = ""
-    budget: int = 16
-    views: int = 1
-    noise: float = 0.0
-    calibration: float = 0.2
-    risk: UseAppendAction[tuple[float, ...]] = ()
-    confidence: float = 0.95
-    resamples: int = 1000
-    seed: int = 0
-    puzzle_seed: int = 0
+    budget: Annotated[int, integer(1)] = 16
+    views: Annotated[int, integer(1)] = 1
+    noise: Annotated[float, number(0)] = 0.0
+    calibration: Annotated[float, number(0, 1, excluded=(1,))] = 0.2
+    risk: UseAppendAction[tuple[ProperShare, ...]] = ()
+    confidence: ProperShare = 0.95
+    resamples: Annotated[int, integer(1)] = 1000
+    seed: Seed = 0
+    puzzle_seed: Seed = 0
     out: str = "runs/study"
     figures: bool = True
     tensorboard: bool = True
-    batch_size: int = 256
-    threads: int = 0
-    device: str = "auto"
+    batch_size: Annotated[int, integer(1)] = 256
+    threads: Threads = 0
+    device: Device = "auto"
 
     def plan(self, folders: Sequence[Path]) -> Plan:
         """What to compare, and how.
@@ -101,7 +101,7 @@ class Study(TestPuzzles):
 
 def main(arguments: list[str]) -> None:
     """Parses the options, records what is not recorded, compares, prints and writes."""
-    options = tyro.cli(Study, args=arguments, prog=program("study"))
+    options: Study = parsed(Study, arguments, "study")
     torch.set_num_threads(options.threads or os.cpu_count() or 1)
     if not options.checkpoint:
         raise ValueError("--checkpoint: expected the folder of a run, found none")

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
 from tyro.conf import UseAppendAction
 
 from .fit import fit, parse, run_folder
+from .options import integer, parsed_in_part
 from .presets import PRESETS, Fit
-from .program import program
 from .resume import RunFolder, stopping
 from .training_table import outcomes, print_table, write_table
 
@@ -69,13 +68,13 @@ class StudyTraining:
     preset: str = "sudoku4x4"
     variant: Annotated[tuple[str, ...], UseAppendAction] = ()
     only: Annotated[tuple[str, ...], UseAppendAction] = ()
-    seeds: int = 3
+    seeds: Annotated[int, integer(1)] = 3
     out: str = "runs/study-{preset}"
 
 
 def main(arguments: list[str]) -> None:
     """Parses the options, trains what is not trained yet, prints the table and writes it."""
-    study, shared = tyro.cli(StudyTraining, args=arguments, prog=program("study-training"), return_unknown_args=True)
+    study, shared = parsed_in_part(StudyTraining, arguments, "study-training")
     variants = chosen_variants(study)
     runs = {
         name: [options_of_run(study, name, variant, seed, shared) for seed in range(study.seeds)]

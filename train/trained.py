@@ -12,6 +12,7 @@ from hrm_env.tasks import make_task
 from hrm_env.vector import PuzzleVectorEnv
 
 from .environments import load_part, options_from, task_of
+from .options import Share, integer
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,9 @@ class TestPuzzles:
 
     source: str = "generated"
     rows: str | None = None
-    num_puzzles: int | None = None
+    num_puzzles: Annotated[int | None, integer(1)] = None
     option: Annotated[tuple[str, ...], UseAppendAction] = ()
-    blank_fraction: float = 1.0
+    blank_fraction: Share = 1.0
     skip_bad_rows: bool = False
     env: str = ""
 
@@ -86,7 +87,7 @@ class Trained(TestPuzzles):
 
     checkpoint: str
     halting: str = ""
-    max_segments: int = 0
+    max_segments: Annotated[int, integer(0)] = 0
 
     def load(self, num_envs: int, device: str = "cpu", seed: int = 0) -> tuple[HRM, PuzzleVectorEnv]:
         """The agent, and an environment of ``num_envs`` slots that hands out each puzzle, generated of a seed, once."""

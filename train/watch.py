@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
+from typing import Annotated
 
 import torch
-import tyro
 from PIL import Image
 
 from hrm_agent.dashboard_figures import thinking_picture
@@ -19,7 +19,7 @@ from hrm_env.task import PuzzleTask
 from hrm_env.window import Window
 
 from .film import film_writer
-from .program import program
+from .options import integer, number, parsed
 from .trained import Trained
 
 Outlet = Callable[[PuzzleTask, Iterable[Frame]], None]
@@ -39,27 +39,21 @@ class Watch(Trained):
         strip: Segments that a strip of the picture shows, at most, evenly spread.
     """
 
-    puzzles: int = 3
-    first: int = 0
-    pause: float = 0.5
+    puzzles: Annotated[int, integer(1)] = 3
+    first: Annotated[int, integer(0)] = 0
+    pause: Annotated[float, number(0)] = 0.5
     to: str = "terminal"
-    strip: int = 8
+    strip: Annotated[int, integer(1)] = 8
 
 
 def main(arguments: list[str]) -> None:
     """Parses the options and shows the puzzles."""
-    options = tyro.cli(Watch, args=arguments, prog=program("watch"))
-    if options.puzzles < 1:
-        raise ValueError(f"--puzzles: expected at least 1, found {options.puzzles}")
-    if options.pause < 0:
-        raise ValueError(f"--pause: expected at least 0, found {options.pause}")
-    if options.strip < 1:
-        raise ValueError(f"--strip: expected at least 1, found {options.strip}")
+    options: Watch = parsed(Watch, arguments, "watch")
     torch.set_num_threads(1)
     show = outlet(options.to, options.pause, options.strip)
     model, env = options.load(num_envs=1)
     count = len(env.rules.puzzles)
-    if not 0 <= options.first < count:
+    if options.first >= count:
         raise ValueError(f"--first: expected 0 to {count - 1}, found {options.first}")
     shown = range(options.first, min(options.first + options.puzzles, count))
     show(env.rules.task, chain.from_iterable(frames(model, env, index) for index in shown))

@@ -1,0 +1,171 @@
+"""Options on the command line: which values they may have, checked in one place under the names that are typed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass, is_dataclass
+from functools import partial
+from io import StringIO
+from itertools import repeat
+from types import NoneType
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+import tyro
+from tyro.conf import OmitArgPrefixes
+from tyro.constructors import PrimitiveConstructorSpec
+
+from hrm_env.checks import check_integer, check_number
+
+from .program import program
+
+Options = TypeVar("Options")
+Check = Callable[[str, Any], object]
+
+
+@dataclass(frozen=True)
+class Checked(PrimitiveConstructorSpec[Any]):
+    """Says of an annotated type which values of an option are good: ``Annotated[int, integer(1)]``.
+
+    Text that is no number stays text while tyro reads the command line; `check` then says what was expected.
+
+    Attributes:
+        check: Takes an option's name, as it is typed, and its value; raises ValueError where the value is bad.
+    """
+
+    check: Check = lambda name, value: None
+
+
+def checked(check: Check, read: Callable[[str], Any] = str, metavar: str = "STR") -> Checked:
+    """What `Checked` is for a check, where ``read`` turns the text of a good value into the value."""
+
+    def value_of(texts: list[str]) -> Any:
+        try:
+            return None if texts == ["None"] else read(texts[0])
+        except ValueError:
+            return texts[0]
+
+    return Checked(1, metavar, value_of, lambda _: "~", lambda value: [str(value)], check=check)
+
+
+def integer(low: int, high: int | None = None) -> Checked:
+    """An integer within these bounds."""
+    return checked(partial(check_integer, low=low, high=high), int, "INT")
+
+
+def number(low: float, high: float = float("inf"), excluded: Sequence[float] = ()) -> Checked:
+    """A finite number within these bounds, some of which may be excluded."""
+
+    def check(name: str, value: Any) -> None:
+        if check_number(name, value, low, high) in excluded:
+            raise ValueError(f"{name}: expected a number between {low} and {high}, found {value}")
+
+    return checked(check, float, "FLOAT")
+
+
+def _check_device(name: str, value: str) -> None:
+    import torch
+
+    if value in ("auto", "cpu") or (re.fullmatch(r"cuda(:\d+)?", value) and torch.cuda.is_available()):
+        return
+    raise ValueError(f"{name}: expected auto, cpu or cuda, where this machine has one, found {value!r}")
+
+
+Seed = Annotated[int, integer(0, 2**32 - 1)]
+"""A seed that numpy and torch take."""
+Share = Annotated[float, number(0, 1)]
+"""A part of a whole, none and all of it included."""
+ProperShare = Annotated[float, number(0, 1, excluded=(0, 1))]
+"""A part of a whole that leaves a part."""
+Threads = Annotated[int, integer(0, os.cpu_count())]
+"""CPU threads; 0 for all cores."""
+Device = Annotated[str, checked(_check_device)]
+"""``"auto"``, or a device of this machine."""
+
+
+def parsed(kind: Any, arguments: Sequence[str], command: str, default: Any = tyro.MISSING_NONPROP) -> Any:
+    """The options of a command, read and checked.
+
+    Args:
+        kind: A dataclass, or a union of dataclasses that are commands of their own.
+        arguments: As they are typed.
+        command: Name of the command.
+        default: What holds for the options that are not given; those of ``kind`` unless given.
+
+    Raises:
+        ValueError: Names the first option that there is not, or whose value is bad.
+        SystemExit: Help was asked for, and is printed.
+    """
+    with _refusing_in_one_sentence():
+        options = tyro.cli(kind, args=arguments, prog=program(command), default=default, config=(OmitArgPrefixes,))
+    check_options(options)
+    return options
+
+
+def parsed_in_part(kind: Any, arguments: Sequence[str], command: str) -> tuple[Any, list[str]]:
+    """As `parsed`, with the arguments that are no options of ``kind``."""
+    with _refusing_in_one_sentence():
+        options, rest = tyro.cli(kind, args=arguments, prog=program(command), return_unknown_args=True)
+    check_options(options)
+    return options, rest
+
+
+@contextmanager
+def _refusing_in_one_sentence() -> Iterator[None]:
+    """Within, what tyro prints in a frame before it exits becomes the text of a ValueError."""
+    try:
+        with redirect_stderr(StringIO()) as printed:
+            yield
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise ValueError(_sentence(printed.getvalue())) from None
+
+
+def _sentence(frame: str) -> str:
+    """What a frame of tyro's says, up to its advice to read the help."""
+    parts: list[list[str]] = [[]]
+    for line in frame.splitlines()[1:]:  # without the title
+        text = line.strip("│ ")
+        if "helptext" in text:
+            break
+        if set(text) <= set("─-"):
+            parts.append([])
+        else:
+            parts[-1].append(text)
+    text = "; ".join(" ".join(part) for part in parts if part) or frame
+    return re.sub(r"^Error parsing \w+: (\w+):", lambda found: f"{flag(found[1])}:", text)
+
+
+def flag(name: str) -> str:
+    """How the option of this name is typed."""
+    return f"--{name.replace('_', '-')}"
+
+
+def check_options(options: Any) -> None:
+    """Checks every value of a dataclass that is `Checked`, and those of the dataclasses within.
+
+    Raises:
+        ValueError: Names the first option whose value is bad.
+    """
+    for name, hint in get_type_hints(type(options), include_extras=True).items():
+        value = getattr(options, name)
+        if is_dataclass(value):
+            check_options(value)
+        for check_value, each in _checks(hint, value):
+            check_value(flag(name), each)
+
+
+def _checks(hint: Any, value: Any) -> Iterator[tuple[Check, Any]]:
+    """The checks of a type, each with the value, or the element of it, that it is for."""
+    if get_origin(hint) is Annotated:
+        kind, *notes = get_args(hint)
+        if value is not None or NoneType not in get_args(kind):
+            yield from ((note.check, value) for note in notes if isinstance(note, Checked))
+        yield from _checks(kind, value)
+    elif get_origin(hint) is tuple:
+        kinds = get_args(hint)
+        for kind, each in zip(repeat(kinds[0]) if kinds[-1] is Ellipsis else kinds, value, strict=False):
+            yield from _checks(kind, each)

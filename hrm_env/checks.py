@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import reprlib
 from collections.abc import Iterable
 from operator import index
 from typing import Any
@@ -84,13 +85,32 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
 
 
 def shortened(value: Any) -> str:
-    """The ``repr`` of a value, cut after 80 characters: a message never repeats a whole file."""
-    if isinstance(value, str | bytes):
-        value = value[: 2 * _LONGEST]
-    elif type(value) is int and value.bit_length() > 1024:
-        return f"an integer of {value.bit_length():,} bits"  # Python refuses to print integers of over 4,300 digits
-    text = repr(value)
+    """The ``repr`` of a value on one line, cut after 80 characters: a message never repeats a whole file."""
+    text = " ".join(_SHORT.repr(value).split())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+class _Short(reprlib.Repr):
+    """Looks no further into a value than a message shows, however long or deep it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxother = 4, 2 * _LONGEST
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = self.maxfrozenset = self.maxarray = _LONGEST // 2
+
+    def repr_str(self, text: str, level: int) -> str:
+        return repr(text[: 2 * _LONGEST])
+
+    def repr_bytes(self, text: bytes, level: int) -> str:
+        return repr(text[: 2 * _LONGEST])
+
+    def repr_int(self, number: int, level: int) -> str:
+        if number.bit_length() > 1024:  # Python refuses to print integers of over 4,300 digits
+            return f"an integer of {number.bit_length():,} bits"
+        return repr(number)
+
+
+_SHORT = _Short()
 
 
 def _bounds(low: float | None, high: float | None) -> str:

@@ -8,13 +8,14 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, cast
 
 _TEMPORARY = ".tmp"
 
 
-def open_regular(path: str | Path) -> BinaryIO:
+def open_regular(path: str | Path) -> BufferedReader:
     """Opens a file to read its bytes; no pipe, socket or device, which may block or never end.
 
     Args:

@@ -131,6 +131,11 @@ def test_a_bad_file_is_named(tmp_path: Path) -> None:
     refused(tmp_path / "folder", "expected a folder of .json files, found none")
 
 
+@pytest.mark.parametrize("id", ["\ud800", "a\nb", "\x1b[2J", "", "a" * 101], ids=ascii)
+def test_an_id_that_cannot_be_printed_is_refused(tmp_path: Path, id: str) -> None:
+    refused(written(tmp_path / "tasks.json", {"good": ENTRY, id: ENTRY}), "expected ids of 1 to 100 printable char")
+
+
 def test_an_id_stands_in_one_file(tmp_path: Path) -> None:
     first, second = (written(tmp_path / name, {"a": ENTRY}) for name in ("1.json", "2.json"))
     refused(first, f"task a: expected an id of its own, found it in {first}, too", second)

@@ -68,6 +68,16 @@ def zipped(path: Path) -> None:
         np.savez(file, np.zeros(3))
 
 
+def header(text: str) -> Damage:
+    """The numbers of an array below another header."""
+
+    def change(path: Path) -> None:
+        line = text.encode() + b"\n"
+        path.write_bytes(b"\x93NUMPY\x01\x00" + len(line).to_bytes(2, "little") + line + path.read_bytes()[128:])
+
+    return change
+
+
 def token(value: int, dtype: str) -> Damage:
     def change(tokens: np.ndarray) -> np.ndarray:
         tokens = tokens.astype(dtype)
@@ -95,8 +105,8 @@ BAD: dict[str, tuple[str, Damage, str]] = {
     "blank id": (META, field("blank_identifier_id", 3), "expected blank_identifier_id 0 .*, found 3"),
     "vocabulary": (META, field("vocab_size", 11), r"expected vocab_size 6 \(sudoku:2x2\), found 11"),
     "length": (META, field("seq_len", 81), r"expected seq_len 16 \(sudoku:2x2\), found 81"),
-    "ids": (META, field("num_puzzle_identifiers", "3"), "num_puzzle_identifiers of at least 1, found '3'"),
-    "no groups": (META, field("total_groups", 0), "expected total_groups of at least 1, found 0"),
+    "ids": (META, field("num_puzzle_identifiers", "3"), "num_puzzle_identifiers from 1 to 2147483647, found '3'"),
+    "no groups": (META, field("total_groups", 0), "expected total_groups from 1 to 2147483647, found 0"),
     "mean": (META, field("mean_puzzle_examples", "1"), "expected a number as mean_puzzle_examples, found '1'"),
     "outside": (META, field("sets", ["../../x"]), SETS + r"\['\.\./\.\./x'\]"),
     "absolute": (META, field("sets", ["/etc/x"]), SETS),
@@ -111,6 +121,19 @@ BAD: dict[str, tuple[str, Damage, str]] = {
     "truncated": (INPUTS, cut, NO_NPY),
     "truncated numbers": (IDS, cut, NO_NPY),
     "empty": (LABELS, content(b""), NO_NPY),
+    "shape of bools": (IDS, header("{'descr': '<i4', 'fortran_order': False, 'shape': (True,), }"), NO_NPY),
+    "no shape": (IDS, header("{'descr': '<i4', 'fortran_order': False, 'shape': True, }"), NO_NPY),
+    "deep brackets": (IDS, header("(" * 9000), NO_NPY),
+    "deep dictionaries": (IDS, header("{1:" * 3000), NO_NPY),
+    "many signs": (IDS, header("{'descr': '<i4', 'fortran_order': False, 'shape': (" + "-" * 9000 + "4,), }"), NO_NPY),
+    "large sizes": (IDS, header(f"{{'descr': '<i4', 'fortran_order': False, 'shape': ({'9' * 18}, 4), }}"), NO_NPY),
+    "many sizes": (IDS, header("{'descr': '<i4', 'fortran_order': False, 'shape': (" + "1," * 4000 + "), }"), NO_NPY),
+    "odd type": (IDS, header("{'descr': '<i3', 'fortran_order': False, 'shape': (4,), }"), NO_NPY),
+    "records": (IDS, header("{'descr': [('a', '<i4')], 'fortran_order': False, 'shape': (4,), }"), NO_NPY),
+    "long name of a set": (META, field("sets", ["a" * 100_000]), SETS + r"\['a+\.\.\.$"),
+    "many sets": (META, field("sets", [str(number) for number in range(101)]), SETS),
+    "long number": (META, field("seq_len", 10**4000), "found an integer of 13,288 bits"),
+    "surrogates": ("identifiers.json", content(b'["a", "b", "\\ud800"]'), r"expected printable names, found '\\ud800'"),
     "text": (LABELS, content(b"question,answer"), NO_NPY),
     "pickled": (INPUTS, pickled, NO_NPY),
     "pickled numbers": (IDS, pickled, NO_NPY),
@@ -144,6 +167,25 @@ def test_a_damaged_folder_is_one_sentence_that_names_the_file(built: Path, kind:
         read_folder(TASK, built)
     assert str(caught.value).startswith(f"{built / file}: ")
     assert "\n" not in str(caught.value)
+
+
+def test_names_are_needed_of_a_million_ids_and_more(built: Path) -> None:
+    (built / "identifiers.json").unlink()
+    assert read_folder(TASK, built).names == ("0", "1", "2")
+    field("num_puzzle_identifiers", 10**9)(built / META)
+    with pytest.raises(ValueError, match="expected the names of 1000000000 puzzle ids, found no such file"):
+        read_folder(TASK, built)
+
+
+def test_a_header_is_read_as_other_programs_write_it(built: Path) -> None:
+    good, data, kind = read_folder(TASK, built), (built / IDS).read_bytes(), np.load(built / IDS).dtype.str
+    for text in (
+        f"{{'shape':(4,),'descr':'{kind}' ,\t'fortran_order':False}}",
+        f"{{'descr': '{kind}', 'fortran_order': True, 'shape': (4, ), }}",
+    ):
+        (built / IDS).write_bytes(data)
+        header(text)(built / IDS)
+        assert read_folder(TASK, built).puzzle_id.tolist() == good.puzzle_id.tolist()
 
 
 def test_groups_rows_and_splits_are_checked(built: Path) -> None:

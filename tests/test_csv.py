@@ -55,7 +55,7 @@ def test_csv_as_spreadsheets_write_it(tmp_path: Path) -> None:
 
 def test_a_file_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = csv(tmp_path, *(row(rating=str(number)) for number in range(7)), "", row(rating="x"), GOOD)
-    monkeypatch.setattr(csv_file, "_CELLS", 2 * 16)  # three rows
+    monkeypatch.setattr(csv_file, "_PIECE", 100)  # three rows
     puzzles = load_puzzles(TASK, str(path), bad_rows="skip")
     assert (puzzles.rating.tolist(), puzzles.skipped) == ([0, 1, 2, 3, 4, 5, 6, 3], 1)
     assert [TASK.decode(tokens) for tokens in puzzles.inputs] == [QUESTION] * 7 + ["..43342121344312"]
@@ -88,7 +88,7 @@ def test_puzzles_without_a_single_solution_are_bad_rows_where_asked_for(tmp_path
     with pytest.raises(ValueError, match=r"line 3: question: expected a puzzle with one solution, found several$"):
         load_puzzles(TASK, str(path), unique=True)
     assert len(load_puzzles(TASK, str(path), unique=True, bad_rows="skip")) == 1
-    with pytest.raises(ValueError, match=r"expected at least one puzzle, found none \(2 bad rows\)"):
+    with pytest.raises(ValueError, match=r"found none \(2 bad rows, the first in line 2: question: "):
         load_puzzles(TASK, str(csv(tmp_path, row("x"), row(QUESTION[:-1] + "x"))), unique=True, bad_rows="skip")
 
 
@@ -165,16 +165,34 @@ def test_a_bad_row_is_one_error_with_file_line_expectation_and_finding(tmp_path:
     assert (len(skipped), skipped.skipped) == (2, 1)
 
 
+STRAY = {
+    "at a field's start": row(QUESTION, f'"{ANSWER}'),
+    "at the line's start": f'"{row()}',
+    "within": row(QUESTION, ANSWER[:8] + '"' + ANSWER[9:]),
+    "before the end": row(QUESTION, ANSWER, '"'),
+}
+
+
+@pytest.mark.parametrize("kind", STRAY)
+def test_a_stray_quote_costs_its_own_row_and_no_other(tmp_path: Path, kind: str) -> None:
+    path = csv(tmp_path, GOOD, STRAY[kind], *[GOOD] * 48)
+    puzzles = load_puzzles(TASK, str(path), bad_rows="skip")
+    assert (len(puzzles), puzzles.skipped) == (49, 1)
+    with pytest.raises(ValueError, match=r"line 3: (expected 4 columns|answer: expected|rating: expected)"):
+        load_puzzles(TASK, str(path))
+
+
 def test_bad_files_are_one_error_each(tmp_path: Path) -> None:
     truncated = tmp_path / "truncated.csv.gz"
     truncated.write_bytes(gzip.compress((HEADER + "\n" + (row() + "\n") * 50).encode())[:-20])
     cases = {
         csv(tmp_path, name="empty.csv"): "expected at least one puzzle, found none",
         csv(tmp_path, row()[:9], name="all_bad.csv"): "line 2: expected 4 columns, found 2",
+        csv(tmp_path, "x" * 2**20, name="long.csv"): "line 2: expected CSV .a line longer than 1048576 characters",
         csv(tmp_path, header="a,b", name="b.csv"): "line 1: expected a header with question and answer, found 'a,b'",
         truncated: "expected a readable CSV file",
         tmp_path / "missing.csv": "expected a readable CSV file",
-        tmp_path: "expected a readable CSV file",
+        tmp_path: "expected a folder with train/dataset.json .*, or a CSV file, found a folder with neither",
     }
     for path, message in cases.items():
         with pytest.raises(ValueError, match=message) as caught:
@@ -189,8 +207,16 @@ def test_bad_csv_options(tmp_path: Path) -> None:
             load_puzzles(TASK, path, rows=rows)
     with pytest.raises(ValueError, match="expected at least one puzzle, found none"):
         load_puzzles(TASK, path, rows="1:")
-    with pytest.raises(ValueError, match=r"bad_rows: expected one of .*found 'ignore'"):
-        load_puzzles(TASK, path, bad_rows="ignore")  # type: ignore[arg-type]
+    for option, wanted in (
+        ({"rows": 5}, "rows: expected a slice such as ':-5000', found 5"),
+        ({"bad_rows": "ignore"}, "bad_rows: expected one of raise, skip, found 'ignore'"),
+        ({"min_rating": "3"}, "min_rating: expected an integer, found '3'"),
+        ({"max_rating": 2.5}, r"max_rating: expected an integer, found 2\.5"),
+        ({"unique": "yes"}, "unique: expected True or False, found 'yes'"),
+    ):
+        for source in (path, "hub:nobody/nothing"):  # which is not even asked
+            with pytest.raises(ValueError, match=f"^{wanted}$"):
+                load_puzzles(TASK, source, **option)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"unknown option 'clues'; the options of the source '.*' are: rows, bad_rows"):
         load_puzzles(TASK, path, clues=4)
 

@@ -116,7 +116,6 @@ def test_puzzles_in_memory_are_a_source() -> None:
         (("all.json.gz",), "all.json.gz", "read_arc"),
         (("a.csv",), "a.csv", "read_csv"),
         (("a.txt.gz",), "a.txt.gz", "read_csv"),
-        (("a.txt",), "", "read_csv"),
     ],
 )
 def test_each_kind_of_source_has_its_reader(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import partial
+from os.path import isdir
 from pathlib import Path
 from typing import Any, Literal
 
@@ -69,10 +70,14 @@ def _file_reader(path: Path) -> Callable[..., Puzzles]:
         return read_split
     if is_folder(path):
         return read_folder
-    if path.name.endswith((".json", ".json.gz")) or any(path.glob("*.json")):
+    is_dir = isdir(path)
+    if path.name.endswith((".json", ".json.gz")) or (is_dir and any(path.glob("*.json"))):
         from hrm_env.sources.arc_json import read_arc
 
         return read_arc
+    if is_dir:
+        wanted = "a folder with train/dataset.json or test/dataset.json, one with ARC's .json files, or a CSV file"
+        raise ValueError(f"{path}: expected {wanted}, found a folder with neither")
     return read_csv
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
-import io
-import json
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from hrm_env.checks import shortened
 from hrm_env.sources.generated import Split
+from hrm_env.sources.json_file import read_json
 from hrm_env.tasks.arc import Arc
 from hrm_env.tasks.arc_grids import NUM_COLOURS, Grid
 
 _ENDINGS = (".json", ".json.gz")
-_MOST_UNPACKED = 50  # times the size of a gzip file; ARC's own unpack to 12 times theirs
+_LONGEST_ID = 100
 
 
 class Pair(NamedTuple):
@@ -77,30 +75,27 @@ def _read_file(canvas: Arc, path: Path) -> list[ArcTask]:
         name = path.name
         for ending in _ENDINGS:
             name = name.removesuffix(ending)
+        _check_ids(path, [name])
         content = {name: content}
     solutions = _solutions(path, content)
     return [_task(canvas, f"{path}, task {id}", id, entry, solutions.get(id)) for id, entry in content.items()]
 
 
 def _object(path: Path) -> dict[str, Any]:
-    """A JSON file's content, which must be an object."""
-    try:
-        data = path.read_bytes()
-        content = json.loads(_unpacked(data) if data[:2] == b"\x1f\x8b" else data)
-    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: expected a readable JSON file, plain or gzip ({error})") from error
+    """A JSON file's content, which must be an object whose keys can be names."""
+    content = read_json(path)
     if not isinstance(content, dict) or not content:
-        raise ValueError(f"{path}: expected a JSON object of ARC tasks, found {_short(content)}")
+        raise ValueError(f"{path}: expected a JSON object of ARC tasks, found {shortened(content)}")
+    _check_ids(path, content)
     return content
 
 
-def _unpacked(data: bytes) -> bytes:
-    limit = _MOST_UNPACKED * len(data)
-    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise ValueError(f"more than {_MOST_UNPACKED} times its size unpacked")
-    return content
+def _check_ids(path: Path, ids: Iterable[str]) -> None:
+    """Refuses ids that cannot be written as names."""
+    odd = next((id for id in ids if not (id.isprintable() and 0 < len(id) <= _LONGEST_ID)), None)
+    if odd is not None:
+        wanted = f"ids of 1 to {_LONGEST_ID} printable characters"
+        raise ValueError(f"{path}: expected {wanted}, found {shortened(odd)}")
 
 
 def _solutions(path: Path, challenges: dict[str, Any]) -> dict[str, Any]:
@@ -117,13 +112,13 @@ def _solutions(path: Path, challenges: dict[str, Any]) -> dict[str, Any]:
 
 def _task(canvas: Arc, where: str, id: str, entry: Any, solutions: Any) -> ArcTask:
     if not isinstance(entry, dict) or not all(isinstance(entry.get(part), list) for part in ("train", "test")):
-        raise ValueError(f"{where}: expected an object with lists train and test, found {_short(entry)}")
+        raise ValueError(f"{where}: expected an object with lists train and test, found {shortened(entry)}")
     if not entry["train"]:
         raise ValueError(f"{where}: expected at least one demonstration pair, found none")
     tests = entry["test"]
     if solutions is not None:
         if not isinstance(solutions, list) or len(solutions) != len(tests):
-            raise ValueError(f"{where}: expected a list of {len(tests)} test solutions, found {_short(solutions)}")
+            raise ValueError(f"{where}: expected a list of {len(tests)} test solutions, found {shortened(solutions)}")
         tests = [_with_output(test, output) for test, output in zip(tests, solutions, strict=True)]
     train, test = (
         [_pair(canvas, f"{where}, {split} pair {number}", pair) for number, pair in enumerate(pairs, 1)]
@@ -141,14 +136,14 @@ def _with_output(test: Any, output: Any) -> Any:
 
 def _pair(canvas: Arc, where: str, pair: Any) -> Pair:
     if not isinstance(pair, dict) or "input" not in pair:
-        raise ValueError(f"{where}: expected an object with input and output, found {_short(pair)}")
+        raise ValueError(f"{where}: expected an object with input and output, found {shortened(pair)}")
     output = None if pair.get("output") is None else _grid(canvas, f"{where}, output", pair["output"])
     return Pair(_grid(canvas, f"{where}, input", pair["input"]), output)
 
 
 def _grid(canvas: Arc, where: str, rows: Any) -> Grid:
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
-        raise ValueError(f"{where}: expected a list of rows, found {_short(rows)}")
+        raise ValueError(f"{where}: expected a list of rows, found {shortened(rows)}")
     if not rows or not rows[0]:
         raise ValueError(f"{where}: expected at least one cell, found an empty grid")
     height, width = len(rows), len(rows[0])
@@ -160,10 +155,5 @@ def _grid(canvas: Arc, where: str, rows: Any) -> Grid:
         raise ValueError(f"{where}: expected at most {most} cells, found {height}x{width}")
     for cell in (cell for row in rows for cell in row):
         if type(cell) is not int or not 0 <= cell < NUM_COLOURS:  # a bool is an int, too, but no colour
-            raise ValueError(f"{where}: expected colours 0 to {NUM_COLOURS - 1}, found {_short(cell)}")
+            raise ValueError(f"{where}: expected colours 0 to {NUM_COLOURS - 1}, found {shortened(cell)}")
     return np.array(rows, dtype=np.uint8)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -5,25 +5,27 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
-from itertools import islice, repeat
+from functools import partial
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import BinaryIO, Literal, cast, get_args
 
 import numpy as np
 from tqdm import tqdm
 
+from hrm_env.checks import check_choice, check_flag, check_integer, shortened
 from hrm_env.files import atomic_write
 from hrm_env.puzzles import Puzzles, Tokens
 from hrm_env.sources.csv_rows import Row, RowReader
 from hrm_env.sources.rows import row_slice
+from hrm_env.sources.unpacked import Unpacked
 from hrm_env.task import PuzzleTask
 
 BadRows = Literal["raise", "skip"]
 _LONGEST_LINE = 2**20
-_CELLS = 300_000  # of the rows that are held as text at a time
+_PIECE = 2**20  # characters of the lines that are held at a time
 
 
 def read_csv(
@@ -50,31 +52,47 @@ def read_csv(
     Raises:
         ValueError: Names file, line, expectation and finding.
     """
-    if bad_rows not in get_args(BadRows):
-        raise ValueError(f"bad_rows: expected one of {get_args(BadRows)}, found {bad_rows!r}")
+    check_csv_options(rows, bad_rows, min_rating, max_rating, unique)
     path, wanted = Path(path), row_slice(rows)
     bounded = min_rating is not None or max_rating is not None
     table = _rows(path)
-    reader = _row_reader(task, path, next(table)[1], bounded, unique)
+    reader = _row_reader(task, path, next(table).fields, bounded, unique)
     selected: Iterator[Row] = islice(table, *_from_the_start(wanted, path))
     if bounded:
         selected = reader.rated_between(selected, min_rating, max_rating)
     columns = {name: bytearray() for name in ("inputs", "solution", "rating")}  # grow in place, without a second copy
-    skipped = 0
-    while chunk := list(islice(selected, 1 + _CELLS // task.spec.seq_len)):
-        puzzles, good = reader.read(chunk)
-        if bad_rows == "raise" and not good.all():
-            line, fields = chunk[int(np.argmin(good))]
-            raise ValueError(f"{path}, line {line}: {reader.problem(fields)}")
-        skipped += len(chunk) - len(puzzles)
+    skipped, first_problem = 0, ""
+    for piece in _pieces(selected):
+        puzzles, good = reader.read(piece)
+        if not (first_problem or good.all()):
+            bad = piece[int(np.argmin(good))]
+            first_problem = f"line {bad.line}: {reader.problem(bad)}"
+            if bad_rows == "raise":
+                raise ValueError(f"{path}, {first_problem}")
+        skipped += len(piece) - len(puzzles)
         for name, column in columns.items():
             column.extend(getattr(puzzles, name).tobytes())
     if not columns["rating"]:
-        raise ValueError(f"{path}: expected at least one puzzle, found none ({skipped} bad rows)")
+        found = f"{skipped} bad rows, the first in {first_problem}" if skipped else "no rows"
+        raise ValueError(f"{path}: expected at least one puzzle, found none ({found})")
     inputs, solution = (np.frombuffer(columns[name], dtype=np.uint8) for name in ("inputs", "solution"))
     shape = (-1, task.spec.seq_len)
     rating = np.frombuffer(columns["rating"], dtype=np.int32)
     return Puzzles(inputs.reshape(shape), solution.reshape(shape), rating, skipped=skipped)
+
+
+def check_csv_options(rows: str | None, bad_rows: str, lowest: int | None, highest: int | None, unique: bool) -> None:
+    """Refuses options of `read_csv` that are not as they should be, before a file is looked for.
+
+    Raises:
+        ValueError: Names the option, what was expected and what was found.
+    """
+    row_slice(rows)
+    check_choice("bad_rows", bad_rows, get_args(BadRows))
+    for name, bound in (("min_rating", lowest), ("max_rating", highest)):
+        if bound is not None:
+            check_integer(name, bound)
+    check_flag("unique", unique)
 
 
 def write_csv(task: PuzzleTask, path: str | Path, puzzles: Puzzles) -> None:
@@ -114,40 +132,51 @@ def _spell(task: PuzzleTask, path: Path, tokens: Tokens) -> list[str]:
 
 
 def _rows(path: Path) -> Iterator[Row]:
-    """The header, then all rows that are not empty."""
+    """The header, then all rows that are not empty. A line is a row: a stray quote ends with its line."""
     try:
-        with path.open("rb") as file, _progress(path) as bar:
-            binary = gzip.GzipFile(fileobj=file) if file.peek(2)[:2] == b"\x1f\x8b" else file
-            reader = csv.reader(_lines(io.TextIOWrapper(cast(BinaryIO, binary), "utf-8-sig", "replace", newline="")))
-            yield 1, next(reader, [])
-            for fields in reader:
-                if fields:
-                    yield reader.line_num, fields
-                if reader.line_num % 10_000 == 0:
-                    bar.update(file.tell() - bar.n)
-    except (OSError, EOFError, zlib.error) as error:
+        with Unpacked(path) as file, _progress(path, file.size) as bar:
+            text = io.TextIOWrapper(io.BufferedReader(file), "utf-8-sig", "replace", newline="")
+            for number, line in enumerate(chain([text.readline(_LONGEST_LINE)], _lines(text)), start=1):
+                if len(line) == _LONGEST_LINE:
+                    raise csv.Error(f"a line longer than {_LONGEST_LINE} characters")
+                if number == 1 or line.strip("\r\n"):
+                    yield Row(number, next(csv.reader([line])), len(line))
+                if number % 10_000 == 0:
+                    bar.update(file.position - bar.n)
+    except OSError as error:
         raise ValueError(f"{path}: expected a readable CSV file, plain or gzip ({error})") from error
     except csv.Error as error:
-        raise ValueError(f"{path}, line {reader.line_num}: expected CSV ({error})") from error
+        raise ValueError(f"{path}, line {number}: expected CSV ({error})") from error
 
 
 def _lines(text: io.TextIOWrapper) -> Iterator[str]:
-    """The lines, none of which takes more memory than a row of a few fields."""
-    while line := text.readline(_LONGEST_LINE):
-        if len(line) == _LONGEST_LINE:
-            raise csv.Error(f"a line longer than {_LONGEST_LINE} characters")
-        yield line
+    """The lines, of each no more than `_LONGEST_LINE` characters."""
+    return iter(partial(text.readline, _LONGEST_LINE), "")
 
 
-def _progress(path: Path) -> tqdm:
-    return tqdm(total=path.stat().st_size, desc=f"reading {path.name}", unit="B", unit_scale=True, delay=1, leave=False)
+def _pieces(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """The rows, some at a time: lines of so many characters in all."""
+    piece: list[Row] = []
+    held = 0
+    for row in rows:
+        piece.append(row)
+        held += row.size
+        if held >= _PIECE:
+            yield piece
+            piece, held = [], 0
+    if piece:
+        yield piece
+
+
+def _progress(path: Path, size: int) -> tqdm:
+    return tqdm(total=size, desc=f"reading {path.name}", unit="B", unit_scale=True, delay=1, leave=False)
 
 
 def _row_reader(task: PuzzleTask, path: Path, header: list[str], bounded: bool, unique: bool) -> RowReader:
     needed = ["question", "answer"] + ["rating"] * bounded
     if not set(needed) <= set(header):
-        found = ",".join(header)[:80]
-        raise ValueError(f"{path}, line 1: expected a header with {' and '.join(needed)}, found {found!r}")
+        found = shortened(",".join(header[:80]))
+        raise ValueError(f"{path}, line 1: expected a header with {' and '.join(needed)}, found {found}")
     rating = header.index("rating") if "rating" in header else None
     return RowReader(task, header.index("question"), header.index("answer"), rating, unique)
 

@@ -6,19 +6,32 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from hrm_env.checks import shortened
 from hrm_env.puzzles import Puzzles, Tokens
 from hrm_env.task import PuzzleTask
 
 _INTEGER = re.compile(r"\s*-?[0-9]{1,9}\s*")  # fits int32
 _UNKNOWN = 255  # stands for a character outside the alphabet
 
-Row = tuple[int, list[str]]
-"""The line of the file that a row ends at, and its fields."""
+
+class Row(NamedTuple):
+    """A row of a file.
+
+    Attributes:
+        line: Its number.
+        fields: Texts of the columns.
+        size: Characters of the line.
+    """
+
+    line: int
+    fields: list[str]
+    size: int
 
 
 @dataclass(frozen=True)
@@ -42,24 +55,25 @@ class RowReader:
     def rated_between(self, table: Iterable[Row], lowest: int | None, highest: int | None) -> Iterator[Row]:
         """The rows whose rating lies within the bounds, both included, and those without a legible rating."""
         for row in table:
-            rating = self._rating(row[1])
+            rating = self._rating(row.fields)
             if rating is None or ((lowest is None or lowest <= rating) and (highest is None or rating <= highest)):
                 yield row
 
     def read(self, table: Sequence[Row]) -> tuple[Puzzles, npt.NDArray[np.bool_]]:
         """The puzzles of the good rows, and which of the rows ``(N,)`` bool those are."""
-        ratings = [self._rating(fields) if self._fits(fields) else None for _, fields in table]
+        ratings = [self._rating(row.fields) if self._fits(row.fields) else None for row in table]
         good = np.array([rating is not None for rating in ratings], dtype=np.bool_)
         rating = np.array([rating for rating in ratings if rating is not None], dtype=np.int32)
-        fields = [table[row][1] for row in np.flatnonzero(good).tolist()]
+        fields = [table[row].fields for row in np.flatnonzero(good).tolist()]
         inputs = _encode(self.task, [row[self.question] for row in fields])
         solution = _encode(self.task, [row[self.answer] for row in fields])
         right = self._right(inputs, solution)
         good[good] = right
         return Puzzles(inputs[right], solution[right], rating[right]), good
 
-    def problem(self, fields: list[str]) -> str:
+    def problem(self, row: Row) -> str:
         """What is wrong with a bad row, in one sentence: expectation and finding."""
+        fields = row.fields
         if len(fields) < self._columns:
             return f"expected {self._columns} columns, found {len(fields)}"
         asked, answered = fields[self.question], fields[self.answer]
@@ -70,16 +84,15 @@ class RowReader:
                 return f"{name}: {error}"
         if self._rating(fields) is None:
             found = fields[self.rating or 0]
-            return f"rating: expected an integer of at most 9 digits, found {found!r}"
+            return f"rating: expected an integer of at most 9 digits, found {shortened(found)}"
         inputs, solution = (_encode(self.task, [text]) for text in (asked, answered))
         if self._solved(inputs, solution).all():
             return "question: expected a puzzle with one solution, found several"
         for cell, (given, answer) in enumerate(zip(asked, answered, strict=True), start=1):
             if given not in (answer, self.task.blank):
                 return f"answer: expected the given {given!r} at cell {cell}, found {answer!r}"
-        return (
-            f"answer: expected a solution by the rules of {self.task.spec.name}, found {answered!r}, which breaks them"
-        )
+        found = shortened(answered)
+        return f"answer: expected a solution by the rules of {self.task.spec.name}, found {found}, which breaks them"
 
     @cached_property
     def _columns(self) -> int:

@@ -16,6 +16,7 @@ https://github.com/sapientinc/HRM.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os.path import isfile
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ COLUMNS = ("inputs", "labels", "puzzle_identifiers", "puzzle_indices", "group_in
 
 def is_split(path: str | Path) -> bool:
     """Whether the path is one split of a built folder."""
-    return (Path(path) / "dataset.json").is_file()
+    return isfile(Path(path) / "dataset.json")
 
 
 def is_folder(path: str | Path) -> bool:

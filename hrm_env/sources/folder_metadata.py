@@ -6,9 +6,16 @@ import json
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
+from hrm_env.checks import shortened
+from hrm_env.sources.json_file import read_json
 from hrm_env.task import PAD_ID, PuzzleTask
+
+_SET = re.compile(r"\w[\w.-]{0,49}")
+_MOST_SETS = 100
+_LARGEST = 2**31 - 1
+_MOST_UNNAMED = 2**20  # puzzle ids that need no name
 
 
 @dataclass(frozen=True)
@@ -34,22 +41,22 @@ def read_metadata(task: PuzzleTask, path: Path) -> Metadata:
     Raises:
         ValueError: Names the file, what was expected and what was found.
     """
-    content = _read_json(path)
+    content = read_json(path)
     if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected a JSON object, found {_short(content)}")
+        raise ValueError(f"{path}: expected a JSON object, found {shortened(content)}")
     for name, size in _sizes(task).items():
         if content.get(name) != size:
-            raise ValueError(f"{path}: expected {name} {size} ({task.spec.name}), found {_short(content.get(name))}")
+            raise ValueError(f"{path}: expected {name} {size} ({task.spec.name}), found {_found(content.get(name))}")
     for name in ("num_puzzle_identifiers", "total_groups"):
-        if type(content.get(name)) is not int or content[name] < 1:
-            raise ValueError(f"{path}: expected {name} of at least 1, found {_short(content.get(name))}")
+        if type(content.get(name)) is not int or not 1 <= content[name] <= _LARGEST:
+            raise ValueError(f"{path}: expected {name} from 1 to {_LARGEST}, found {_found(content.get(name))}")
     mean, sets = content.get("mean_puzzle_examples"), content.get("sets")
     if not isinstance(mean, int | float):
-        raise ValueError(f"{path}: expected a number as mean_puzzle_examples, found {_short(mean)}")
-    if not (_are_strings(sets) and sets and all(re.fullmatch(r"\w[\w.-]*", name) for name in sets)):
-        raise ValueError(f"{path}: expected plain names as sets, such as ['all'], found {_short(sets)}")
+        raise ValueError(f"{path}: expected a number as mean_puzzle_examples, found {_found(mean)}")
+    if not (_are_strings(sets) and 0 < len(sets) <= _MOST_SETS and all(map(_SET.fullmatch, sets))):
+        raise ValueError(f"{path}: expected plain names as sets, such as ['all'], found {_found(sets)}")
     if len(set(sets)) < len(sets):
-        raise ValueError(f"{path}: expected sets that differ, found {_short(sets)}")
+        raise ValueError(f"{path}: expected sets that differ, found {shortened(sets)}")
     return Metadata(content["num_puzzle_identifiers"], content["total_groups"], mean, tuple(sets))
 
 
@@ -65,12 +72,17 @@ def read_names(path: Path, count: int) -> tuple[str, ...]:
         ValueError: Names the file, what was expected and what was found.
     """
     if not path.exists():
+        if count > _MOST_UNNAMED:
+            raise ValueError(f"{path}: expected the names of {count} puzzle ids, found no such file")
         return tuple(str(number) for number in range(count))
-    names = _read_json(path)
+    names = read_json(path)
     if not _are_strings(names):
-        raise ValueError(f"{path}: expected a JSON list of names, found {_short(names)}")
+        raise ValueError(f"{path}: expected a JSON list of names, found {shortened(names)}")
     if len(names) != count:
         raise ValueError(f"{path}: expected {count} names, as num_puzzle_identifiers says, found {len(names)}")
+    odd = next((name for name in names if not name.isprintable()), None)
+    if odd is not None:
+        raise ValueError(f"{path}: expected printable names, found {shortened(odd)}")
     return tuple(names)
 
 
@@ -85,16 +97,9 @@ def _sizes(task: PuzzleTask) -> dict[str, int]:
     return ids | {"vocab_size": task.spec.vocab_size, "seq_len": task.spec.seq_len}
 
 
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: expected a readable JSON file ({error})") from error
-
-
-def _are_strings(value: Any) -> bool:
+def _are_strings(value: Any) -> TypeGuard[list[str]]:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-def _short(value: Any) -> str:
-    return "none" if value is None else repr(value)[:80]
+def _found(value: Any) -> str:
+    return "none" if value is None else shortened(value)

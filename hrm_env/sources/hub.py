@@ -6,7 +6,7 @@ from types import ModuleType
 
 from hrm_env.extras import optional
 from hrm_env.puzzles import Puzzles
-from hrm_env.sources.csv_file import BadRows, read_csv
+from hrm_env.sources.csv_file import BadRows, check_csv_options, read_csv
 from hrm_env.sources.generated import Split, check_split
 from hrm_env.task import PuzzleTask
 
@@ -42,6 +42,7 @@ def read_hub(
         DependencyNotInstalled: huggingface_hub is not.
     """
     check_split(split)
+    check_csv_options(rows, bad_rows, min_rating, max_rating, unique)
     path = _download(name, f"{split}.csv")
     return read_csv(
         task, path, rows=rows, bad_rows=bad_rows, min_rating=min_rating, max_rating=max_rating, unique=unique

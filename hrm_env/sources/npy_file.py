@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import tokenize
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hrm_env.checks import shortened
+from hrm_env.files import open_regular
 from hrm_env.puzzles import Numbers, Tokens
+from hrm_env.sources.npy_header import read_header
 
 _BUFFER = 1 << 20  # bytes that are checked at a time
 
@@ -30,7 +33,7 @@ def open_tokens(path: Path, seq_len: int, vocab_size: int) -> Tokens:
     convert = mapped.dtype != np.uint8
     tokens = np.empty(mapped.shape, dtype=np.uint8) if convert else np.asarray(mapped)
     buffer = np.empty((max(1, _BUFFER // (seq_len * mapped.itemsize)), seq_len), dtype=mapped.dtype)
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         file.seek(mapped.offset)
         for start in range(0, len(tokens), len(buffer)):
             part = buffer[: len(tokens) - start]
@@ -80,13 +83,19 @@ def read_numbers(path: Path, count: int, below: int) -> Numbers:
 def _open(path: Path, wanted: str, shape: tuple[int | None, ...]) -> np.memmap[Any, np.dtype[np.integer[Any]]]:
     """Maps integers of a shape, in which None stands for any length but 0."""
     try:
-        mapped = np.lib.format.open_memmap(path, mode="c")  # copy on write: torch wants arrays that it may write to
-    except (OSError, ValueError, OverflowError, tokenize.TokenError) as error:
+        with open_regular(path) as file:
+            header, offset = read_header(file), file.tell()
+            if header.num_bytes > os.fstat(file.fileno()).st_size - offset:
+                raise ValueError("it is shorter than its header says")
+            # copy on write: torch wants arrays that it may write to
+            mapped = np.memmap(file, header.dtype, "c", offset, header.shape, header.order)
+    except (OSError, ValueError) as error:
         raise ValueError(f"{path}: expected a readable npy file ({error})") from error
     fits = mapped.ndim == len(shape) and all(
         want in (None, have) for want, have in zip(shape, mapped.shape, strict=True)
     )
     if not (fits and mapped.size and mapped.dtype.kind in "iu" and mapped.flags.c_contiguous):
         order = "" if mapped.flags.c_contiguous else " in Fortran order"
-        raise ValueError(f"{path}: expected {wanted}, found {mapped.dtype} of shape {mapped.shape}{order}")
+        found = f"{mapped.dtype} of shape {shortened(mapped.shape)}{order}"
+        raise ValueError(f"{path}: expected {wanted}, found {found}")
     return mapped

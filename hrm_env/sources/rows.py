@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
+from hrm_env.checks import shortened
+
+_NUMBER = r"\s*(-?[0-9]{1,18})?\s*"
+_SLICE = re.compile(f"{_NUMBER}:{_NUMBER}(?::{_NUMBER})?")
+
 
 def row_slice(rows: str | None) -> slice:
     """The slice that a text such as ``":-5000"`` means; all rows for None.
 
     Raises:
-        ValueError: The text is no slice, or one that goes backwards.
+        ValueError: It is anything else, or a slice that goes backwards.
     """
-    try:
-        parts = [int(part) if part else None for part in (rows or ":").split(":")]
-        if not 2 <= len(parts) <= 3:
-            raise ValueError("a slice has one or two colons")
-        found = slice(*parts)
-        if found.step is not None and found.step < 1:
-            raise ValueError("the step is at least 1")
-        return found
-    except ValueError as error:
-        raise ValueError(f"rows: expected a slice such as ':-5000', found {rows!r} ({error})") from error
+    if rows is None:
+        return slice(None)
+    match = _SLICE.fullmatch(rows) if isinstance(rows, str) else None
+    start, stop, step = (int(number) if number else None for number in match.groups()) if match else (0, 0, 0)
+    if match is None or (step is not None and step < 1):
+        raise ValueError(f"rows: expected a slice such as ':-5000', found {shortened(rows)}")
+    return slice(start, stop, step)

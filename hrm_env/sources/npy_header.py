@@ -1,0 +1,63 @@
+"""The header of numpy's ``.npy`` format, read without evaluating it as Python, which numpy does.
+
+Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, versions 1 to 3.
+"""
+
+from __future__ import annotations
+
+import re
+from math import prod
+from typing import IO, Literal, NamedTuple
+
+import numpy as np
+
+from hrm_env.checks import shortened
+
+_MAGIC = b"\x93NUMPY"
+_LONGEST = 10_000  # bytes, as for numpy
+_ENTRY = r"'(descr|fortran_order|shape)':('[^']*'|True|False|\([\d,]*\))"
+_HEADER = re.compile(rf"\{{{_ENTRY},{_ENTRY},{_ENTRY},?\}}")  # in any order
+_TYPE = re.compile(r"'([<>|=]?(?:b1|[iu][1248]|f[248]|U\d{1,9}))'")
+_SHAPE = re.compile(r"\((?:\d{1,18},)*(?:\d{1,18})?\)")
+
+
+class NpyHeader(NamedTuple):
+    """How an array lies in a file.
+
+    Attributes:
+        dtype: Of numbers, bools or text.
+        shape: Of the array.
+        order: ``"F"`` for Fortran's.
+    """
+
+    dtype: np.dtype[np.generic]
+    shape: tuple[int, ...]
+    order: Literal["C", "F"]
+
+    @property
+    def num_bytes(self) -> int:
+        """The size of the array."""
+        return prod(self.shape) * self.dtype.itemsize
+
+
+def read_header(file: IO[bytes]) -> NpyHeader:
+    """Reads a header, and leaves the file where the array begins.
+
+    Raises:
+        ValueError: It is no header, or that of an array of objects or records.
+        OSError: The file cannot be read.
+    """
+    start = file.read(8)
+    if len(start) < 8 or start[:6] != _MAGIC or start[6] not in (1, 2, 3):
+        raise ValueError("it does not begin as one")
+    length = int.from_bytes(file.read(2 if start[6] == 1 else 4), "little")
+    text = "".join(file.read(min(length, _LONGEST)).decode("latin-1").split())
+    match = _HEADER.fullmatch(text)
+    entries = dict.fromkeys(("descr", "fortran_order", "shape"), "")
+    if match:
+        entries |= zip(match.groups()[::2], match.groups()[1::2], strict=True)
+    dtype, shape = _TYPE.fullmatch(entries["descr"]), _SHAPE.fullmatch(entries["shape"])
+    if not (dtype and shape and entries["fortran_order"] in ("True", "False")):
+        raise ValueError(f"its header is not one of numbers: {shortened(text)}")
+    sizes = tuple(int(size) for size in shape[0].strip("()").split(",") if size)
+    return NpyHeader(np.dtype(dtype[1]), sizes, "F" if entries["fortran_order"] == "True" else "C")

@@ -29,6 +29,7 @@ from benchmarks.timing import product_rates, seconds, side_by_side, training_tur
 from benchmarks.training_step import core_of, layer_shapes
 from hrm_agent import HRM
 from hrm_agent.cores.flops import training_flops
+from hrm_agent.training import train_segment
 from hrm_env.files import atomic_write
 from train.presets import PRESETS, Fit
 
@@ -117,7 +118,7 @@ def verified(name: str, model: HRM) -> dict[str, Value]:
     callback = model._init_callback(None)
     model._total_timesteps = 10**9
     with waiting_forbidden(model.device):
-        steps = sum(model._train_segment(callback, 10**9) for _ in range(4))
+        steps = sum(train_segment(model, callback, 10**9) for _ in range(4))
     model.learn(2 * model.n_envs, reset_num_timesteps=False)  # logs, and so looks at the losses
     finite = all(bool(weight.isfinite().all()) for weight in model.policy.parameters())
     size = sum(weight.numel() for weight in model.policy.core.parameters())

@@ -23,7 +23,8 @@ def check_agent_options(
     Raises:
         ValueError: Names the first option that is of another type or out of range.
     """
-    check_integer("n_envs", n_envs, 1, _MOST_SLOTS)
+    if n_envs is not None:
+        check_integer("n_envs", n_envs, 1, _MOST_SLOTS)
     check_integer("warmup_steps", warmup_steps, 0, MOST_STEPS)
     check_number("lr_min_ratio", lr_min_ratio, 0, 1)
     check_exploration(exploration, exploration_per)

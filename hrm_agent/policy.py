@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, BinaryIO, Self, cast
 
 import numpy as np
 import torch
@@ -11,10 +12,13 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import Tensor
 
-from hrm_agent import halting
+from hrm_agent import halting as halting_policies
 from hrm_agent.cores import PuzzleShape, ReasoningCore, make_core
+from hrm_agent.devices import check_device
+from hrm_agent.halting import HaltingPolicy
 from hrm_agent.learning.average import WeightAverage
 from hrm_agent.reasoning import Reasoner
+from hrm_agent.saving.policy_file import load_policy, save_policy
 from hrm_env.actions import pack
 from hrm_env.observations import sizes_of
 from hrm_env.task import PuzzleTask
@@ -32,6 +36,7 @@ class HRMPolicy(BasePolicy):
 
     Attributes:
         core: The trained network.
+        core_options: Its name and options.
         average: Moving average of its weights, where the learner keeps one.
         halting: The policy that decides when to stop; swap it at any time.
         task: The puzzle family, where it is known: for rules that check the answer.
@@ -48,9 +53,10 @@ class HRMPolicy(BasePolicy):
         super().__init__(observation_space, action_space)
         sizes = sizes_of(observation_space)
         self.max_segments = sizes.max_segments
+        self.core_options = {"core": core, **core_options}
         self.core = make_core(PuzzleShape(sizes.seq_len, sizes.vocab_size, sizes.num_puzzle_ids), core, **core_options)
         self.average: WeightAverage | None = None
-        self.halting = halting.make("q-compare")
+        self.halting = halting_policies.make("q-compare")
         self.task: PuzzleTask | None = None
 
     @property
@@ -107,3 +113,34 @@ class HRMPolicy(BasePolicy):
         action, reasoner = self._act(named, state, start)
         array = action.cpu().numpy()
         return (array if vectorized else array[0]), reasoner
+
+    def save(self, path: str | Path | BinaryIO) -> None:
+        """Writes what acts as a zip of JSON and safetensors: weights, averaged weights, the halting policy.
+
+        Args:
+            path: With or without ``.zip``; or a buffer.
+
+        Raises:
+            NonFiniteError: A weight is not finite; the file, if it exists, stays as it was.
+        """
+        save_policy(self, path)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path | BinaryIO,
+        device: torch.device | str = "auto",
+        halting: str | HaltingPolicy | None = None,
+    ) -> Self:
+        """Reads what `save` or `HRM.save` wrote. Nothing is unpickled.
+
+        Args:
+            path: The file, with or without ``.zip``, the folder of a run, or a buffer.
+            device: Where to put it.
+            halting: Another halting policy than the one saved.
+
+        Raises:
+            CheckpointError: The file is missing or damaged.
+        """
+        place = check_device(device)
+        return cast(Self, load_policy(cls, path, halting)).to(place)

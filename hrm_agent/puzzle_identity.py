@@ -47,10 +47,8 @@ class PuzzleIdentity:
 
 def puzzle_task(env: Any, name: str | None) -> PuzzleTask | None:
     """The puzzle family of an SB3 environment or, without one, of this name; None where neither tells it."""
-    try:
+    if env is not None and env.has_attr("rules"):
         return cast(PuzzleTask, env.get_attr("rules", 0)[0].task)
-    except AttributeError:
-        pass
     try:
         return make_task(name or "")
     except ValueError:

@@ -1,7 +1,7 @@
-"""Between Stable-Baselines3 and the puzzles: one way to step every kind of environment with tensors.
+"""Between Stable-Baselines3 and the puzzles: every kind of environment, as the one that is needed.
 
-`NativeVecEnv` shows the native batched environment to SB3 as a `VecEnv`. `PuzzleStream` is what the algorithm steps:
-tensors in, tensors out, for the native environment without a detour over numpy, for any other `VecEnv` with one.
+`NativeVecEnv` shows the native batched environment to SB3 as a `VecEnv`. `training_env` gives what an agent learns in,
+`sweep_env` what it is evaluated in.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -17,24 +17,35 @@ import torch
 from gymnasium.vector import VectorEnv
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 from torch import Tensor
 
 from hrm_env import registered_ids
-from hrm_env.actions import checked, pack
+from hrm_env.actions import checked
 from hrm_env.numpy_form import to_numpy
-from hrm_env.rules import HALT_REASONS
-from hrm_env.task import PuzzleBatch
+from hrm_env.rules import HALT_REASONS, EpisodeRules
 from hrm_env.vector import PuzzleVectorEnv
 
 PuzzleEnvironment = GymEnv | VectorEnv[Any, Any, Any]
+TRAINING_SLOTS = 768
+"""Slots of an environment that an agent makes to learn in, unless told otherwise; the batch size of the paper."""
+SWEEP_SLOTS = 256
+"""Slots of an environment that is made to evaluate in, where there are so many puzzles."""
 
 
 class NativeVecEnv(VecEnv):
-    """A `PuzzleVectorEnv` as SB3 `VecEnv`, with what `Monitor` would add (``info["episode"]``)."""
+    """A `PuzzleVectorEnv` as SB3 `VecEnv`, with what `Monitor` would add (``info["episode"]``).
+
+    Raises:
+        ValueError: Its puzzles end, which SB3 knows nothing of: it would wait for a slot without a puzzle for ever.
+    """
 
     def __init__(self, env: PuzzleVectorEnv) -> None:
+        if env.rules.order == "once":
+            raise ValueError(
+                'env: expected order="random" or order="sequential", found order="once", which only evaluate sweeps'
+            )
         self.native = env
         self.last: tuple[dict[str, Tensor], dict[str, Any]] | None = None
         self.render_mode = env.render_mode
@@ -114,10 +125,14 @@ class NativeVecEnv(VecEnv):
 
 
 def as_vec_env(env: PuzzleEnvironment, verbose: int = 0) -> VecEnv:
-    """Any kind of puzzle environment as SB3 `VecEnv`.
+    """Any kind of puzzle environment as SB3 `VecEnv`, for `evaluate_policy`, `EvalCallback` and SB3's own algorithms.
+
+    Args:
+        env: The native vector environment, a Gymnasium environment, or a `VecEnv`, which stays as it is.
+        verbose: 1 prints what a Gymnasium environment is wrapped in.
 
     Raises:
-        ValueError: A vector environment is not the native one.
+        ValueError: A vector environment is not the native one, or its puzzles end.
     """
     if isinstance(env, VectorEnv):
         return NativeVecEnv(native(env))
@@ -134,6 +149,80 @@ def native(env: VectorEnv[Any, Any, Any]) -> PuzzleVectorEnv:
     if not isinstance(inner, PuzzleVectorEnv):
         raise ValueError(f"env: expected the native PuzzleVectorEnv of gym.make_vec(id), found {type(inner).__name__}")
     return inner
+
+
+def sweep_env(env: PuzzleEnvironment, device: torch.device) -> PuzzleVectorEnv:
+    """The native environment that hands out every puzzle of an environment once.
+
+    Args:
+        env: Of the native kind, made with ``order="once"``, it is taken as it is. Of SB3's and of Gymnasium's scalar
+            kinds, which cannot hand out puzzles once, the puzzles and the options are taken.
+        device: Of the environment that is made for those.
+
+    Raises:
+        ValueError: It is no environment of puzzles, or its slots hold different ones.
+    """
+    if isinstance(env, VectorEnv):
+        return native(env)
+    slots = env if isinstance(env, VecEnv) else DummyVecEnv([lambda: env])
+    if not slots.has_attr("rules"):
+        raise ValueError(f"env: expected an environment of puzzles, found {type(env).__name__}")
+    found: list[EpisodeRules] = slots.get_attr("rules")
+    if len({rules.puzzles.digest() for rules in found}) > 1:
+        raise ValueError("env: expected the same puzzles in every slot, found different ones")
+    rules = found[0]
+    return PuzzleVectorEnv(
+        rules.task,
+        min(SWEEP_SLOTS, len(rules.puzzles)),
+        source=rules.puzzles,
+        max_segments=rules.max_segments,
+        reward=rules.reward,
+        segment_cost=rules.segment_cost,
+        augment=rules.augment,
+        order="once",
+        blank_fraction=rules.blank_fraction,
+        easier=rules.easier,
+        array="torch",
+        device=device,
+    )
+
+
+def training_env(
+    env: PuzzleEnvironment | str | None,
+    n_envs: int | None,
+    env_kwargs: Mapping[str, Any] | None,
+    device: torch.device,
+    verbose: int = 0,
+) -> VecEnv | None:
+    """The environment that an agent is given, or that it makes of an id.
+
+    Args:
+        env: An id, any kind of puzzle environment, or None.
+        n_envs: Slots of an environment to be made, None for 768; of a given one, None or what it has.
+        env_kwargs: Options of an environment to be made.
+        device: Of an environment to be made.
+        verbose: As for `as_vec_env`.
+
+    Raises:
+        ValueError: The options are those of an environment to be made, and it is there already.
+    """
+    if isinstance(env, str):
+        slots = TRAINING_SLOTS if n_envs is None else n_envs
+        made = gym.make_vec(
+            registered(env), num_envs=slots, **{"array": "torch", "device": device, **(env_kwargs or {})}
+        )
+        return as_vec_env(made, verbose)
+    if env_kwargs:
+        found = "no environment" if env is None else "an environment that is made"
+        raise ValueError(f"env_kwargs: expected an id beside it, such as 'HRM-Sudoku-v0', found {found}")
+    if env is None:
+        return None
+    given = as_vec_env(env, verbose)
+    if n_envs is not None and n_envs != given.num_envs:
+        raise ValueError(
+            f"n_envs: expected {given.num_envs}, the number of slots of the environment given, or none, found {n_envs}"
+        )
+    return given
 
 
 def registered(id: str) -> str:
@@ -153,51 +242,3 @@ def registered(id: str) -> str:
     if found not in known:
         raise ValueError(f"env: expected a puzzle ({', '.join(known)}), or module:id, found {id!r}")
     return found
-
-
-class StreamStep(NamedTuple):
-    """Rewards ``(B,)`` float32 and ended episodes ``(B,)`` bool of one step."""
-
-    reward: Tensor
-    done: Tensor
-
-
-class PuzzleStream:
-    """The training environment as tensors: the puzzles in the slots now, and a step.
-
-    Args:
-        env: Any `VecEnv` of puzzles.
-        device: The agent's device.
-    """
-
-    def __init__(self, env: VecEnv, device: torch.device) -> None:
-        self.env, self.device = env, device
-        self.native = env if isinstance(env, NativeVecEnv) else None
-        self._observation: dict[str, np.ndarray] = {}
-
-    def begin(self, observation: VecEnvObs) -> None:
-        """Takes note of what `VecEnv.reset` returned."""
-        self._observation = cast(dict[str, np.ndarray], observation)
-
-    def current(self) -> tuple[PuzzleBatch, Tensor]:
-        """The puzzles in the slots and the segments each has used, ``(B,)`` int64; 0 begins an episode."""
-        if self.native is not None and self.native.last is not None:
-            observation, info = self.native.last
-            solution = info["solution"]
-        else:
-            observation = {key: torch.as_tensor(value) for key, value in self._observation.items()}
-            infos = self.env.unwrapped.reset_infos
-            solution = torch.as_tensor(np.stack([info["solution"] for info in infos]))
-        tensors = (observation["inputs"], solution, observation["puzzle_id"], observation["segment"])
-        inputs, solution, puzzle_id, segment = (tensor.to(self.device).long() for tensor in tensors)
-        return PuzzleBatch(inputs, solution, puzzle_id), segment
-
-    def step(self, answer: Tensor, halt: Tensor) -> StreamStep:
-        """Hands in answers ``(B, L)`` and halt decisions ``(B,)``."""
-        action = pack(answer, halt)
-        if self.native is not None:
-            _, reward, done, _, _ = self.native.step_tensors(action.to(self.native.native.device))
-            return StreamStep(reward.to(self.device), done.to(self.device))
-        observation, rewards, dones, _ = self.env.step(action.cpu().numpy())
-        self._observation = cast(dict[str, np.ndarray], observation)
-        return StreamStep(*(torch.as_tensor(array, device=self.device) for array in (rewards, dones)))

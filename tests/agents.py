@@ -23,8 +23,8 @@ SHAPE = PuzzleShape(seq_len=6, vocab_size=5, num_puzzle_ids=3)
 
 CORE = {"hidden_size": 16, "num_heads": 1, "h_layers": 1, "l_layers": 1, "mixer": "mlp", "gradient": "last-cycle"}
 # learns HRM-Copy-v0 in about a hundred updates
+SLOTS = 16
 LEARNING: dict[str, Any] = {
-    "n_envs": 16,
     "learning_rate": 5e-3,
     "warmup_steps": 20,
     "optimizer": "adamw",
@@ -48,7 +48,7 @@ def tiny_agent(env: Any = COPY, **options: Any) -> HRM:
     """An agent on the copy task, or on an environment, that trains in milliseconds a step."""
     common: dict[str, Any] = {**LEARNING, "policy_kwargs": CORE, "seed": 0, "device": "cpu"}
     if isinstance(env, str):
-        common["env_kwargs"] = {"max_segments": BUDGET}
+        common |= {"n_envs": SLOTS, "env_kwargs": {"max_segments": BUDGET}}
     return HRM("HRMPolicy", env, **{**common, **options})
 
 

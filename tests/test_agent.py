@@ -11,6 +11,7 @@ from agents import (
     BUDGET,
     COPY,
     LEARNING,
+    SLOTS,
     every_puzzle_once,
     native_env,
     row_policies,
@@ -43,8 +44,8 @@ ENVIRONMENTS = {
 
 @pytest.mark.parametrize("kind", ENVIRONMENTS)
 def test_trains_on_every_kind_of_environment(kind: str) -> None:
-    model = tiny_agent(ENVIRONMENTS[kind](), n_envs=4)
-    slots = 1 if kind == "gymnasium" else 4
+    env, slots = ENVIRONMENTS[kind](), 1 if kind == "gymnasium" else 4
+    model = tiny_agent(env, n_envs=slots)  # of an environment that is made, its own number is accepted
     before = weights(model)
     assert model.learn(3 * slots) is model
     assert (model.n_envs, model.num_timesteps, model._n_updates) == (slots, 3 * slots, 3)
@@ -67,7 +68,7 @@ def test_trains_on_every_kind_of_environment(kind: str) -> None:
     ids=["batched", "one slot"],
 )
 def test_kinds_with_the_same_puzzles_give_the_same_weights(kinds: Any) -> None:
-    models = [tiny_agent(kind(), n_envs=4) for kind in kinds]
+    models = [tiny_agent(env, **({"n_envs": 4} if isinstance(env, str) else {})) for env in (kind() for kind in kinds)]
     trained = [weights(model.learn(20 * model.n_envs)) for model in models]
     assert all(same(other, trained[0]) for other in trained[1:])
 
@@ -154,7 +155,7 @@ def test_exploration_makes_episodes_longer(per: Any) -> None:
 def test_the_budget_follows_set_env() -> None:
     model = tiny_agent(exploration=0.0, halting="fixed:9")
     model.learn(3 * model.n_envs)
-    shorter = gym.make_vec(COPY, num_envs=LEARNING["n_envs"], max_segments=2)
+    shorter = gym.make_vec(COPY, num_envs=SLOTS, max_segments=2)
     model.set_env(shorter)
     assert model.max_segments == model.policy.max_segments == 2
     assert logged(model, updates=6, reset_num_timesteps=False)[-1]["halting/segments_mean"] == 2

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agents import BUDGET, COPY, CORE, LEARNING, every_puzzle_once, same, tiny_agent, trained_agent, weights
+from agents import BUDGET, COPY, CORE, SLOTS, every_puzzle_once, same, tiny_agent, trained_agent, weights
 
 from hrm_agent import HRM
 
@@ -19,14 +19,14 @@ ROOT = Path(__file__).parents[1]
 
 def test_same_seed_same_weights_to_the_last_bit() -> None:
     first = weights(trained_agent())
-    assert trained_agent().num_timesteps == 200 * LEARNING["n_envs"]
-    assert same(weights(tiny_agent().learn(200 * LEARNING["n_envs"])), first)
+    assert trained_agent().num_timesteps == 200 * SLOTS
+    assert same(weights(tiny_agent().learn(200 * SLOTS)), first)
     assert not same(weights(tiny_agent(seed=1).learn(2)), weights(tiny_agent(seed=0).learn(2)))
 
 
 def digest(updates: int) -> str:
     """A fingerprint of the weights after so many updates."""
-    model = tiny_agent().learn(updates * LEARNING["n_envs"])
+    model = tiny_agent().learn(updates * SLOTS)
     content = b"".join(tensor.numpy().tobytes() for tensor in weights(model).values())
     return hashlib.sha256(content).hexdigest()
 
@@ -44,7 +44,7 @@ def test_the_seed_rules_puzzles_and_exploration_too() -> None:
     # equal weights at the start, other seed: what differs after a step is what the environment and exploration drew
     models = [tiny_agent(seed=0), tiny_agent(seed=1)]
     models[1].set_parameters(models[0].get_parameters())
-    assert not same(*(weights(model.learn(LEARNING["n_envs"])) for model in models))
+    assert not same(*(weights(model.learn(SLOTS)) for model in models))
 
 
 def test_learns_the_copy_task_and_when_to_stop() -> None:

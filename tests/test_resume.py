@@ -45,7 +45,8 @@ class Lines(KVWriter):
         self.lines: list[dict[str, Any]] = []
 
     def write(self, key_values: dict[str, Any], key_excluded: Any, step: int = 0) -> None:
-        self.lines.append({tag: value for tag, value in key_values.items() if "per_second" not in tag} | {"step": step})
+        clock = ("train/segments_per_second", "time/fps", "time/time_elapsed")
+        self.lines.append({tag: value for tag, value in key_values.items() if tag not in clock} | {"step": step})
 
 
 class SaveOnce(BaseCallback):
@@ -122,7 +123,7 @@ def test_a_policy_of_ones_own_keeps_its_memory(tmp_path: Path) -> None:
     check_resumed(tmp_path / "run.zip", halting=Remembering())
 
 
-@pytest.mark.parametrize("part", ["carry", "environment", "session", "halting_loss"])
+@pytest.mark.parametrize("part", ["carry", "environment", "session", "halting_loss", "episodes"])
 def test_every_part_of_the_state_is_needed(part: str) -> None:
     # what the tests above would miss if that part were left out
     ends = []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from agents import CORE, LEARNING, same, tiny_agent, tiny_core, weights
+from agents import CORE, SLOTS, same, tiny_agent, tiny_core, weights
 
 from hrm_agent import HRM
 from hrm_agent.cores.hrm import HRMCore
@@ -105,4 +105,4 @@ def test_a_curriculum_learns_the_copy_task() -> None:
     model.learner.step, step = lambda *a: losses.append(step(*a)) or losses[-1], model.learner.step
     model.learn(16, reset_num_timesteps=False)
     assert float(losses[0].metrics["answer_loss"]) < 0.5 * torch.log(torch.tensor(5.0))
-    assert model.n_envs == LEARNING["n_envs"]
+    assert model.n_envs == SLOTS

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import textwrap
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import torch
 
@@ -32,19 +33,29 @@ from hrm_env.observations import ObservationSizes, sizes_of
 
 if TYPE_CHECKING:
     from hrm_agent.agent import HRM
+    from hrm_agent.policy import HRMPolicy
 
 
 class NonFiniteError(RuntimeError):
     """The loss or a weight is no longer a finite number."""
 
 
-def save_agent(model: HRM, path: str | Path) -> None:
+def located(path: str | Path | BinaryIO) -> tuple[Path | BinaryIO, Path]:
+    """What to open for a checkpoint, a file or a buffer, and the name that errors give it."""
+    if not isinstance(path, str | Path):
+        return path, Path(f"<{type(path).__name__}>")
+    file = checkpoint_path(path)
+    return file, file
+
+
+def save_agent(model: HRM, path: str | Path | BinaryIO) -> None:
     """Writes weights, averaged weights, optimizer state and options.
 
     Raises:
         NonFiniteError: A weight is not finite; the file, if it exists, stays as it was.
     """
-    write_checkpoint(checkpoint_path(path), *agent_contents(model, path))
+    place, name = located(path)
+    write_checkpoint(place, *agent_contents(model, name))
 
 
 def agent_contents(model: HRM, path: str | Path) -> tuple[dict[str, Any], dict[str, dict[str, torch.Tensor]]]:
@@ -53,10 +64,7 @@ def agent_contents(model: HRM, path: str | Path) -> tuple[dict[str, Any], dict[s
     Raises:
         NonFiniteError: A weight is not finite.
     """
-    weights = model.policy.state_dict()
-    bad = next((name for name, tensor in weights.items() if not torch.isfinite(tensor).all()), None)
-    if bad is not None:
-        raise NonFiniteError(f"{path}: not written, because {bad} is not finite; an older file stays as it was")
+    weights = finite_weights(path, model.policy)
     config = {
         "puzzles": asdict(replace(model.puzzles, sizes=sizes_of(model.observation_space))),  # with the budget in use
         "policy_kwargs": model.policy_kwargs,
@@ -72,11 +80,25 @@ def agent_contents(model: HRM, path: str | Path) -> tuple[dict[str, Any], dict[s
         },
         "num_timesteps": model.num_timesteps,
         "updates": model._n_updates,
+        "learning_rate_schedule": callable(model.learning_rate),
     }
     return config, {"policy": weights, "optimizer": optimizer_tensors(model.learner.optimizers)}
 
 
-def read_weights(path: str | Path, expected: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def finite_weights(path: str | Path, policy: HRMPolicy) -> dict[str, torch.Tensor]:
+    """The policy's state dict, to be written.
+
+    Raises:
+        NonFiniteError: A weight is not finite.
+    """
+    weights: dict[str, torch.Tensor] = policy.state_dict()
+    bad = next((name for name, tensor in weights.items() if not torch.isfinite(tensor).all()), None)
+    if bad is not None:
+        raise NonFiniteError(f"{path}: not written, because {bad} is not finite; an older file stays as it was")
+    return weights
+
+
+def read_weights(path: str | Path | BinaryIO, expected: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The policy's state dict of a checkpoint.
 
     Args:
@@ -86,24 +108,25 @@ def read_weights(path: str | Path, expected: Mapping[str, torch.Tensor]) -> dict
     Raises:
         CheckpointError: The file is damaged, or its weights are others or not finite.
     """
-    file = checkpoint_path(path)
-    weights = full_precision(read_checkpoint(file)[1].get("policy", {}))
+    place, file = located(path)
+    weights = full_precision(read_checkpoint(place)[1].get("policy", {}))
     check_same(file, weights, expected, "weights of this agent")
     check_finite(file, weights)
     return weights
 
 
 def load_agent(
-    cls: type[HRM], path: str | Path, env: Any, device: torch.device | str, overrides: dict[str, Any]
+    cls: type[HRM], path: str | Path | BinaryIO, env: Any, device: torch.device | str, overrides: dict[str, Any]
 ) -> HRM:
     """Builds the agent of a checkpoint; see `HRM.load`."""
-    file = checkpoint_path(path)
-    config, tensors = read_checkpoint(file)
+    place, file = located(path)
+    config, tensors = read_checkpoint(place)
     tensors["policy"] = full_precision(tensors.get("policy", {}))
-    puzzles = _identity(file, config)
+    puzzles = identity_of(file, config)
     try:
         options = {**config["options"], "policy_kwargs": config["policy_kwargs"]}
-        options |= {"betas": tuple(options["betas"]), **overrides}
+        slots = {} if env is None or isinstance(env, str) else {"n_envs": None}  # such an environment has its own
+        options |= {"betas": tuple(options["betas"]), **slots, **overrides}
         progress = int(config["num_timesteps"]), int(config["updates"])
         weights = tensors["policy"]
         check_options(file, config["options"])
@@ -119,6 +142,12 @@ def load_agent(
         raise _others(file, "options of an HRM agent", error) from error
     restore_learned(model, file, tensors)
     model.num_timesteps, model._n_updates = progress
+    if config.get("learning_rate_schedule") and env is not None and "learning_rate" not in overrides:
+        warnings.warn(
+            f"{file}: saved with a learning rate schedule, a function that no file can hold; it goes on with the "
+            "constant rate that the schedule began with, unless learning_rate=... is given",
+            stacklevel=3,
+        )
     return model
 
 
@@ -149,7 +178,7 @@ def _build(
     model = cls(env=env, device=device, _init_setup_model=False, **options)
     if model.env is not None:
         puzzles.require(model.env, f"{file}: made")
-    model.adopt(puzzles, options["n_envs"])
+    model.adopt(puzzles, options["n_envs"] or 1)
     return model
 
 
@@ -158,7 +187,12 @@ def _others(file: Path, what: str, error: Exception) -> CheckpointError:
     return CheckpointError(f"{file}: expected the {what}, found others ({problem})")
 
 
-def _identity(file: Path, config: dict[str, Any]) -> PuzzleIdentity:
+def identity_of(file: Path, config: Mapping[str, Any]) -> PuzzleIdentity:
+    """Which puzzles the agent of a checkpoint is made for.
+
+    Raises:
+        CheckpointError: The config does not say.
+    """
     try:
         task, sizes = config["puzzles"]["task"], ObservationSizes(**config["puzzles"]["sizes"])
     except (KeyError, TypeError) as error:

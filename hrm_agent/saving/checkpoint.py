@@ -11,12 +11,14 @@ still read.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
 import stat
 import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,7 +28,7 @@ from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
-from hrm_env.files import atomic_write
+from hrm_env.files import atomic_write, open_regular
 
 FORMAT = 2
 _CONFIG = "config.json"
@@ -47,35 +49,51 @@ def checkpoint_path(path: str | Path) -> Path:
     return path if path.suffix == ".zip" else path.with_name(path.name + ".zip")
 
 
-def write_checkpoint(path: str | Path, config: Mapping[str, Any], tensors: Mapping[str, Mapping[str, Tensor]]) -> None:
+def write_checkpoint(
+    path: str | Path | BinaryIO, config: Mapping[str, Any], tensors: Mapping[str, Mapping[str, Tensor]]
+) -> None:
     """Writes a checkpoint under a temporary name and renames it; equal contents give equal files.
 
     Args:
-        path: The file.
+        path: The file, or a buffer to write to where it stands.
         config: What JSON can hold.
         tensors: Groups of named tensors, such as ``{"policy": state_dict}``.
 
     Raises:
         OSError: The file cannot be written; an older one stays as it was.
     """
-    with atomic_write(Path(path)) as file:
-        with zipfile.ZipFile(file, "w") as archive:
-            archive.comment = bytes(_SEAL)  # room for the checksum
-            archive.writestr(zipfile.ZipInfo(_CONFIG), json.dumps({**config, "format": FORMAT}, indent=2))
-            for group, named in tensors.items():
-                plain = {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
-                archive.writestr(zipfile.ZipInfo(f"{group}.safetensors"), save_safetensors(plain))
-        file.write(_seal(file))
+    if isinstance(path, str | Path):
+        with atomic_write(Path(path)) as file:
+            _write(file, config, tensors)
+    else:
+        memory = io.BytesIO()
+        _write(memory, config, tensors)
+        path.write(memory.getbuffer())
 
 
-def read_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
+def _write(file: BinaryIO, config: Mapping[str, Any], tensors: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Into an empty file, to write and to read back."""
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.comment = bytes(_SEAL)  # room for the checksum
+        archive.writestr(zipfile.ZipInfo(_CONFIG), json.dumps({**config, "format": FORMAT}, indent=2))
+        for group, named in tensors.items():
+            plain = {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
+            archive.writestr(zipfile.ZipInfo(f"{group}.safetensors"), save_safetensors(plain))
+    file.write(_seal(file))
+
+
+def read_checkpoint(path: str | Path | BinaryIO) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
     """Reads a checkpoint: its config and its groups of tensors, on the CPU.
+
+    Args:
+        path: The file, or a buffer that holds nothing else; it is read from its start, wherever it stands.
 
     Raises:
         CheckpointError: The file is missing, truncated, damaged, hostile or not one of ours.
     """
     try:
-        with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+        opened = open_regular(path) if isinstance(path, str | Path) else nullcontext(path)
+        with opened as file, zipfile.ZipFile(file) as archive:
             groups = _groups(path, archive, file.seek(0, os.SEEK_END))
             if archive.comment and archive.comment != _seal(file):
                 raise ValueError("its checksum is another")
@@ -87,7 +105,9 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, dict[st
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: expected a checkpoint, found no such file") from error
     except OSError as error:
-        raise CheckpointError(f"{path}: expected a checkpoint, found no readable file ({error.strerror})") from error
+        raise CheckpointError(
+            f"{path}: expected a checkpoint, found no readable file ({error.strerror or error})"
+        ) from error
     except _DAMAGED as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(f"{path}: expected a complete checkpoint, found a damaged file ({reason})") from error
@@ -104,7 +124,7 @@ def _seal(file: BinaryIO) -> bytes:
     return digest.hexdigest().encode()
 
 
-def _groups(path: str | Path, archive: zipfile.ZipFile, size: int) -> list[str]:
+def _groups(path: str | Path | BinaryIO, archive: zipfile.ZipFile, size: int) -> list[str]:
     """The groups of tensors in an archive of ``size`` bytes that holds nothing else but the config."""
     members = archive.infolist()
     names = [member.filename for member in members]
@@ -127,7 +147,7 @@ def _is_plain(member: zipfile.ZipInfo) -> bool:
     return stored and not member.flag_bits and kind in (0, stat.S_IFREG)
 
 
-def _check_format(path: str | Path, config: Any, sealed: bool) -> None:
+def _check_format(path: str | Path | BinaryIO, config: Any, sealed: bool) -> None:
     found = config.get("format") if isinstance(config, dict) else type(config).__name__
     if found not in (1, FORMAT):
         raise CheckpointError(f"{path}: expected checkpoint format {FORMAT}, found {found!r}")

@@ -163,6 +163,7 @@ def capture_local(model: HRM) -> State:
         "session": model.learner.session.state_dict(),
         "halting_loss": model.learner.halting_loss.state_dict(),
         "sums": model.training_log.sums.state_dict(),
+        "episodes": model.training_log.episodes.state_dict(),
         "random": random_state(),
     }
 
@@ -181,4 +182,6 @@ def restore_local(model: HRM, state: State) -> None:
     model.learner.session.load_state_dict(state["session"])
     model.learner.halting_loss.load_state_dict(state["halting_loss"])
     model.training_log.sums.load_state_dict(state["sums"])
+    if "episodes" in state:  # as in every file since it is logged
+        model.training_log.episodes.load_state_dict(state["episodes"])
     set_random_state(state["random"])

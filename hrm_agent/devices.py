@@ -1,0 +1,35 @@
+"""The device that a caller names, checked: nothing that asks for a GPU goes on without one unnoticed. Torch alone."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+
+from hrm_env.checks import shortened
+
+
+def check_device(device: torch.device | str = "auto", name: str = "device") -> torch.device:
+    """The device, where this machine has it.
+
+    Stable-Baselines3's `get_device` takes the CPU where CUDA is asked for and not there; here that is an error.
+
+    Args:
+        device: ``"auto"`` (CUDA where there is a device, else the CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...; or a
+            `torch.device`.
+        name: Of the argument, as the caller typed it.
+
+    Raises:
+        ValueError: There is no such device.
+    """
+    text = str(device) if isinstance(device, str | torch.device) else ""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if text == "auto":
+        return torch.device("cuda" if count else "cpu")
+    known = re.fullmatch(r"cpu(:0)?|cuda(:(?P<index>\d{1,4}))?", text, re.A)
+    if known is None:
+        raise ValueError(f"{name}: expected auto, cpu, cuda or cuda:N, found {shortened(device)}")
+    if text.startswith("cuda") and int(known["index"] or 0) >= count:
+        there = f"one of {count} CUDA devices" if count else "auto or cpu, because torch sees no CUDA device"
+        raise ValueError(f"{name}: expected {there}, found {shortened(text)}")
+    return torch.device(text)

@@ -97,6 +97,10 @@ class HRM(SavedAlgorithm):
         **learning: Any,
     ) -> None:
         check_agent_options(n_envs, warmup_steps, lr_min_ratio, exploration, exploration_per, seed)
+        self.learner_config = LearnerConfig.of(learning_rate=full_rate(learning_rate), **learning)
+        self._halting_at_start = halting_policies.make(halting)
+        if "q_continue" in self._halting_at_start.needs and not self.learner_config.learns_q_continue:
+            warnings.warn(f"halting {halting!r} reads Q_continue, which these options do not train", stacklevel=2)
         device = check_device(device)
         super().__init__(
             policy,
@@ -110,10 +114,6 @@ class HRM(SavedAlgorithm):
             support_multi_env=True,
             seed=seed,
         )
-        self.learner_config = LearnerConfig.of(learning_rate=full_rate(learning_rate), **learning)
-        self._halting_at_start = halting_policies.make(halting)
-        if "q_continue" in self._halting_at_start.needs and not self.learner_config.learns_q_continue:
-            warnings.warn(f"halting {halting!r} reads Q_continue, which these options do not train", stacklevel=2)
         self.warmup_steps, self.lr_min_ratio = warmup_steps, lr_min_ratio
         self.exploration, self.exploration_per, self.compile = exploration, exploration_per, compile
         self._stop = Vote()

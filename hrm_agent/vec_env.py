@@ -219,9 +219,7 @@ def training_env(
         return None
     given = as_vec_env(env, verbose)
     if n_envs is not None and n_envs != given.num_envs:
-        raise ValueError(
-            f"n_envs: expected {given.num_envs}, the number of slots of the environment given, or none, found {n_envs}"
-        )
+        raise ValueError(f"n_envs: expected {given.num_envs}, which the environment has, or None, found {n_envs}")
     return given
 
 

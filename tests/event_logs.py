@@ -1,12 +1,35 @@
-"""Reading what a run has written for TensorBoard."""
+"""Reading what a run has logged."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Self
 
+from stable_baselines3.common.logger import KVWriter, Logger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from hrm_agent import HRM
+
 TEXT = "/text_summary"  # what TensorBoard adds to the tag of a text
+
+
+class Lines(KVWriter):
+    """Keeps every line that a run logs, and the names of what goes to TensorBoard."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self.tensorboard: set[str] = set()
+
+    @classmethod
+    def of(cls, model: HRM) -> Self:
+        """Those that an agent logs from now on."""
+        lines = cls()
+        model.set_logger(Logger(folder=None, output_formats=[lines]))
+        return lines
+
+    def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
+        self.lines.append({**key_values, "step": step})
+        self.tensorboard |= {key for key in key_values if "tensorboard" not in (key_excluded[key] or ())}
 
 
 def read_log(folder: Path) -> EventAccumulator:

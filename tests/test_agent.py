@@ -20,8 +20,9 @@ from agents import (
     wavering_agent,
     weights,
 )
+from event_logs import Lines
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import KVWriter, Logger
+from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from hrm_agent import HRM
@@ -73,20 +74,9 @@ def test_kinds_with_the_same_puzzles_give_the_same_weights(kinds: Any) -> None:
     assert all(same(other, trained[0]) for other in trained[1:])
 
 
-class Lines(KVWriter):
-    """Keeps every line that a run logs."""
-
-    def __init__(self) -> None:
-        self.lines: list[dict[str, Any]] = []
-
-    def write(self, key_values: dict[str, Any], key_excluded: Any, step: int = 0) -> None:
-        self.lines.append(dict(key_values))
-
-
 def logged(model: HRM, updates: int, **options: Any) -> list[dict[str, Any]]:
     """What further training logs."""
-    lines = Lines()
-    model.set_logger(Logger(folder=None, output_formats=[lines]))
+    lines = Lines.of(model)
     model.learn(updates * model.n_envs, **options)
     return lines.lines
 
@@ -97,6 +87,33 @@ def test_logs_once_an_interval_and_at_the_end() -> None:
     full = LEARNING["learning_rate"]
     # the rate that the interval's last step used: warm-up is linear over 20 steps
     assert [line["train/learning_rate"] for line in lines] == pytest.approx([full / 2, full, full])
+
+
+@pytest.mark.parametrize(("warmup", "ratio"), [(0, 1.0), (20, 0.1)])
+def test_a_schedule_of_sb3_is_multiplied_by_warm_up_and_decay(warmup: int, ratio: float) -> None:
+    updates, shape = 50, {"warmup_steps": warmup, "lr_min_ratio": ratio, "puzzle_embedding_lr": 1e-2}
+    rates, embedding = [], []
+    for rate in (1e-3, LinearSchedule(start=1e-3, end=0.0, end_fraction=1.0)):
+        model = tiny_agent(learning_rate=rate, **shape)
+        assert model.learner_config.learning_rate == 1e-3
+        rates.append([line["train/learning_rate"] for line in logged(model, updates, log_interval=1)])
+        embedding.append(model.learner.optimizers[1].param_groups[0]["lr"])
+    # SB3 asks after the timesteps that are learned from: the last step has nothing left
+    assert rates[1] == pytest.approx([rate * (1 - (step + 1) / updates) for step, rate in enumerate(rates[0])])
+    assert embedding[0] > 0 == embedding[1]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        (lambda _: 0.0, "learning_rate: expected a schedule that begins above 0, found 0; warmup_steps warms up"),
+        (lambda _: "fast", "learning_rate: expected a finite number of at least 0, found 'fast'"),
+        (lambda remaining: remaining - 0.5, "learning_rate: expected a finite number of at least 0, found -0.25"),
+    ],
+)
+def test_what_a_schedule_may_not_give(schedule: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        tiny_agent(learning_rate=schedule).learn(SLOTS * 4)
 
 
 def test_cosine_decay_ends_at_the_smallest_rate() -> None:

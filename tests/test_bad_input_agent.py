@@ -10,6 +10,7 @@ import gymnasium as gym
 import pytest
 import torch
 from agents import COPY, native_env, tiny_agent, trained_agent
+from stable_baselines3.common.vec_env import DummyVecEnv
 
 from hrm_agent import HRM, CheckpointError, EvaluateCallback, NonFiniteError
 from hrm_agent.learning.config import LearnerConfig
@@ -96,6 +97,23 @@ def test_options(options: dict[str, Any], message: str) -> None:
 def test_environments(env: Any, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         HRM("HRMPolicy", env() if callable(env) else env)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_envs": 3}, "n_envs: expected 4, which the environment has, or None, found 3"),
+        (
+            {"env_kwargs": {"max_segments": 2}},
+            "env_kwargs: expected an id beside it, .* an environment that is made",
+        ),
+    ],
+)
+@pytest.mark.parametrize("kind", ["native", "SB3"])
+def test_options_of_an_environment_that_is_made(kind: str, options: dict[str, Any], message: str) -> None:
+    env = native_env(4) if kind == "native" else DummyVecEnv([lambda: gym.make(COPY)] * 4)
+    with pytest.raises(ValueError, match=f"^{message}"):
+        tiny_agent(env, **options)
 
 
 def test_a_missing_checkpoint(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,11 @@ import pytest
 import torch
 from agents import BUDGET, COPY, every_puzzle_once, native_env, same, tiny_agent, trained_agent, wavering_agent, weights
 from safetensors.torch import load as load_safetensors
+from stable_baselines3.common.utils import LinearSchedule
 
 from hrm_agent import HRM, CheckpointError
 from hrm_agent.halting.rules import Fixed
+from hrm_agent.policy import HRMPolicy
 from hrm_env.task import PuzzleBatch
 
 
@@ -146,3 +150,78 @@ def test_parameters_of_a_checkpoint(tmp_path: Path) -> None:
     model.set_parameters(tmp_path / "agent.zip")
     assert same(weights(model), weights(trained_agent()))
     assert model.num_timesteps == 0  # weights alone
+
+
+def test_a_buffer_in_place_of_a_file(tmp_path: Path) -> None:
+    model, buffer = wavering_agent(), io.BytesIO()
+    model.save(tmp_path / "agent.zip")
+    model.save(buffer)
+    assert buffer.getvalue() == (tmp_path / "agent.zip").read_bytes()
+    with (tmp_path / "agent.zip").open("rb") as file:
+        for place in (buffer, file):  # wherever they stand
+            assert same(weights(HRM.load(place, device="cpu")), weights(model))
+    other = tiny_agent(ema=None)
+    other.set_parameters(buffer)
+    assert same(weights(other), weights(model))
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x05\x06" + bytes(18)])
+def test_a_buffer_of_something_else(content: bytes) -> None:
+    with pytest.raises(CheckpointError, match=r"BytesIO[^\n]*: expected [^\n]*, found [^\n]*"):
+        HRM.load(io.BytesIO(content))
+
+
+def test_loading_takes_the_arguments_of_sb3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trained_agent().save(tmp_path / "agent")
+    # what rl_zoo3 replaces in every file: of an agent of ours the rate alone is an option
+    objects = {"learning_rate": 0.25, "lr_schedule": lambda _: 0.0, "clip_range": lambda _: 0.0}
+    loaded = HRM.load(
+        tmp_path / "agent", device="cpu", custom_objects=objects, print_system_info=True, force_reset=False
+    )
+    assert loaded.learner_config.learning_rate == 0.25
+    assert "Stable-Baselines3" in capsys.readouterr().out
+    for options in ({"halting": "fixed:1"}, {"custom_objects": {"halting": "fixed:2"}, "halting": "fixed:1"}):
+        assert HRM.load(tmp_path / "agent", device="cpu", **options).halting.name == "fixed:1"
+
+
+def test_a_schedule_is_a_function_and_not_saved(tmp_path: Path) -> None:
+    tiny_agent(learning_rate=LinearSchedule(2e-3, 1e-3, 1.0)).save(tmp_path / "agent")
+    with pytest.warns(UserWarning, match="saved with a learning rate schedule, .* unless learning_rate="):
+        loaded = HRM.load(tmp_path / "agent", env=native_env(16), device="cpu")
+    assert loaded.learner_config.learning_rate == 2e-3
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # to predict, or with a rate given, nothing is missing
+        HRM.load(tmp_path / "agent", device="cpu")
+        HRM.load(tmp_path / "agent", env=native_env(16), device="cpu", learning_rate=1e-3)
+
+
+@pytest.mark.parametrize("ema", [None, 0.9])
+@pytest.mark.parametrize("source", ["policy", "agent", "buffer"])
+def test_a_policy_alone(tmp_path: Path, source: str, ema: float | None) -> None:
+    model = wavering_agent(ema=ema, halting="min:2(q-threshold:0.5)")
+    place: Any = io.BytesIO() if source == "buffer" else tmp_path / "saved"
+    (model if source == "agent" else model.policy).save(place)
+    policy = HRMPolicy.load(place, device="cpu")
+    assert same(dict(policy.state_dict()), weights(model))
+    assert policy.halting.name == "min:2(q-threshold:0.5)"
+    assert policy.task is not None
+    obs, _ = native_env(16).reset(seed=0)
+    state, other = None, None
+    for segment in range(BUDGET):
+        obs = {**obs, "segment": np.full(16, segment)}
+        (action, state), (again, other) = model.predict(obs, state), policy.predict(obs, other)
+        np.testing.assert_array_equal(action, again)
+
+
+def test_a_policy_file_is_no_agent(tmp_path: Path) -> None:
+    trained_agent().policy.save(tmp_path / "policy")
+    with pytest.raises(CheckpointError, match=r"policy.zip: expected "):
+        HRM.load(tmp_path / "policy", device="cpu")
+
+
+def test_a_policy_whose_halting_is_ones_own(tmp_path: Path) -> None:
+    model = tiny_agent(halting=Fixed(2))
+    model.policy.save(tmp_path / "policy")
+    with pytest.raises(CheckpointError, match=r"policy.zip: saved with a halting policy of your own"):
+        HRMPolicy.load(tmp_path / "policy", device="cpu")
+    assert isinstance(HRMPolicy.load(tmp_path / "policy", device="cpu", halting=Fixed(2)).halting, Fixed)

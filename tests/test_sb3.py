@@ -2,27 +2,75 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
-from agents import BUDGET, COPY, every_puzzle_once, native_env, same, tiny_agent, trained_agent, wavering_agent, weights
+from agents import (
+    BUDGET,
+    COPY,
+    every_puzzle_once,
+    native_env,
+    same,
+    tiny_agent,
+    trained_agent,
+    wavering_agent,
+    weights,
+)
 from stable_baselines3 import PPO
-from stable_baselines3.common.callbacks import CheckpointCallback, EvalCallback, StopTrainingOnRewardThreshold
+from stable_baselines3.common.callbacks import (
+    CheckpointCallback,
+    EvalCallback,
+    StopTrainingOnRewardThreshold,
+)
 from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from hrm_agent import HRM, EvaluateCallback
 from hrm_agent.vec_env import as_vec_env
+
+scalar_env = partial(gym.make, COPY, max_segments=BUDGET)
 
 
 def sixty_puzzles() -> gym.Env:
     """The puzzles of `every_puzzle_once`, one after the other."""
     return gym.make(COPY, split="test", num_puzzles=60, max_segments=BUDGET, order="sequential")
+
+
+def puzzles_of(kind: str) -> Any:
+    """The puzzles of `every_puzzle_once` in environments that know of no end."""
+    options: dict[str, Any] = {"split": "test", "num_puzzles": 60}
+    return {
+        "gymnasium": lambda: scalar_env(**options),
+        "SB3": lambda: make_vec_env(COPY, n_envs=2, env_kwargs={**options, "max_segments": BUDGET}),
+        "native as SB3": lambda: as_vec_env(native_env(6, **options)),
+    }[kind]()
+
+
+@pytest.mark.parametrize("kind", ["gymnasium", "SB3", "native as SB3"])
+def test_every_kind_of_environment_is_swept(kind: str) -> None:
+    model = wavering_agent()
+    expected, found = model.evaluate(every_puzzle_once()), model.evaluate(puzzles_of(kind))
+    for name in ("exact", "answer", "segments"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
+
+
+def test_slots_of_different_puzzles_are_not_swept() -> None:
+    env = DummyVecEnv([partial(scalar_env, puzzle_seed=seed) for seed in (0, 1)])
+    with pytest.raises(ValueError, match="env: expected the same puzzles in every slot, found different ones"):
+        trained_agent().evaluate(env)
+
+
+def test_sb3_is_not_given_puzzles_that_end() -> None:
+    # evaluate_policy would wait for ever for an episode of a slot without a puzzle
+    with pytest.raises(ValueError, match='env: expected order="random" or order="sequential", found order="once"'):
+        as_vec_env(every_puzzle_once())
 
 
 @pytest.mark.parametrize("kind", ["gymnasium", "native"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,26 @@ from agents import CORE, SLOTS, same, tiny_agent, tiny_core, weights
 from hrm_agent import HRM
 from hrm_agent.cores.hrm import HRMCore
 from hrm_agent.learning.config import LearnerConfig
-from hrm_agent.learning.schedules import Depth, cycles_at
+from hrm_agent.learning.schedules import Depth, cycles_at, learning_rate_factor
 from train.fit import parse
+
+
+def reference_factor(current_step: int, num_warmup_steps: int, num_training_steps: int, min_ratio: float) -> float:
+    """``cosine_schedule_with_warmup_lr_lambda`` of sapientinc/HRM for a base rate of 1; steps are counted from 1."""
+    if current_step < num_warmup_steps:
+        return current_step / max(1, num_warmup_steps)
+    progress = (current_step - num_warmup_steps) / max(1, num_training_steps - num_warmup_steps)
+    return min_ratio + max(0.0, (1 - min_ratio) * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+@pytest.mark.parametrize("min_ratio", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("warmup", [0, 1, 3, 10])
+def test_rates_are_the_references_and_end_at_the_smallest(warmup: int, min_ratio: float) -> None:
+    rates = [learning_rate_factor(step, warmup, 10, min_ratio) for step in range(10)]
+    assert rates == pytest.approx([reference_factor(step, warmup, 10, min_ratio) for step in range(1, 11)], abs=1e-15)
+    assert rates[-1] == (1 if warmup == 10 else pytest.approx(min_ratio, abs=1e-15))
+    assert learning_rate_factor(99, warmup, 10, min_ratio) == pytest.approx(min_ratio)
+
 
 CGAR: Depth = ((0.0, 1, 2), (0.3, 2, 4), (0.6, 3, 6))
 DEEP = {**CORE, "h_cycles": 3, "l_cycles": 6}

@@ -26,8 +26,13 @@ class QLearning(HaltingLoss):
         return {"answer": outcome.answer_loss.mean(), "halt": halt, **self._continue_loss(core, batch, outcome)}
 
     def _continue_loss(self, core: ReasoningCore, batch: PuzzleBatch, outcome: Outcome) -> dict[str, Tensor]:
-        """The bootstrapped loss of Q_continue; empty for q_bootstrap "none"."""
+        """The bootstrapped loss of Q_continue; empty for q_bootstrap "none".
+
+        With a budget of one segment there is nothing to decide and, as in the reference code, no such loss.
+        """
         output, cost = outcome.output, self.config.segment_cost
+        if outcome.max_segments == 1:
+            return {}
         if self.config.q_bootstrap == "second-pass":
             with torch.no_grad():
                 following = core(output.carry, batch.inputs, batch.puzzle_id)

@@ -17,14 +17,18 @@ Depth = tuple[tuple[float, int, int], ...]
 def learning_rate_factor(step: int, warmup_steps: int, total_steps: int, min_ratio: float) -> float:
     """Linear warm-up from 0, then a half cosine from 1 down to ``min_ratio`` (1 keeps the rate constant).
 
+    It is that of the reference code (sapientinc/HRM, ``cosine_schedule_with_warmup_lr_lambda``), which counts the step
+    that is to be made: the last one has the rate ``min_ratio``.
+
     Args:
         step: Optimizer steps made so far.
         warmup_steps: Steps until the full rate.
         total_steps: Steps of the whole run.
         min_ratio: The rate at the end, as a share of the full rate.
     """
+    step += 1
     if step < warmup_steps:
-        return (step + 1) / warmup_steps
+        return step / warmup_steps
     progress = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
     return min_ratio + (1 - min_ratio) * 0.5 * (1 + math.cos(math.pi * progress))
 

@@ -190,8 +190,8 @@ def our_training(core: ReasoningCore, setting: Setting) -> Iterator[dict[str, Te
             torch.where(begins[:, 0], fresh.puzzle_id, current.puzzle_id),
         )
         step = learner.step(carry, current, used)
-        carry, used = step.carry, torch.where(step.halt, 0, used + 1)
-        yield {name: step.metrics[name] for name in setting.recipe.losses} | {"halt": step.halt}
+        carry, used = step.carry, torch.where(step.done, 0, used + 1)
+        yield {name: step.metrics[name] for name in setting.recipe.losses} | {"halt": step.done}
 
 
 def their_training(pair: Pair) -> Iterator[dict[str, Tensor]]:

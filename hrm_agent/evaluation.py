@@ -81,10 +81,9 @@ def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) 
         env: Made by ``gym.make_vec(id, num_envs=B, order="once", ...)``, on the core's device.
 
     Raises:
-        ValueError: The environment hands out puzzles more than once.
+        ValueError: The environment hands out puzzles more than once or in random variants.
     """
-    if env.rules.order != "once":
-        raise ValueError(f'evaluate: expected an environment made with order="once", found order={env.rules.order!r}')
+    check_sweep("evaluate", env)
     count, budget = len(env.rules.puzzles), env.rules.max_segments
     exact, cells = np.zeros(count, np.bool_), np.zeros(count, np.float32)
     asked, answers = np.zeros((2, count, env.rules.task.spec.seq_len), np.uint8)
@@ -107,8 +106,8 @@ def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) 
         thought = reasoner.think(inputs, observation["puzzle_id"][rows], (segment == 0) & active, segment, solution)
         answer = thought.answer
         correct = exact_match(answer, solution)
-        np.add.at(right, segment[correct & ~thought.halt & active].cpu().numpy(), 1)
-        done = (thought.halt & active).nonzero().squeeze(1)
+        np.add.at(right, segment[correct & ~thought.done & active].cpu().numpy(), 1)
+        done = (thought.done & active).nonzero().squeeze(1)
         index = info["index"][rows][done].cpu().numpy()
         exact[index] = correct[done].cpu().numpy()
         cells[index] = cell_accuracy(answer[done], solution[done]).cpu().numpy()
@@ -127,6 +126,19 @@ def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) 
     parts = (exact, valid, cells, answers, segments, work, q_halt, right, spent)
     exact, valid, cells, answers, segments, work, q_halt, right, spent = _summed(parts)
     return Evaluation(exact, valid, cells, answers, segments, work, q_halt, right, float(spent.max()))
+
+
+def check_sweep(whose: str, env: PuzzleVectorEnv) -> None:
+    """Refuses an environment whose puzzles are not handed out once each, as they are.
+
+    Random variants would be others for another number of slots.
+
+    Raises:
+        ValueError: Begins with ``whose``.
+    """
+    if env.rules.order != "once" or env.rules.augment:
+        found = f"order={env.rules.order!r}, augment={env.rules.augment}"
+        raise ValueError(f'{whose}: expected an environment made with order="once", augment=False, found {found}')
 
 
 def _summed(parts: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:

@@ -20,7 +20,8 @@ class Thought(NamedTuple):
 
     Attributes:
         answer: The most probable tokens, ``(B, L)`` int64, in the puzzle's own cells and tokens.
-        halt: Which puzzles stop now, ``(B,)`` bool.
+        halt: Which puzzles the policy stops now, ``(B,)`` bool.
+        done: Which puzzles stop now, by its choice or at the budget, ``(B,)`` bool.
         q_halt: Q value of halting, as a logit, ``(B,)`` float32; of a view that has halted, that of its last segment.
         q_continue: Q value of continuing, likewise.
         work: Segments computed since the episode began, over all views, ``(B,)`` int64.
@@ -28,6 +29,7 @@ class Thought(NamedTuple):
 
     answer: Tensor
     halt: Tensor
+    done: Tensor
     q_halt: Tensor
     q_continue: Tensor
     work: Tensor
@@ -59,7 +61,7 @@ class Reasoner:
         task: PuzzleTask | None = None,
     ) -> None:
         self.core = core
-        self.session = HaltingSession(copy.deepcopy(halting), max_segments, task)
+        self.session = HaltingSession(copy.deepcopy(halting), max_segments, task, core.probabilities)
         self.carry = core.initial_carry(batch_size * halting.views)
         device = self.carry.z_h.device
         self.views = Views(halting.views, task, halting.noise, device=device)
@@ -92,7 +94,12 @@ class Reasoner:
         view = self.session.policy.elect()
         answers, elected = self.views.restore(output.logits.argmax(-1)), puzzles * count + view
         return Thought(
-            answers[puzzles, view], halt[elected], output.q_halt[elected], output.q_continue[elected], self.work
+            answer=answers[puzzles, view],
+            halt=halt[elected],
+            done=halt[elected] | (segment + 1 >= self.session.max_segments),
+            q_halt=output.q_halt[elected],
+            q_continue=output.q_continue[elected],
+            work=self.work,
         )
 
     def _segment(self, before: Carry, inputs: Tensor, puzzle_id: Tensor, start: Tensor) -> tuple[SegmentOutput, Tensor]:

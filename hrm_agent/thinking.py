@@ -30,7 +30,7 @@ class Frame:
         previous: The one before.
         q_halt: How likely the agent holds its answer to be right.
         q_continue: How likely to become right.
-        halted: Whether it hands this answer in.
+        halted: Whether it hands this answer in, by choice or at the budget.
         solved: Whether the answer is right.
     """
 
@@ -73,7 +73,7 @@ def frames(model: HRM, env: PuzzleVectorEnv, index: int) -> Iterator[Frame]:
             previous=frame.answer,
             q_halt=float(thought.q_halt.sigmoid()),
             q_continue=float(thought.q_continue.sigmoid()),
-            halted=bool(thought.halt),
+            halted=bool(thought.done),
             solved=bool(exact_match(thought.answer, solution)),
         )
         yield frame

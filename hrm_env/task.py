@@ -103,6 +103,14 @@ class PuzzleTask(ABC):
         """Whether each answer ``(B, L)`` solves its puzzle ``(B, L)``, without the stored solution: ``(B,)`` bool."""
         return self.keeps_givens(inputs, answer) & self.satisfies_rules(inputs, answer)
 
+    def answer_cells(self, inputs: Tensor, answer: Tensor) -> Tensor:
+        """The cells that each answer ``(B, L)`` consists of, as far as is known without the solution: ``(B, L)`` bool.
+
+        By default the puzzle's own, where ``inputs (B, L)`` is not `PAD_ID`. A task whose answers may have another size
+        than the puzzle says which cells an answer fills.
+        """
+        return inputs != PAD_ID
+
     def count_solutions(self, inputs: Tokens) -> npt.NDArray[np.int32]:
         """The number of solutions of each puzzle ``(N, L)`` uint8, counted up to 2: ``(N,)`` int32.
 

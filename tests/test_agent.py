@@ -24,10 +24,12 @@ from event_logs import Lines
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import DummyVecEnv
+from torch import Tensor
 
 from hrm_agent import HRM
 from hrm_agent.halting.rules import Fixed
 from hrm_agent.policy import HRMPolicy
+from hrm_env.rules import HALT_REASONS
 
 
 def scalar_env(**options: Any) -> gym.Env[Any, Any]:
@@ -118,8 +120,30 @@ def test_what_a_schedule_may_not_give(schedule: Any, message: str) -> None:
 
 def test_cosine_decay_ends_at_the_smallest_rate() -> None:
     lines = logged(tiny_agent(warmup_steps=0, lr_min_ratio=0.1), updates=100, log_interval=50)
-    expected = [LEARNING["learning_rate"] * factor for factor in (0.564, 0.1002)]
-    assert [line["train/learning_rate"] for line in lines] == pytest.approx(expected, rel=1e-3)
+    expected = [LEARNING["learning_rate"] * factor for factor in (0.55, 0.1)]
+    assert [line["train/learning_rate"] for line in lines] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("policy", "by_choice"), [("fixed:4", 1), ("fixed:9", 0), ("fixed:2", 1), ("random:0.3", None)]
+)
+def test_the_curves_tell_why_episodes_ended_as_the_environment_does(policy: str, by_choice: float | None) -> None:
+    env = native_env(16)
+    model = tiny_agent(env, halting=policy, exploration=0.0)
+    ended: list[Tensor] = []
+    step = env.step_tensors
+
+    def noting(action: Tensor) -> Any:
+        result = step(action)
+        ended.append(result[4]["final_info"]["halt_reason"][result[4]["_final_info"]])
+        return result
+
+    env.step_tensors = noting  # type: ignore[method-assign]
+    (line,) = logged(model, updates=40)
+    by_agent = (torch.cat(ended) == HALT_REASONS.index("agent")).double().mean()
+    assert line["halting/by_choice"] == pytest.approx(float(by_agent))
+    assert line["halting/at_budget"] == pytest.approx(1 - float(by_agent))
+    assert by_agent == by_choice if by_choice is not None else 0.5 < by_agent < 0.95
 
 
 @pytest.mark.parametrize("text", ["fixed:2", "random:1", "q-threshold:0.5"])
@@ -137,7 +161,7 @@ def test_halting_is_swapped_on_a_live_agent(text: str) -> None:
     for segment in range(BUDGET):
         action, state = model.predict(obs | {"segment": segment}, state)
         halted.append(bool(action[-1]))
-    assert halted.index(True) + 1 == expected
+    assert [*halted, True].index(True) + 1 == (expected if text != "q-threshold:0.5" else BUDGET + 1)
 
 
 @pytest.mark.parametrize("text", row_policies())
@@ -180,7 +204,7 @@ def test_the_budget_follows_set_env() -> None:
     state = None
     for segment in range(2):
         action, state = model.predict(obs | {"segment": obs["segment"] + segment}, state)
-        assert (action[:, -1] == segment).all()
+        assert not action[:, -1].any()  # the policy would think on: it is the environment that ends the episode
 
 
 def test_a_run_in_two_parts_is_the_run_in_one() -> None:

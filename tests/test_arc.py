@@ -41,6 +41,21 @@ LAYOUTS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("answer", "cells"),
+    [
+        ("_____ __999 __9|_ __|||", "..... ..### ..### ..###"),  # as far as its first row and column reach
+        ("99999 999|9 99||9 99999", "..... ..##. ..#.. ....."),
+        ("_____ _____ _____ _____", "..... ..##. ..##. ..#.."),  # no grid: the input's cells
+        ("99999 99999 99999 99999", "..... ..### ..### ..###"),
+    ],
+)
+def test_the_cells_of_an_answer_are_those_that_it_draws(answer: str, cells: str) -> None:
+    asked = torch.from_numpy(TASK.encode("_______1|___2|___|__"))[None]
+    found = TASK.answer_cells(asked, torch.from_numpy(TASK.encode(answer.replace(" ", "")))[None])
+    assert "".join(".#"[int(cell)] for cell in found[0]) == cells.replace(" ", "")
+
+
 @pytest.mark.parametrize(("corner", "text"), LAYOUTS)
 def test_eos_closes_a_grid_off_where_the_canvas_goes_on(corner: tuple[int, int], text: str) -> None:
     tokens = placed(TASK, grid("12", "30"), *corner)

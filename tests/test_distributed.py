@@ -74,7 +74,7 @@ def learn(case: str, ranks: int = 1) -> Found:
         inputs = torch.where(begins.unsqueeze(1), fresh, inputs)
         puzzle_id = torch.where(begins, fresh_id, puzzle_id)
         step = learner.step(carry, PuzzleBatch(inputs, inputs.flip(-1), puzzle_id), segment)
-        carry, segment = step.carry, torch.where(step.halt, 0, segment + 1)
+        carry, segment = step.carry, torch.where(step.done, 0, segment + 1)
         for key, value in step.metrics.items():
             sums[key] = sums.get(key, 0.0) + float(value.sum())
     return {"core": core.state_dict(), "average": learner.acting_core.state_dict(), "sums": sums}

@@ -39,6 +39,34 @@ def test_figures_do_not_depend_on_the_number_of_slots(model: HRM, policy: str | 
         assert len(set(one.segments.tolist())) > 1, "the agent does not waver: the test shows little"
 
 
+def test_random_variants_are_refused_because_their_figures_would_depend_on_the_slots(model: HRM) -> None:
+    with pytest.raises(ValueError, match=r'^evaluate: expected .* order="once", augment=False, found .* augment=True$'):
+        model.evaluate(every_puzzle_once(7, augment=True))
+
+
+@pytest.mark.parametrize(
+    ("policy", "reasons"), [("fixed:2", {1}), ("fixed:9", {2}), ("fixed:4", {1}), ("kl:0.02", {1, 2})]
+)
+def test_the_environment_knows_who_ended_an_episode(
+    model: HRM, policy: str, reasons: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason is the policy's own decision, also at the last segment, in evaluation as in `Replay.by_choice`."""
+    env = every_puzzle_once(7)
+    told: dict[int, int] = {}
+    step = env.step_tensors
+
+    def noting(action: torch.Tensor) -> Any:
+        result = step(action)
+        final, done = result[4]["final_info"], result[4]["_final_info"]
+        told.update(zip(final["index"][done].tolist(), final["halt_reason"][done].tolist(), strict=True))
+        return result
+
+    monkeypatch.setattr(env, "step_tensors", noting)
+    found = model.evaluate(env, policy)
+    assert set(told.values()) == reasons
+    assert all(found.segments[index] == BUDGET for index, reason in told.items() if reason == 2)
+
+
 @pytest.mark.parametrize("slots", [7, 512])
 @pytest.mark.parametrize("policy", EVERY_POLICY)
 def test_a_batch_shrinks_in_few_steps_to_the_rows_that_think(model: HRM, policy: str, slots: int) -> None:

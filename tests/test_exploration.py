@@ -129,3 +129,47 @@ def test_it_needs_what_its_policy_needs_also_when_that_is_swapped() -> None:
 def test_a_rate_is_a_probability(epsilon: float) -> None:
     with pytest.raises(ValueError, match="exploration: expected a finite number from 0 to 1, found"):
         exploring(epsilon)
+
+
+def halting_segments(policy: HaltingPolicy, puzzle: Tensor, budget: int = 8) -> Tensor:
+    """Where one episode of every puzzle halts, ``(B,)``; the budget counts one more."""
+    rows = len(puzzle)
+    found = torch.full((rows,), budget + 1)
+    for segment in range(1, budget + 1):
+        policy.reset(torch.full((rows,), segment == 1))
+        context = HaltContext(torch.full((rows,), segment), budget, {"puzzle": puzzle, "q_halt": torch.zeros(rows)})
+        found = torch.where(policy.decide(context) & (found > budget), segment, found)
+    return found
+
+
+@pytest.mark.parametrize("text", ["random:0.5", "ponder"])
+def test_lots_fall_anew_in_every_episode_of_training_and_alike_elsewhere(text: str) -> None:
+    puzzle = torch.arange(ROWS).float()
+    policy = exploring(0.0, policy=make(text))
+    found = torch.stack([halting_segments(policy, puzzle) for _ in range(3)])
+    assert torch.equal(halting_segments(make(text), puzzle), halting_segments(make(text), puzzle))
+    for segment in (1, 2, 3):
+        assert_rate(found == segment, 0.5**segment)
+    # an episode tells nothing of the next one of the same puzzle, nor of what evaluation would draw
+    drawn = torch.cat([found, halting_segments(make(text), puzzle)[None]]).double()
+    assert (torch.corrcoef(drawn) - torch.eye(4)).abs().max() < 4 / math.sqrt(ROWS)
+
+
+def test_the_same_puzzle_in_all_slots_and_episodes_is_drawn_for_independently() -> None:
+    policy = exploring(0.0, policy=make("random:0.5"))
+    found = torch.stack([halting_segments(policy, torch.full((100,), 7.0)) for _ in range(100)])
+    for segment in (1, 2):
+        assert_rate(found == segment, 0.5**segment)
+        assert_rate((found[1:] == segment) & (found[:-1] == segment), 0.25**segment)
+        assert_rate((found[:, 1:] == segment) & (found[:, :-1] == segment), 0.25**segment)
+
+
+def test_an_episode_keeps_its_number_and_its_row() -> None:
+    policy = exploring(0.0)
+    policy.reset(torch.tensor([True, True, True]))
+    first = policy.episode
+    policy.reset(torch.tensor([False, True, False]))
+    assert policy.episode[[0, 2]].tolist() == first[[0, 2]].tolist()
+    assert len({*policy.episode.tolist(), int(first[1])}) == 4
+    policy.keep(torch.tensor([2, 0]))
+    assert policy.episode.tolist() == first[[2, 0]].tolist()

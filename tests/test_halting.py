@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from agents import policy_samples, row_policies
+from agents import Remembering, policy_samples, row_policies
 from thinking import BUDGET, EVERY, ROWS, decisions, thinking
 from torch import Tensor
 
 from hrm_agent.cores import Carry, SegmentOutput
 from hrm_agent.halting import POLICIES, Exploration, HaltContext, HaltingPolicy, HaltingSession, make, rule_of
+from hrm_agent.halting.combinators import AllOf
 from hrm_agent.halting.signals import SIGNALS
 
 EVERY_POLICY = pytest.mark.parametrize("text", row_policies())
@@ -57,7 +58,7 @@ def test_always_by_its_maximum(text: str) -> None:
     assert torch.equal(decisions(f"max:3({text})"), decisions(text) | (SEGMENT >= 3))
 
 
-@EVERY_POLICY
+@pytest.mark.parametrize("text", [text for text in row_policies() if "puzzle" not in make(text).needs])
 def test_exploration_only_delays(text: str) -> None:
     policy = Exploration(make(text), 0.5, BUDGET, torch.Generator().manual_seed(0))
     explored = decisions(policy)
@@ -292,12 +293,71 @@ def test_a_string_out_of_a_file_opens_no_file_and_imports_nothing(text: str, mon
     assert make("min:2(kl:0.1)", trusted=False).name == "min:2(kl:0.1)"
 
 
-def test_the_budget_halts_every_row() -> None:
-    session = HaltingSession(make("fixed:9"), max_segments=3)
-    thought = thinking()
-    segment = EVERY % 5 + 1
-    found = session.decide(thought.outputs[0], thought.before(0), thought.inputs, segment == 1, segment)
-    assert torch.equal(found, segment >= 3)
+def test_a_session_gives_the_policys_own_decision_at_the_budget_too() -> None:
+    thought, segment = thinking(), EVERY % 5 + 1
+    for text, first in (("fixed:9", 9), ("fixed:2", 2)):
+        session = HaltingSession(make(text), max_segments=3)
+        found = session.decide(thought.outputs[0], thought.before(0), thought.inputs, segment == 1, segment)
+        assert torch.equal(found, segment >= first)
+
+
+class WithoutReset(Remembering):
+    """Forgets to begin its memory."""
+
+    def reset(self, mask: Tensor) -> None:
+        pass
+
+
+class WithoutKeep(Remembering):
+    """Forgets to follow the batch."""
+
+    def reset(self, mask: Tensor) -> None:
+        self.before = torch.where(mask, -torch.inf, self.before if len(self.before) else torch.zeros(len(mask)))
+
+    def keep(self, rows: Tensor) -> None:
+        pass
+
+
+class Undecided(HaltingPolicy):
+    """Says how much it would like to halt, which is no decision."""
+
+    needs = ("q_halt",)
+
+    def decide(self, context: HaltContext) -> Tensor:
+        return context["q_halt"]
+
+
+class Confused(Undecided):
+    """Has a fault of its own, and a table that is no memory of rows."""
+
+    def __init__(self) -> None:
+        self.bars = torch.zeros(5)
+
+    def decide(self, context: HaltContext) -> Tensor:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        (WithoutReset(), f"WithoutReset: expected {ROWS} rows of memory in 'before', found 0; reset"),
+        (WithoutKeep(), f"WithoutKeep: expected 3 rows of memory in 'before', found {ROWS}; reset"),
+        (
+            AllOf([make("fixed:9"), WithoutKeep()]),
+            f"WithoutKeep: expected 3 rows of memory in 'before', found {ROWS}",
+        ),
+        (Undecided(), rf"Undecided: expected decisions bool \({ROWS},\), found float32 \({ROWS},\)"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_policy_that_does_not_follow_the_batch_is_named(policy: HaltingPolicy, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^halting policy {message}"):
+        decisions(policy, kept=EVERY[:3])
+
+
+def test_a_fault_of_a_policys_own_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError):
+        decisions(Confused())
 
 
 def test_a_session_shows_the_segment_before_within_an_episode(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,6 +106,14 @@ def test_it_decides_as_the_model_that_was_saved(
     assert str(tmp_path) in policy.describe()
 
 
+def test_its_network_is_no_memory_of_a_run(tmp_path: Path) -> None:
+    """A checkpoint of a run that trains with it holds rows of slots, and the network's weights are none."""
+    saved(tmp_path / "m.zip")
+    policy = halting.make(f"sb3:{tmp_path / 'm.zip'}")
+    policy.reset(torch.ones(3, dtype=torch.bool))
+    assert policy.state_dict() == {}
+
+
 def test_it_needs_the_signals_of_its_features_alone(tmp_path: Path) -> None:
     saved(tmp_path / "m.zip", features=("cosine", "fraction", "q_halt"))
     policy = halting.make(f"sb3:{tmp_path}/m.zip")

@@ -25,7 +25,8 @@ USED = torch.tensor([0, 1, 2, 3, 0])  # segments before the step: rows 0 and 4 b
 
 def learner(core: ReasoningCore | None = None, policy: str = "q-compare", **options: Any) -> Learner:
     config = {"optimizer": "adamw", "learning_rate": 1e-2, "token_loss": "softmax", **options}
-    return Learner(core or believing_core(), halting.make(policy), BUDGET, LearnerConfig(**config))
+    budget = config.pop("max_segments", BUDGET)
+    return Learner(core or believing_core(), halting.make(policy), budget, LearnerConfig(**config))
 
 
 @torch.no_grad()
@@ -139,6 +140,17 @@ def test_next_step_learns_nothing_where_every_row_begins() -> None:
         assert float(mine.step(carry, batch(), begin).metrics["continue_loss"]) == 0
 
 
+@pytest.mark.parametrize("bootstrap", ["second-pass", "next-step"])
+def test_a_budget_of_one_segment_has_no_continue_loss_as_in_the_reference(bootstrap: Any) -> None:
+    mine = learner(q_bootstrap=bootstrap, max_segments=1)
+    passes: list[int] = []
+    mine.core.register_forward_hook(lambda *_: passes.append(1))
+    for _ in range(2):
+        step = mine.step(mine.core.initial_carry(5), batch(), torch.zeros(5, dtype=torch.long))
+        assert "continue_loss" not in step.metrics
+    assert len(passes) == 2
+
+
 @pytest.mark.parametrize("token_loss", TOKEN_LOSSES)
 def test_rows_that_begin_forget_the_state_before(token_loss: str) -> None:
     fresh, stale = learner(token_loss=token_loss), learner(token_loss=token_loss)
@@ -150,10 +162,11 @@ def test_rows_that_begin_forget_the_state_before(token_loss: str) -> None:
 
 
 def test_the_policy_and_the_budget_decide_who_halts() -> None:
-    mine = learner(policy="fixed:3")
-    assert mine.step(busy_carry(mine.core), batch(), USED).halt.tolist() == [False, False, True, True, False]
-    mine = learner(policy="fixed:9")
-    assert mine.step(busy_carry(mine.core), batch(), USED).halt.tolist() == [False, False, False, True, False]
+    for policy, halt in (("fixed:3", [2, 3]), ("fixed:9", [])):
+        mine = learner(policy=policy)
+        step = mine.step(busy_carry(mine.core), batch(), USED)
+        assert step.halt.nonzero().flatten().tolist() == halt
+        assert step.done.nonzero().flatten().tolist() == sorted({*halt, 3})  # the fourth row is at its budget
 
 
 def test_answers_are_the_most_probable_tokens() -> None:

@@ -21,11 +21,11 @@ def _output(q_halt: list[float], q_continue: list[float]) -> SegmentOutput:
 
 
 def _metrics() -> dict[str, Tensor]:
-    """Five rows of two cells: halted right, halted wrong, at the budget right, at the budget wrong, still thinking."""
+    """Five rows of two cells: halted right, halted wrong, at the budget by choice, out of budget, still thinking."""
     output = _output(q_halt=[2.0, -3.0, -1.0, -2.0, 3.0], q_continue=[0.0] * 5)
     solution = torch.tensor([[1, 2]] * 5)
     answer = torch.tensor([[1, 2], [1, 1], [1, 2], [2, 1], [1, 2]])
-    halt = torch.tensor([True, True, True, True, False])
+    halt = torch.tensor([True, True, True, False, False])
     return halting_metrics(output, grade(answer, solution), halt, torch.tensor([1, 2, 4, 4, 3]), max_segments=4)
 
 
@@ -43,7 +43,7 @@ def test_halting_metrics_by_hand() -> None:
         "segments": 1 + 2 + 4 + 4,
         "exact": 2,
         "cells": 2.5,
-        "at_budget": 2,
+        "at_budget": 1,  # the fourth: the third has chosen to halt there
         "wrong_by_choice": 1,  # the second: by choice, and wrong
         "q_halt_right": 3,  # all but the third
         "segments_counts": [[0, 1, 0, 1], [1, 0, 0, 1]],  # wrong, right
@@ -86,8 +86,8 @@ def test_tags_are_means_per_step_and_per_episode() -> None:
             "rollout/return": 0.25,
             "halting/segments_mean": 2.75,
             "halting/segments_p95": 4,
-            "halting/at_budget": 0.5,
-            "halting/by_choice": 0.5,
+            "halting/at_budget": 0.25,
+            "halting/by_choice": 0.75,
             "halting/wrong_by_choice": 0.25,
             "halting/q_halt_accuracy": 0.75,
         }

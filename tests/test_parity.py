@@ -142,7 +142,7 @@ def trained(recorded: Recording, core: ReasoningCore, monkeypatch: pytest.Monkey
             )
         )
         step = learner.step(carry, current, used)
-        carry, used = step.carry, torch.where(step.halt, 0, used + 1)
+        carry, used = step.carry, torch.where(step.done, 0, used + 1)
         result.steps.append(step)
         result.segments.append(used)
         if number == 0:
@@ -174,10 +174,10 @@ def test_ten_training_steps(recorded: Recording, trained: Trained) -> None:
 def test_halting_of_ten_training_steps(recorded: Recording, trained: Trained) -> None:
     counts = {"count": "episodes", "steps": "segments", "exact_accuracy": "exact", "q_halt_accuracy": "q_halt_right"}
     for number, step in enumerate(trained.steps):
-        assert torch.equal(step.halt, recorded[f"train/{number}/halted"]), number
+        assert torch.equal(step.done, recorded[f"train/{number}/halted"]), number
         for theirs, ours in counts.items():
             assert int(step.metrics[ours]) == recorded.arrays[f"train/{number}/{theirs}"].item(), (number, ours)
-    assert sum(int(step.halt.sum()) for step in trained.steps) == 8  # slots were refilled, in two rounds
+    assert sum(int(step.done.sum()) for step in trained.steps) == 8  # slots were refilled, in two rounds
 
 
 def test_weights_after_ten_training_steps(recorded: Recording, trained: Trained) -> None:

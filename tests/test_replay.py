@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,21 @@ def test_replay_is_live(model: HRM, traces: Traces, policy: str | HaltingPolicy)
     assert_alike(found, model.evaluate(puzzles(), policy))
     assert found.segments.dtype == found.work.dtype == np.int64
     assert found.q_halt.dtype == np.float32
+
+
+@pytest.mark.parametrize("policy", ["entropy:0.5", "margin:0.2", "kl:0.01"])
+def test_probabilities_of_stablemax_are_recorded_and_seen_alike(policy: str, tmp_path: Path) -> None:
+    model = wavering_agent(token_loss="stablemax")
+    found = record(model.policy.acting_core, puzzles(40, num_puzzles=100), tmp_path / "traces")
+    assert found.header.probabilities == "stablemax"
+    assert_alike(replay(found, policy), model.evaluate(puzzles(16, num_puzzles=100), policy))
+    core = model.policy.acting_core
+    core.probabilities = "softmax"
+    other = record(core, puzzles(40, num_puzzles=100), tmp_path / "other")
+    name = policy.partition(":")[0]
+    assert np.abs(other.signals[name] - found.signals[name]).max() > 0.01
+    with pytest.raises(ValueError, match="expected a recording of probabilities='softmax', found one of"):
+        record(core, puzzles(40, num_puzzles=100), tmp_path / "traces")
 
 
 @pytest.mark.parametrize("policy", [*(text for text in policy_samples() if text not in row_policies()), *MINDS])

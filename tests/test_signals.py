@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from thinking import BUDGET, EVERY, ROWS, thinking
@@ -12,7 +13,11 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from hrm_agent.cores import Carry, SegmentOutput
-from hrm_agent.halting.signals import SIGNALS, Moment
+from hrm_agent.halting.probabilities import LOG_PROBABILITIES
+from hrm_agent.halting.signals import SIGNALS, Moment, measure, register_signal
+from hrm_agent.learning.losses import TOKEN_LOSSES
+from hrm_env.tasks.arc import Arc
+from hrm_env.tasks.arc_grids import place
 from hrm_env.tasks.copy import Copy
 from hrm_env.tasks.sudoku import Sudoku
 
@@ -107,6 +112,119 @@ def test_cosine_is_a_mean_over_positions() -> None:
 def test_state_is_the_mean_over_positions() -> None:
     states = ([[[1.0, 2.0], [3.0, 6.0]], [[0.0, 1.0], [0.0, -1.0]]],) * 2
     assert SIGNALS["state"](moment(z_h=states, z_l=states)).tolist() == [[2.0, 4.0], [0.0, 0.0]]
+
+
+# ten logits of 10 for one token and 0 for the others: by stablemax p = 11/20, by softmax nearly 1
+@pytest.mark.parametrize(("probabilities", "best"), [("stablemax", 11 / 20), ("softmax", 1 / (1 + 9 * math.exp(-10)))])
+def test_probabilities_are_those_of_the_loss(probabilities: str, best: float) -> None:
+    certain = torch.zeros(1, 1, 10)
+    certain[..., 3] = 10.0
+    empty = torch.zeros(1, 1, 1)
+    output = SegmentOutput(Carry(empty, empty), certain, *[empty[:, 0, 0]] * 2, empty[:, 0])
+    start, inputs = torch.tensor([False]), torch.tensor([[1]])
+    seen = Moment(output, output.carry, torch.zeros_like(certain), start, inputs, probabilities=probabilities)
+    other = (1 - best) / 9
+    assert values("margin", seen) == pytest.approx([best - other], abs=1e-6)
+    assert values("entropy", seen) == pytest.approx([-best * math.log(best) - 9 * other * math.log(other)], abs=1e-6)
+    assert values("kl", seen) == pytest.approx([-(math.log(best) + 9 * math.log(other)) / 10 - math.log(10)], rel=1e-5)
+
+
+def test_stablemax_probabilities_are_those_of_its_loss() -> None:
+    logits_ = 30 * torch.randn(50, 7, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(7).expand(50, 7)
+    expected = -TOKEN_LOSSES["stablemax"](logits_.unsqueeze(1).expand(-1, 7, -1), labels)
+    found = LOG_PROBABILITIES["stablemax"](logits_)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found.exp().sum(-1), torch.ones(50), rtol=1e-5, atol=0)
+
+
+ARC = Arc(9, 9)
+
+
+def drawn(*grids: np.ndarray) -> Tensor:
+    """Canvases with these grids in the corner; what lies beyond them is a colour, as nobody grades it."""
+    canvases = np.full((len(grids), 9, 9), 7, np.uint8)
+    for canvas, grid in zip(canvases, grids, strict=True):
+        place(canvas, grid, 0, 0)
+    return torch.from_numpy(canvases.reshape(len(grids), -1)).long()
+
+
+def test_the_answers_of_arc_are_seen_whole_whatever_the_size_of_the_input() -> None:
+    """A 3x3 input; the answer is 6x6, of which a cell far from the input's changes, then all of it becomes 2x2."""
+    asked = np.zeros((1, 81), np.uint8)
+    place(asked.reshape(9, 9), np.ones((3, 3), np.uint8), 0, 0)
+    large, other, small = np.zeros((6, 6), np.uint8), np.zeros((6, 6), np.uint8), np.zeros((2, 2), np.uint8)
+    other[5, 5] = 3
+    before, after, last = drawn(large), drawn(other), drawn(small)
+    before[0, 80], after[0, 80] = 4, 5  # beyond every grid, where nothing is asked
+    empty = torch.zeros(1, 1, 1)
+
+    def seen(now: Tensor, then: Tensor) -> Moment:
+        output = SegmentOutput(Carry(empty, empty), 9.0 * one_hot(now, 12), *[empty[:, 0, 0]] * 2, empty[:, 0])
+        output.logits[0, 5 * 9 + 5] = 0.0  # the last cell of the large answer is in doubt
+        return Moment(
+            output, output.carry, 9.0 * one_hot(then, 12), torch.tensor([False]), torch.from_numpy(asked), task=ARC
+        )
+
+    assert int(seen(after, before).cells.sum()) == 36 + 12  # and the EOS that closes it off
+    assert int(seen(last, after).cells.sum()) == 4 + 4
+    certain = seen(last, last)
+    assert values("changed", certain) == [0.0]
+    assert values("margin", certain)[0] > 0.99
+    assert values("margin", seen(after, before)) == [0.0]
+    assert values("entropy", seen(after, before))[0] > math.log(12) / 48
+    assert values("changed", seen(after, before)) == pytest.approx([1 / 48])
+    assert values("kl", seen(after, before))[0] > 0.05
+    # a grid that becomes smaller has changed where it was
+    assert int(seen(last, after).cells_so_far.sum()) == 48
+    assert values("changed", seen(last, after))[0] > 0.2
+
+
+def test_a_signal_of_ones_own_is_registered_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hrm_agent.halting.signals.SIGNALS", dict(SIGNALS))
+
+    @register_signal
+    def doubtful(moment: Moment) -> Tensor:
+        return moment.mean_over_cells((moment.log_probs.exp().amax(-1) < 0.9).float())
+
+    assert register_signal(doubtful) is doubtful
+    assert measure(moment(), ["doubtful", "q_halt"])["doubtful"].tolist() == pytest.approx([2 / 3, 0.5])
+
+
+def many(moment: Moment) -> Tensor:
+    return moment.output.logits
+
+
+def counted(moment: Moment) -> Tensor:
+    return moment.answer.sum(-1)
+
+
+@pytest.mark.parametrize(
+    ("signal", "message"),
+    [
+        (many, r"signal 'many': expected float32 \(2,\), found float32 \(2, 3, 4\)"),
+        (counted, r"signal 'counted': expected float32 \(2,\), found int64 \(2,\)"),
+    ],
+)
+def test_what_is_no_signal_is_one_clear_error(signal: Any, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hrm_agent.halting.signals.SIGNALS", dict(SIGNALS))
+    register_signal(signal)
+    with pytest.raises(ValueError, match=message):
+        measure(moment(), [signal.__name__])
+
+
+def test_a_name_is_registered_once() -> None:
+    def kl(moment: Moment) -> Tensor:
+        return moment.output.q_halt
+
+    with pytest.raises(ValueError, match=r"signal: expected a name of its own, found 'kl', which hrm_agent"):
+        register_signal(kl)
+    with pytest.raises(ValueError, match=r"signal: expected a name of up to 64 letters, .* found '<lambda>'"):
+        register_signal(lambda moment: moment.output.q_halt)
+    with pytest.raises(
+        ValueError, match=r"signals: expected one of q_halt, .* found 'entropie' \(did you mean 'entropy"
+    ):
+        measure(moment(), ["entropie"])
 
 
 def answered(answer: list[list[int]]) -> list[Any]:

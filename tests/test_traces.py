@@ -7,7 +7,9 @@ import os
 import re
 import signal
 import time
+import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ from agents import every_puzzle_once, tiny_core
 from processes import FORKS
 
 from hrm_agent.analysis.trace_file import pack, unpack
-from hrm_agent.analysis.traces import DEFAULT_SIGNALS, Traces, fingerprint, record
+from hrm_agent.analysis.trace_header import TraceHeader
+from hrm_agent.analysis.traces import Traces, default_signals, fingerprint, record
 from hrm_agent.cores import PuzzleShape, ReasoningCore
 from hrm_agent.halting.signals import SIGNALS, Moment
 from hrm_agent.views import Views
@@ -118,7 +121,7 @@ def test_ratings_and_header(tmp_path: Path) -> None:
 
 def test_default_signals_are_all_but_the_state(tmp_path: Path) -> None:
     traces = record(core(), puzzles(), tmp_path / "file")
-    assert set(traces.signals) == set(DEFAULT_SIGNALS) == set(SIGNALS) - {"state"}
+    assert set(traces.signals) == set(default_signals()) == set(SIGNALS) - {"state"}
 
 
 def test_chosen_rows(whole: Path) -> None:
@@ -157,6 +160,47 @@ def test_a_torn_recording_goes_on(whole: Path, copy: Path, share: float) -> None
     np.testing.assert_array_equal(partial.answers, Traces.read(whole).answers[: len(partial)])
     recorded(copy)
     assert copy.read_bytes() == expected
+
+
+def in_format_1(content: bytes) -> bytes:
+    """The same recording as the format without groups has it."""
+    line, _, rest = content.partition(b"\n")
+    entries = json.loads(line) | {"format": "hrm-gym traces 1"}
+    del entries["probabilities"]
+    newer = TraceHeader(**{name: value for name, value in entries.items() if name != "format"})
+    records = np.frombuffer(rest, newer.dtype())
+    older = np.zeros(len(records), replace(newer, version=1).dtype())
+    for name in older.dtype.names or ():
+        older[name] = records[name]
+    line = json.dumps(entries).encode() + b"\n"
+    for number, record_ in enumerate(older):
+        older["crc32"][number] = zlib.crc32(record_.tobytes()[4:], zlib.crc32(line))
+    return line + older.tobytes()
+
+
+def test_a_file_of_format_1_is_read_and_every_puzzle_is_a_group(whole: Path, copy: Path) -> None:
+    copy.write_bytes(in_format_1(whole.read_bytes()))
+    older, newer = Traces.read(copy), Traces.read(whole)
+    assert (older.header.version, older.header.probabilities) == (1, "softmax")
+    np.testing.assert_array_equal(older.group, np.arange(PUZZLES))
+    for name in ("index", "rating", "inputs", "answers"):
+        np.testing.assert_array_equal(getattr(older, name), getattr(newer, name))
+    for name, signals in newer.signals.items():
+        np.testing.assert_array_equal(older.signals[name], signals)
+    with pytest.raises(
+        ValueError, match=f"^{copy}: expected a recording of format 2, found one of format 1, which can"
+    ):
+        recorded(copy)
+
+
+def test_groups_are_recorded(tmp_path: Path) -> None:
+    env = puzzles(7)
+    env.rules.puzzles.group[:] = np.arange(PUZZLES) // 4
+    traces = record(core(), env, tmp_path / "file")
+    np.testing.assert_array_equal(traces.group, np.arange(PUZZLES) // 4)
+    np.testing.assert_array_equal(Traces.read(tmp_path / "file")[5:9].group, [1, 1, 1, 2])
+    with pytest.raises(ValueError, match="expected a recording of checksum="):
+        record(core(), puzzles(), tmp_path / "file")
 
 
 def test_a_killed_recording_goes_on(whole: Path, tmp_path: Path) -> None:
@@ -223,7 +267,13 @@ def rewritten(change: Callable[[dict[str, Any]], Any]) -> Callable[[bytes], byte
         (lambda _: b"[" * 60_000 + b"\n", "first line names the format"),
         (lambda _: b"[]\n", "first line names the format"),
         (lambda _: b"9" * 5000 + b"\n", "first line names the format"),
-        (lambda content: content.replace(b"traces 1", b"traces 2", 1), "first line names the format"),
+        (lambda content: content.replace(b"traces 2", b"traces 3", 1), "found the format 'hrm-gym traces 3'"),
+        (lambda content: content.replace(b"traces 2", b"traces 1", 1), "the entries .* instead of"),
+        (rewritten(lambda header: header.update(format=["x"])), "first line names the format"),
+        (
+            rewritten(lambda header: header.update(probabilities="sparsemax")),
+            "probabilities='sparsemax' instead of one of",
+        ),
         (lambda content: content + b"\x00", r"at most 21 records of \d+ bytes after the header"),
         (rewritten(lambda header: header.update(source="x" * 70_000)), "first line names the format"),
         (rewritten(lambda header: header.pop("views")), "the entries .* instead of"),
@@ -298,7 +348,9 @@ def test_other_puzzles_weights_and_budgets_are_refused(copy: Path) -> None:
 def test_bad_options(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"order=\"once\".*found order='random'"):
         record(core(), puzzles(order="random"), tmp_path / "file")
-    with pytest.raises(ValueError, match=r"signals: expected names of q_halt, .* found 'entropie'"):
+    with pytest.raises(
+        ValueError, match=r"signals: expected one of q_halt, .* found 'entropie' .did you mean 'entropy'"
+    ):
         record(core(), puzzles(), tmp_path / "file", signals=["entropie"])
     assert not list(tmp_path.iterdir())
     (tmp_path / "file").touch()

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hrm_agent.analysis.traces import Traces
 from hrm_agent.halting import HaltContext, HaltingPolicy, make
+from hrm_agent.halting.policy import begin, decision
 from hrm_agent.views import rows_of
 
 
@@ -85,11 +86,11 @@ def _decide(
 ) -> Tensor:
     """Which of the puzzles ``alive (B,)`` the policy halts, ``(B,)`` bool; counts the segment in ``thought (N, K)``."""
     rows = len(alive) * policy.views
-    policy.reset(torch.full((rows,), segment == 1))
+    begin(policy, torch.full((rows,), segment == 1))
     awake = torch.ones(rows, dtype=torch.bool) if policy.halted is None else ~policy.halted
     thought[alive] += awake.view(-1, policy.views)
     seen = {name: signal[alive, :, segment - 1].flatten(0, 1) for name, signal in signals.items()}
-    halt = policy.decide(HaltContext(torch.full((rows,), segment), budget, seen))
+    halt = decision(policy, HaltContext(torch.full((rows,), segment), budget, seen))
     return halt.view(-1, policy.views)[:, 0]  # the views of a puzzle halt together
 
 

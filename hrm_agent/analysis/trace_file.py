@@ -67,7 +67,7 @@ class TraceWriter:
         """Writes the next puzzles, and returns when they are on the disk.
 
         Args:
-            columns: ``index``, ``rating``, and packed ``inputs`` and ``answers``, a row a puzzle.
+            columns: ``index``, ``rating``, ``group``, and packed ``inputs`` and ``answers``, a row a puzzle.
             signals: ``(n, V, M)`` each, or ``(n, V, M, D)``.
         """
         records = np.zeros(len(columns["index"]), self._dtype)
@@ -129,6 +129,9 @@ def _begin(path: Path, header: TraceHeader) -> None:
 
 def _check_same(path: Path, wanted: TraceHeader, found: TraceHeader) -> None:
     """Refuses to go on with a recording of something else; the words that say which puzzles may differ."""
+    if wanted.version != found.version:
+        can = f"expected a recording of format {wanted.version}, found one of format {found.version}"
+        raise ValueError(f"{path}: {can}, which can be replayed but not recorded further; name another file")
     names = [field.name for field in fields(TraceHeader) if field.name != "source"]
     other = [name for name in names if getattr(wanted, name) != getattr(found, name)]
     if other:

@@ -1,4 +1,8 @@
-"""The first line of a file of recorded traces: it alone says how the records are laid out."""
+"""The first line of a file of recorded traces: it alone says how the records are laid out.
+
+Format 2 has a group in every record and says how logits became probabilities. A file of format 1 is still read: each
+puzzle is a group of its own, probabilities are softmax, and signals of the answer saw the cells of the input alone.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,10 @@ from typing import Any
 
 import numpy as np
 
-FORMAT = "hrm-gym traces 1"
+from hrm_agent.halting.probabilities import LOG_PROBABILITIES
+
+FORMAT = "hrm-gym traces {}"
+VERSION = 2
 LONGEST_LINE = 2**16
 _LARGEST = {"seq_len": 2**16, "vocab_size": 2**8, "max_segments": 2**12, "views": 2**12, "puzzles": 2**31 - 1}
 _LARGEST_WIDTH, _LARGEST_RECORD = 2**14, 2**30
@@ -34,6 +41,8 @@ class TraceHeader:
         source: Which puzzles, in words.
         puzzles: How many are to be recorded.
         checksum: SHA-256 of the puzzles.
+        probabilities: How logits became probabilities, a name of `LOG_PROBABILITIES`; "softmax" in format 1.
+        version: Number of the format.
     """
 
     task: str
@@ -47,6 +56,8 @@ class TraceHeader:
     source: str
     puzzles: int = 0
     checksum: str = ""
+    probabilities: str = "softmax"
+    version: int = VERSION
 
     @property
     def bits(self) -> int:
@@ -62,6 +73,7 @@ class TraceHeader:
                 ("crc32", "<u4"),
                 ("index", "<i8"),
                 ("rating", "<i4"),
+                *([("group", "<i4")] if self.version > 1 else []),
                 ("inputs", "u1", (packed,)),
                 ("answers", "u1", (*segments, packed)),
                 ("signals", [(name, "<f4", shape) for name, shape in shapes.items()]),
@@ -70,7 +82,8 @@ class TraceHeader:
 
     def line(self) -> bytes:
         """The first line of the file."""
-        return json.dumps({"format": FORMAT, **asdict(self)}).encode() + b"\n"
+        entries = {name: value for name, value in asdict(self).items() if name in _names(self.version)}
+        return json.dumps({"format": FORMAT.format(self.version), **entries}).encode() + b"\n"
 
 
 def parse(path: Path, line: bytes) -> TraceHeader:
@@ -83,22 +96,36 @@ def parse(path: Path, line: bytes) -> TraceHeader:
         found = json.loads(line) if line.endswith(b"\n") else None
     except (ValueError, RecursionError):
         found = None
-    if not isinstance(found, dict) or found.pop("format", None) != FORMAT:
-        raise ValueError(f'{path}: expected recorded traces, whose first line names the format "{FORMAT}", found none')
-    problem = next(_problems(found), None)
+    found = found if isinstance(found, dict) else {}
+    named = found.pop("format", None)
+    version = next((number for number in range(1, VERSION + 1) if named == FORMAT.format(number)), None)
+    if version is None:
+        what = "none" if not isinstance(named, str) else f"the format {_short(named)}"
+        raise ValueError(
+            f'{path}: expected recorded traces, whose first line names the format "{FORMAT.format(VERSION)}" or an '
+            f"older one, found {what}"
+        )
+    problem = next(_problems(found, _names(version)), None)
     if problem:
         raise ValueError(f"{path}: expected the header of recorded traces, found {problem}")
-    return TraceHeader(**found)
+    return TraceHeader(**found, version=version)
 
 
-def _problems(header: dict[str, Any]) -> Iterator[str]:
+def _names(version: int) -> list[str]:
+    """The entries of a header beside ``format``."""
+    later = {"version"} if version > 1 else {"version", "probabilities"}
+    return [field.name for field in fields(TraceHeader) if field.name not in later]
+
+
+def _problems(header: dict[str, Any], names: list[str]) -> Iterator[str]:
     """What is wrong with a header; what comes first makes the rest meaningless."""
-    names = [field.name for field in fields(TraceHeader)]
     if set(header) != set(names):
         yield f"the entries {_short(sorted(header))} instead of {', '.join(sorted(names))}"
     for name in ("task", "agent", "source", "checksum"):
         if not isinstance(header[name], str):
             yield f"{name}={_short(header[name])} instead of a text"
+    if header.get("probabilities", "softmax") not in LOG_PROBABILITIES:
+        yield f"probabilities={_short(header['probabilities'])} instead of one of {', '.join(LOG_PROBABILITIES)}"
     for name, largest in _LARGEST.items():
         if not _is_count(header[name], largest):
             yield f"{name}={_short(header[name])} instead of an integer from 1 to {largest}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,14 @@ from tqdm import tqdm
 from hrm_agent.analysis.trace_file import TraceWriter, pack, read_records, unpack
 from hrm_agent.analysis.trace_header import TraceHeader
 from hrm_agent.cores.core import ReasoningCore
-from hrm_agent.halting.signals import SIGNALS, Moment
+from hrm_agent.evaluation import check_sweep
+from hrm_agent.halting.signals import SIGNALS, Moment, measure
 from hrm_agent.views import Views
+from hrm_env.checks import check_choice
 from hrm_env.task import PuzzleBatch, PuzzleTask
 from hrm_env.vector import PuzzleVectorEnv
 
-__all__ = ["DEFAULT_SIGNALS", "TraceHeader", "Traces", "fingerprint", "record"]
-
-DEFAULT_SIGNALS = tuple(name for name in SIGNALS if name != "state")
-"""All that are one number."""
+__all__ = ["TraceHeader", "Traces", "default_signals", "fingerprint", "record"]
 
 _ALWAYS = ("q_halt", "correct")  # what is told of every policy, whatever it needs
 _ROWS = 4096  # puzzles at a time, where a column is gone through
@@ -43,6 +42,7 @@ class Traces:
         answers: In the puzzles' own cells and tokens, ``(N, V, M, L)`` uint8.
         signals: Those of `hrm_agent.halting.signals.SIGNALS` that were recorded, by name: ``(N, V, M)`` float32 each,
             ``state`` ``(N, V, M, D)``.
+        group: Which original puzzle each is a variant of, ``(N,)`` int64; one of its own unless given.
     """
 
     header: TraceHeader
@@ -51,6 +51,12 @@ class Traces:
     inputs: npt.NDArray[np.uint8]
     answers: npt.NDArray[np.uint8]
     signals: Mapping[str, npt.NDArray[np.float32]]
+    group: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def __post_init__(self) -> None:
+        """Makes every puzzle a group of its own where none are given."""
+        if not len(self.group):
+            object.__setattr__(self, "group", np.arange(len(self.index)))
 
     @property
     def correct(self) -> npt.NDArray[np.bool_]:
@@ -64,7 +70,7 @@ class Traces:
     def __getitem__(self, rows: slice | npt.NDArray[Any]) -> Traces:
         """The puzzles of a slice (a view of the arrays), of a mask ``(N,)`` or of indices."""
         signals = {name: signal[rows] for name, signal in self.signals.items()}
-        columns = {name: getattr(self, name)[rows] for name in ("index", "rating", "inputs", "answers")}
+        columns = {name: getattr(self, name)[rows] for name in ("index", "rating", "inputs", "answers", "group")}
         return replace(self, **columns, signals=signals)
 
     @classmethod
@@ -82,7 +88,8 @@ class Traces:
         inputs = unpack(records["inputs"], header.bits, size)
         index, rating = records["index"].astype(np.int64), records["rating"].astype(np.int32)
         signals = {name: records["signals"][name].astype(np.float32) for name in header.signals}
-        return cls(header, index, rating, inputs, answers, signals)
+        group = records["group"].astype(np.int64) if header.version > 1 else np.arange(len(records))
+        return cls(header, index, rating, inputs, answers, signals, group)
 
 
 def record(
@@ -92,10 +99,10 @@ def record(
     *,
     views: int = 1,
     noise: float = 0.0,
-    signals: Sequence[str] = DEFAULT_SIGNALS,
+    signals: Sequence[str] | None = None,
     agent: str = "",
     source: str = "",
-    progress: bool = False,
+    progress: bool | None = None,
 ) -> Traces:
     """Records every puzzle of an environment through all segments of its budget, or reads what is recorded already.
 
@@ -108,28 +115,35 @@ def record(
         path: The file.
         views: Views V of each puzzle, for policies of many minds.
         noise: Of the views' start states, as in those policies.
-        signals: Names of `SIGNALS`; ``q_halt`` and ``correct`` are always recorded.
+        signals: Names of `SIGNALS`, all of `default_signals` unless given; ``q_halt`` and ``correct`` always are.
         agent: Which weights; the `fingerprint` of the core unless given.
         source: Which puzzles, in words.
-        progress: Show a bar.
+        progress: Show a bar; None for one on a terminal alone.
 
     Raises:
         ValueError: The environment hands out its puzzles more than once or in random variants, a signal is unknown, or
             the file holds something else.
     """
-    header = _header(core, env, views, noise, signals, agent, source)
+    names = default_signals() if signals is None else signals
+    header = _header(core, env, views, noise, names, agent, source)
     shown = Views(views, env.rules.task, noise, device=env.device)
     writer = TraceWriter(Path(path), header, env.num_envs)
-    ratings = env.rules.puzzles.rating
-    with tqdm(total=header.puzzles, initial=writer.count, desc="recording", disable=not progress, leave=False) as bar:
+    puzzles, hidden = env.rules.puzzles, None if progress is None else not progress
+    with tqdm(total=header.puzzles, initial=writer.count, desc="recording", disable=hidden, leave=False) as bar:
         for rows in _slices(header.puzzles, env.num_envs, writer.count):
             batch = env.stored(rows)
             answers, found = _think(core, batch, shown, header, env.rules.task)
             tokens = {"inputs": batch.inputs.cpu().numpy().astype(np.uint8), "answers": answers}
             packed = {name: pack(array, header.bits) for name, array in tokens.items()}
-            writer.append({"index": np.arange(rows.start, rows.stop), "rating": ratings[rows], **packed}, found)
+            numbers = {"index": np.arange(rows.start, rows.stop), "rating": puzzles.rating[rows]}
+            writer.append({**numbers, "group": puzzles.group[rows], **packed}, found)
             bar.update(rows.stop - rows.start)
     return Traces.read(path)
+
+
+def default_signals() -> tuple[str, ...]:
+    """All registered signals that are one number."""
+    return tuple(name for name in SIGNALS if name != "state")
 
 
 def fingerprint(core: ReasoningCore) -> str:
@@ -142,12 +156,15 @@ def fingerprint(core: ReasoningCore) -> str:
 
 
 def puzzles_checksum(env: PuzzleVectorEnv) -> str:
-    """SHA-256 over puzzles, solutions, ids and ratings as the environment hands them out."""
-    digest = hashlib.sha256()
-    for rows in _slices(len(env.rules.puzzles)):
-        for column in env.stored(rows):
-            digest.update(column.cpu().numpy().astype("<i4").tobytes())
-        digest.update(env.rules.puzzles.rating[rows].astype("<i4").tobytes())
+    """SHA-256 over puzzles, solutions, ids, ratings and groups as the environment hands them out."""
+    digest, puzzles = hashlib.sha256(), env.rules.puzzles
+    for rows in _slices(len(puzzles)):
+        for column in (
+            *(tokens.cpu().numpy() for tokens in env.stored(rows)),
+            puzzles.rating[rows],
+            puzzles.group[rows],
+        ):
+            digest.update(column.astype("<i4").tobytes())
     return digest.hexdigest()
 
 
@@ -165,12 +182,9 @@ def _header(
     Raises:
         ValueError: They make none.
     """
-    if env.rules.order != "once" or env.rules.augment:
-        found = f"order={env.rules.order!r}, augment={env.rules.augment}"
-        raise ValueError(f'record: expected an environment made with order="once", augment=False, found {found}')
-    unknown = [name for name in signals if name not in SIGNALS]
-    if unknown:
-        raise ValueError(f"signals: expected names of {', '.join(SIGNALS)}, found {unknown[0]!r}")
+    check_sweep("record", env)
+    for name in signals:
+        check_choice("signals", name, SIGNALS)
     chosen, spec = {*signals, *_ALWAYS}, env.rules.task.spec
     return TraceHeader(
         task=spec.name,
@@ -184,6 +198,7 @@ def _header(
         source=source,
         puzzles=len(env.rules.puzzles),
         checksum=puzzles_checksum(env),
+        probabilities=core.probabilities,
     )
 
 
@@ -204,11 +219,10 @@ def _think(
     signals: dict[str, list[Tensor]] = {name: [] for name in header.signals}
     for _ in range(header.max_segments):
         output = core(carry, inputs, puzzle_id)
-        moment = Moment(output, carry, last_logits, start, inputs, solution, task)
+        moment = Moment(output, carry, last_logits, start, inputs, solution, task, header.probabilities)
         answers.append(views.restore(moment.answer))
-        for name, found in signals.items():
-            signal = SIGNALS[name](moment)
-            found.append(signal.view(-1, views.count, *signal.shape[1:]))
+        for name, signal in measure(moment, signals).items():
+            signals[name].append(signal.view(-1, views.count, *signal.shape[1:]))
         carry, last_logits, start = output.carry, output.logits, torch.zeros_like(start)
     arrays = {name: torch.stack(found, dim=2).cpu().numpy() for name, found in signals.items()}
     return torch.stack(answers, dim=2).cpu().numpy().astype(np.uint8), arrays

@@ -63,10 +63,13 @@ class ReasoningCore(nn.Module):
         shape: The puzzle's sizes.
         cycles: High-level cycles N of a segment and low-level steps T of a cycle. A new core's are those of its config;
             a depth curriculum changes them while training, and nothing else does.
+        probabilities: How its answer logits are meant, a name of `hrm_agent.halting.probabilities.LOG_PROBABILITIES`;
+            a learner sets that of its token loss.
     """
 
     shape: PuzzleShape
     cycles: tuple[int, int]
+    probabilities: str = "softmax"
 
     @property
     def passes(self) -> int:

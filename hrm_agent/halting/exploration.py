@@ -1,7 +1,11 @@
-"""Exploration: now and then think longer than the policy wants, so that the Q values of late segments are learned."""
+"""Exploration: now and then think longer than the policy wants, so that the Q values of late segments are learned.
+
+It stands around the policy in training alone, so it also numbers the episodes, for policies that draw at random.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, get_args
 
 import torch
@@ -46,6 +50,7 @@ class Exploration(HaltingPolicy):
         self.policy, self.epsilon, self.max_segments, self.per = policy, epsilon, max_segments, per
         self.generator = generator
         self.min_segments = torch.ones(0, dtype=torch.long, device=generator.device)
+        self.episode = torch.zeros(0, dtype=torch.long, device=generator.device)
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]  # of the policy, which may be swapped
@@ -61,6 +66,9 @@ class Exploration(HaltingPolicy):
         """Draws M_min for the rows that begin an episode, or for all where it is drawn per segment."""
         self.policy.reset(mask)
         size, device = mask.shape, self.generator.device
+        if self.episode.shape != size:
+            self.episode = torch.arange(len(mask), device=device)
+        self.episode = self.episode + len(mask) * mask  # no two episodes have the same number
         if self.per == "segment" or self.min_segments.shape != size:
             mask = torch.ones_like(mask)
             self.min_segments = torch.ones(size, dtype=torch.long, device=device)
@@ -70,9 +78,10 @@ class Exploration(HaltingPolicy):
 
     def decide(self, context: HaltContext) -> Tensor:
         """Which rows halt now, ``(B,)`` bool."""
+        context = replace(context, episode=self.episode)
         return self.policy.decide(context) & (context.segment >= self.min_segments)
 
     def keep(self, rows: Tensor) -> None:
-        """The rows that remain keep their M_min."""
+        """The rows that remain keep their M_min and their episode."""
         self.policy.keep(rows)
-        self.min_segments = self.min_segments[rows]
+        self.min_segments, self.episode = self.min_segments[rows], self.episode[rows]

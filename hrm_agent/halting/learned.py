@@ -21,20 +21,21 @@ class Learned(HaltingPolicy):
     sweep = ()
 
     def __init__(self, path: str) -> None:
-        self.path = path
-        self.features, self.layers, self.activation = read_network(path)
-        self.needs = signals_of(self.features)
+        self.path, self.network = path, read_network(path)
+        self.needs = signals_of(self.network.features)
 
     def reset(self, mask: Tensor) -> None:
         """Moves the network to where the rows are; there is nothing to forget."""
-        self.layers = tuple((weight.to(mask.device), bias.to(mask.device)) for weight, bias in self.layers)
+        layers = tuple((weight.to(mask.device), bias.to(mask.device)) for weight, bias in self.network.layers)
+        self.network = self.network._replace(layers=layers)
 
     def decide(self, context: HaltContext) -> Tensor:
         """Which rows halt now, ``(B,)`` bool."""
-        values = observe(context, self.features).double()
-        if values.shape[1] != self.layers[0][0].shape[1]:
-            expected = self.layers[0][0].shape[1]
+        _, layers, activation = self.network
+        values = observe(context, self.network.features).double()
+        if values.shape[1] != layers[0][0].shape[1]:
+            expected = layers[0][0].shape[1]
             raise ValueError(f"{self.path}: expected features of {expected} numbers, found {values.shape[1]}")
-        for number, (weight, bias) in enumerate(self.layers):
-            values = (self.activation(values) if number else values) @ weight.T + bias
+        for number, (weight, bias) in enumerate(layers):
+            values = (activation(values) if number else values) @ weight.T + bias
         return values[:, 1] > values[:, 0]

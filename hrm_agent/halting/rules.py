@@ -32,7 +32,8 @@ class Fixed(HaltingPolicy):
 class Random(HaltingPolicy):
     """Halt with probability p at every segment: the baseline that looks at nothing.
 
-    The draw is a hash of puzzle, segment and seed, so that a run is the same for every batch size and order.
+    The draw is a hash of puzzle, segment and seed, so that figures are the same for every batch size and order. In
+    training it is also one of the episode: a puzzle that comes again is drawn for anew.
     """
 
     rule = "with probability {probability} at every segment, seed {seed}"
@@ -263,6 +264,6 @@ class Patience(RowMemory):
 
 
 def lot(context: HaltContext, seed: int) -> Tensor:
-    """A number from 0 to below 1 for each puzzle and segment, ``(B,)``."""
+    """A number from 0 to below 1 for each puzzle, segment and, in training, episode: ``(B,)``."""
     key = context["puzzle"].long() * 0x9E3779B1 + context.segment * 0xC2B2AE35 + seed * 0x27D4EB2F
-    return hashed(key).float() / 2**24
+    return hashed(key + context.episode * 0x165667B1).float() / 2**24

@@ -1,4 +1,4 @@
-"""A policy at work on a batch: computes the signals it needs, remembers the previous logits and applies the budget."""
+"""A policy at work on a batch: computes the signals it needs and remembers the previous logits."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from hrm_agent.cores.core import Carry, SegmentOutput
-from hrm_agent.halting.policy import HaltContext, HaltingPolicy
-from hrm_agent.halting.signals import SIGNALS, Moment
+from hrm_agent.halting.policy import HaltContext, HaltingPolicy, begin, decision
+from hrm_agent.halting.signals import Moment, measure
 from hrm_agent.state import Stateful
 from hrm_env.task import PuzzleTask
 
@@ -17,12 +17,19 @@ class HaltingSession(Stateful):
 
     Args:
         policy: The policy, exploration included; the session owns its memory.
-        max_segments: The budget M_max, at which every row halts.
+        max_segments: The budget M_max, which the policy may look at; the environment ends an episode there.
         task: The puzzle family, for rules that check the answer; None where nobody knows it.
+        probabilities: How logits become probabilities, as the core's attribute of that name says.
     """
 
-    def __init__(self, policy: HaltingPolicy, max_segments: int, task: PuzzleTask | None = None) -> None:
-        self.policy, self.max_segments, self.task = policy, max_segments, task
+    def __init__(
+        self,
+        policy: HaltingPolicy,
+        max_segments: int,
+        task: PuzzleTask | None = None,
+        probabilities: str = "softmax",
+    ) -> None:
+        self.policy, self.max_segments, self.task, self.probabilities = policy, max_segments, task, probabilities
         self._last_logits: Tensor | None = None
 
     @torch.no_grad()
@@ -35,7 +42,7 @@ class HaltingSession(Stateful):
         segment: Tensor,
         solution: Tensor | None = None,
     ) -> Tensor:
-        """Which rows stop after this segment, by choice or by budget: ``(B,)`` bool.
+        """Which rows the policy stops after this segment, ``(B,)`` bool; the others go on, if the budget lets them.
 
         Args:
             output: What the segment gave.
@@ -44,12 +51,15 @@ class HaltingSession(Stateful):
             start: Rows whose episode began with this segment, ``(B,)`` bool.
             segment: Segments used including this one, ``(B,)``.
             solution: For the oracle alone.
+
+        Raises:
+            ValueError: The policy needs a signal that is unknown, or has not kept up with the rows of the batch.
         """
-        self.policy.reset(start)
-        moment = Moment(output, before, self._last_logits, start, inputs, solution, self.task)
-        signals = {name: SIGNALS[name](moment) for name in self.policy.needs}
+        begin(self.policy, start)
+        moment = Moment(output, before, self._last_logits, start, inputs, solution, self.task, self.probabilities)
+        signals = measure(moment, self.policy.needs)
         self._last_logits = output.logits
-        return self.policy.decide(HaltContext(segment, self.max_segments, signals)) | (segment >= self.max_segments)
+        return decision(self.policy, HaltContext(segment, self.max_segments, signals))
 
     def keep(self, rows: Tensor) -> None:
         """The batch shrinks to the given row indices."""

@@ -5,7 +5,8 @@ Because a rule sees nothing else, its decisions can be replayed from recorded si
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hrm_agent.cores.core import Carry, SegmentOutput
+from hrm_agent.halting.probabilities import LOG_PROBABILITIES
+from hrm_env.checks import check_choice
 from hrm_env.grading import exact_match
 from hrm_env.task import PAD_ID, PuzzleTask
 
@@ -30,6 +33,7 @@ class Moment:
         inputs: The puzzles, ``(B, L)``.
         solution: Their solutions, ``(B, L)``; None where nobody knows them.
         task: The puzzle family; None where nobody knows it.
+        probabilities: How logits become probabilities, a name of `LOG_PROBABILITIES`.
     """
 
     output: SegmentOutput
@@ -39,6 +43,7 @@ class Moment:
     inputs: Tensor
     solution: Tensor | None = None
     task: PuzzleTask | None = None
+    probabilities: str = "softmax"
 
     @cached_property
     def answer(self) -> Tensor:
@@ -48,7 +53,12 @@ class Moment:
     @cached_property
     def log_probs(self) -> Tensor:
         """Logarithms of p^m, ``(B, L, V)``."""
-        return F.log_softmax(self.output.logits, -1)
+        return LOG_PROBABILITIES[self.probabilities](self.output.logits)
+
+    @cached_property
+    def previous_log_probs(self) -> Tensor:
+        """Logarithms of p^{m−1}, ``(B, L, V)``; p^0 gives all tokens the same probability."""
+        return LOG_PROBABILITIES[self.probabilities](self.previous_logits)
 
     @cached_property
     def previous_logits(self) -> Tensor:
@@ -57,10 +67,28 @@ class Moment:
             return torch.zeros_like(self.output.logits)
         return torch.where(self.start.view(-1, 1, 1), 0.0, self.last_logits)
 
-    def mean_over_cells(self, values: Tensor) -> Tensor:
-        """Mean of ``values (B, L)`` over the cells of each puzzle, padding left out: ``(B,)``."""
-        cells = self.inputs != PAD_ID
+    @cached_property
+    def cells(self) -> Tensor:
+        """The cells of the answer as far as they are known without the solution, ``(B, L)`` bool.
+
+        That is what the task says of this answer (`PuzzleTask.answer_cells`): the puzzle's own cells, or the grid that
+        an answer of ARC draws, whose size may be another than the input's.
+        """
+        return self._cells_of(self.answer)
+
+    @cached_property
+    def cells_so_far(self) -> Tensor:
+        """The cells of this answer and of the one a segment before, ``(B, L)`` bool: where it may have changed."""
+        before = self._cells_of(self.previous_logits.argmax(-1))
+        return self.cells | (before & ~self.start.unsqueeze(-1))
+
+    def mean_over_cells(self, values: Tensor, cells: Tensor | None = None) -> Tensor:
+        """Mean of ``values (B, L)`` over some cells of each puzzle, `cells` unless others are given: ``(B,)``."""
+        cells = self.cells if cells is None else cells
         return (values * cells).sum(-1) / cells.sum(-1).clamp(min=1)
+
+    def _cells_of(self, answer: Tensor) -> Tensor:
+        return self.inputs != PAD_ID if self.task is None else self.task.answer_cells(self.inputs, answer)
 
 
 def q_halt(moment: Moment) -> Tensor:
@@ -81,19 +109,19 @@ def entropy(moment: Moment) -> Tensor:
 def margin(moment: Moment) -> Tensor:
     """Least over cells of p(first choice) − p(second choice)."""
     top = moment.log_probs.topk(2, dim=-1).values.exp()
-    return (top[..., 0] - top[..., 1]).masked_fill(moment.inputs == PAD_ID, 1.0).amin(-1)
+    return (top[..., 0] - top[..., 1]).masked_fill(~moment.cells, 1.0).amin(-1)
 
 
 def kl(moment: Moment) -> Tensor:
-    """Mean over cells of KL(p^{m−1} ‖ p^m), in nats; p^0 gives all tokens the same probability."""
-    before = F.log_softmax(moment.previous_logits, -1)
-    return moment.mean_over_cells((before.exp() * (before - moment.log_probs)).sum(-1))
+    """Mean over cells, so far, of KL(p^{m−1} ‖ p^m), in nats; p^0 gives all tokens the same probability."""
+    before = moment.previous_log_probs
+    return moment.mean_over_cells((before.exp() * (before - moment.log_probs)).sum(-1), moment.cells_so_far)
 
 
 def changed(moment: Moment) -> Tensor:
-    """Share of cells whose most probable token is another than a segment before; 1 at m = 1."""
-    share = moment.mean_over_cells((moment.answer != moment.previous_logits.argmax(-1)).float())
-    return torch.where(moment.start, 1.0, share)
+    """Share of cells, so far, whose most probable token is another than a segment before; 1 at m = 1."""
+    other = moment.answer != moment.previous_logits.argmax(-1)
+    return torch.where(moment.start, 1.0, moment.mean_over_cells(other.float(), moment.cells_so_far))
 
 
 def residual_h(moment: Moment) -> Tensor:
@@ -171,3 +199,39 @@ SIGNALS: dict[str, Callable[[Moment], Tensor]] = {
     )
 }
 """By name; each maps a `Moment` to ``(B,)`` float32 (``state`` to ``(B, D)``)."""
+
+
+def register_signal(signal: Callable[[Moment], Tensor]) -> Callable[[Moment], Tensor]:
+    """Makes a signal of one's own known by the function's name: policies may need it, and traces record it.
+
+    Args:
+        signal: Maps a `Moment` to one float32 number a row, ``(B,)``, which depends on that row alone.
+
+    Returns:
+        The same function: this is a decorator.
+
+    Raises:
+        ValueError: The name is no word of ASCII letters, digits and underscores, or another signal has it.
+    """
+    name, known = signal.__name__, SIGNALS.get(signal.__name__)
+    if not re.fullmatch(r"\w{1,64}", name, re.ASCII):
+        raise ValueError(f"signal: expected a name of up to 64 letters, digits and underscores, found {name!r}")
+    if known is not None and (known.__module__, known.__qualname__) != (signal.__module__, signal.__qualname__):
+        raise ValueError(f"signal: expected a name of its own, found {name!r}, which {known.__module__} has registered")
+    SIGNALS[name] = signal
+    return signal
+
+
+def measure(moment: Moment, names: Iterable[str]) -> dict[str, Tensor]:
+    """Some signals by name.
+
+    Raises:
+        ValueError: One is not registered, or is not one float32 number a row.
+    """
+    found = {name: SIGNALS[check_choice("signals", name, SIGNALS)](moment) for name in names}
+    for name, values in found.items():
+        one_a_row = values.shape[:1] == moment.start.shape and values.ndim == 1 + (name == "state")
+        if values.dtype != torch.float32 or not one_a_row:
+            shape = f"{str(values.dtype).removeprefix('torch.')} {tuple(values.shape)}"
+            raise ValueError(f"signal {name!r}: expected float32 {tuple(moment.start.shape)}, found {shape}")
+    return found

@@ -21,7 +21,7 @@ class Outcome:
         output: What the segment gave, in the graph.
         segment: m, segments used including this one, ``(B,)`` int64.
         max_segments: The budget M_max.
-        halt: Rows whose episode ends with this segment, ``(B,)`` bool.
+        done: Rows whose episode ends with this segment, ``(B,)`` bool.
         correct: Rows whose answer is right, ``(B,)`` bool.
         answer_loss: Token loss of each row, ``(B,)``, in the graph.
     """
@@ -29,7 +29,7 @@ class Outcome:
     output: SegmentOutput
     segment: Tensor
     max_segments: int
-    halt: Tensor
+    done: Tensor
     correct: Tensor
     answer_loss: Tensor
 

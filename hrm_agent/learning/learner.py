@@ -36,13 +36,15 @@ class SegmentStep(NamedTuple):
     Attributes:
         carry: Hidden state for the next segment, detached.
         answer: The most probable tokens, ``(B, L)`` int64.
-        halt: Which rows stop now, the budget included, ``(B,)`` bool.
+        halt: Which rows the policy stops now, ``(B,)`` bool: what is handed in.
+        done: Which rows stop now, by its choice or at the budget, ``(B,)`` bool.
         metrics: Values to log, each a device scalar.
     """
 
     carry: Carry
     answer: Tensor
     halt: Tensor
+    done: Tensor
     metrics: dict[str, Tensor]
 
 
@@ -65,10 +67,11 @@ class Learner:
         config: LearnerConfig | None = None,
         task: PuzzleTask | None = None,
     ) -> None:
-        self.core = core
-        self.session = HaltingSession(halting, max_segments, task)
-        self.config = config = config or LearnerConfig()
+        self.core, self.config = core, config or LearnerConfig()
+        config = self.config
         check_depth(config.depth, core.cycles)
+        core.probabilities = config.token_loss
+        self.session = HaltingSession(halting, max_segments, task, core.probabilities)
         self.token_loss = partial(TOKEN_LOSSES[config.token_loss], smoothing=config.label_smoothing)
         self.optimizers = make_optimizers(core, config)
         self.dense, self.sparse = split_parameters(core)
@@ -140,11 +143,12 @@ class Learner:
             answer = seen.logits.argmax(-1)
             grades = grade(answer, batch.solution)
             halt = self.session.decide(seen, carry, batch.inputs, start, segment, batch.solution)
+            done = halt | (segment >= self.max_segments)
             outcome = Outcome(
                 output=output,
                 segment=segment,
                 max_segments=self.max_segments,
-                halt=halt,
+                done=done,
                 correct=grades.exact,
                 answer_loss=answer_loss(output.logits, batch.solution, self.token_loss),
             )
@@ -160,7 +164,7 @@ class Learner:
         metrics = {f"{name}_loss": value.detach() for name, value in losses.items()}
         metrics |= {"loss": loss.detach(), "grad_norm": grad_norm}
         metrics |= halting_metrics(seen, grades, halt, segment, self.max_segments)
-        return SegmentStep(seen.carry, answer, halt, metrics)
+        return SegmentStep(seen.carry, answer, halt, done, metrics)
 
     def _descend(self, loss: Tensor) -> Tensor:
         """Backward pass, clipping, optimizer steps and moving average; returns the gradient's norm."""

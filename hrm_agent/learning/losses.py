@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hrm_agent.halting.probabilities import stablemax_weights
 from hrm_env.task import PAD_ID
 
 TokenLoss = Callable[..., Tensor]
@@ -32,7 +33,7 @@ def stablemax(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
     Returns:
         Losses ``(...)`` float32.
     """
-    size = torch.where(logits < 0, 1 / (1 - logits.clamp(max=0)), logits.clamp(min=0) + 1)
+    size = stablemax_weights(logits)
     index = labels.unsqueeze(-1)
     others = size.scatter(-1, index, 0.0).sum(-1)
     loss = torch.log1p(others / size.gather(-1, index).squeeze(-1))

@@ -70,38 +70,39 @@ def halting_metrics(
     Args:
         output: The segment's outputs.
         grades: How right its answers are.
-        halt: Rows that end, ``(B,)`` bool.
+        halt: Rows that the policy stops, ``(B,)`` bool; those at the budget end in any case.
         segment: Segments used, ``(B,)``.
         max_segments: The budget.
 
     Returns:
-        ``episodes``, ``segments``, ``exact``, ``cells``, ``at_budget``, ``wrong_by_choice`` (ended by choice on a wrong
-        answer) and ``q_halt_right`` (the sign of q_halt tells whether the answer is right) summed over ended episodes;
+        ``episodes``, ``segments``, ``exact``, ``cells``, ``at_budget`` (ended without a choice), ``wrong_by_choice``
+        (ended by choice on a wrong answer) and ``q_halt_right`` (the sign of q_halt tells whether the answer is right)
+        summed over ended episodes;
         their counts by outcome, wrong then right, ``segments_counts (2, M_max)`` of m = 1.. and ``q_halt_counts
         (2, Q_BINS)`` of σ(q_halt); and the batch means ``q_halt`` and ``q_continue`` as probabilities.
     """
     exact, cells = grades
-    at_budget = halt & (segment >= max_segments)
+    done = halt | (segment >= max_segments)
     q_halt = output.q_halt.sigmoid()
     return {
-        "episodes": halt.sum(),
-        "segments": (segment * halt).sum(),
-        "exact": (exact & halt).sum(),
-        "cells": (cells * halt).sum(),
-        "at_budget": at_budget.sum(),
-        "wrong_by_choice": (halt & ~at_budget & ~exact).sum(),
-        "q_halt_right": (halt & ((output.q_halt >= 0) == exact)).sum(),
-        "segments_counts": _counts(segment - 1, max_segments, exact, halt),
-        "q_halt_counts": _counts((q_halt * Q_BINS).long(), Q_BINS, exact, halt),
+        "episodes": done.sum(),
+        "segments": (segment * done).sum(),
+        "exact": (exact & done).sum(),
+        "cells": (cells * done).sum(),
+        "at_budget": (done & ~halt).sum(),
+        "wrong_by_choice": (halt & ~exact).sum(),
+        "q_halt_right": (done & ((output.q_halt >= 0) == exact)).sum(),
+        "segments_counts": _counts(segment - 1, max_segments, exact, done),
+        "q_halt_counts": _counts((q_halt * Q_BINS).long(), Q_BINS, exact, done),
         "q_halt": q_halt.mean(),
         "q_continue": output.q_continue.sigmoid().mean(),
     }
 
 
-def _counts(bins: Tensor, size: int, exact: Tensor, halt: Tensor) -> Tensor:
+def _counts(bins: Tensor, size: int, exact: Tensor, done: Tensor) -> Tensor:
     """How many of the rows that end fall into each bin, of the wrong and of the right ones: ``(2, size)``."""
     place = exact.long() * size + bins.clamp(0, size - 1)  # a NaN is no place either
-    return torch.zeros(2 * size, device=halt.device).scatter_add(0, place, halt.float()).view(2, size)
+    return torch.zeros(2 * size, device=done.device).scatter_add(0, place, done.float()).view(2, size)
 
 
 def tensorboard_tags(sums: Mapping[str, Tensor], steps: int) -> dict[str, float]:

@@ -77,7 +77,7 @@ class PonderNet(HaltingLoss):
     def losses(self, core: ReasoningCore, batch: PuzzleBatch, outcome: Outcome) -> dict[str, Tensor]:
         """The weighted answer loss of this segment, and the head's loss of whole episodes; means over the batch."""
         now = self._remember(outcome)
-        last = torch.where(outcome.halt, outcome.segment, outcome.max_segments + 1)
+        last = torch.where(outcome.done, outcome.segment, outcome.max_segments + 1)
         weight = log_halting(now.logits, last).gather(1, outcome.segment.unsqueeze(1) - 1).squeeze(1).exp()
         return {"answer": (weight * outcome.answer_loss).mean(), "halt": self._halt_loss(core)}
 
@@ -100,7 +100,7 @@ class PonderNet(HaltingLoss):
         self._now = self._now._replace(length=outcome.segment)
         self._ended = Episodes(
             *(
-                torch.where(outcome.halt.view(-1, *[1] * (new.dim() - 1)), new, old)
+                torch.where(outcome.done.view(-1, *[1] * (new.dim() - 1)), new, old)
                 for new, old in zip(self._now, self._ended, strict=True)
             )
         )

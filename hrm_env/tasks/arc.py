@@ -60,7 +60,25 @@ class Arc(PuzzleTask):
         Where the input's grid begins must stand a rectangle of colours, closed off by EOS. All other positions are PAD
         in a solution, so they are not graded and may hold anything.
         """
-        asked, coloured, eos = self._canvas(inputs) >= FIRST_COLOUR, self._canvas(answer) >= FIRST_COLOUR, answer == EOS
+        inside, closing = self._grid(inputs, answer)
+        closed = ((answer >= FIRST_COLOUR) | ~inside).all(1) & ((answer == EOS) | ~closing).all(1)
+        return closed & inside.any(1) & (inputs >= FIRST_COLOUR).any(1)
+
+    def answer_cells(self, inputs: Tensor, answer: Tensor) -> Tensor:
+        """The grid that each answer draws, with the EOS that closes it off, ``(B, L)`` bool.
+
+        All other positions are PAD in a solution, so they are not graded and may hold anything. Where an answer draws
+        no grid, its cells are those of the input.
+        """
+        inside, closing = self._grid(inputs, answer)
+        return torch.where(inside.any(1, keepdim=True), inside | closing, inputs != PAD_ID)
+
+    def _grid(self, inputs: Tensor, answer: Tensor) -> tuple[Tensor, Tensor]:
+        """The rectangle of each answer and the line that closes it off, ``(B, L)`` bool each.
+
+        It begins where the input's grid does, and its first row and column of colours tell its size.
+        """
+        asked, coloured = self._canvas(inputs) >= FIRST_COLOUR, self._canvas(answer) >= FIRST_COLOUR
         first = asked.flatten(1).int().argmax(1)
         row, column = first // self.spec.width, first % self.spec.width
         down = torch.arange(self.spec.height, device=answer.device) - row.unsqueeze(1)  # (B, H), from the corner
@@ -71,8 +89,7 @@ class Arc(PuzzleTask):
         in_rows, in_columns = (down >= 0) & (down < height), (right >= 0) & (right < width)
         inside = _outer(in_rows, in_columns).flatten(1)
         closing = (_outer(down == height, in_columns) | _outer(in_rows, right == width)).flatten(1)
-        closed = (coloured.flatten(1) | ~inside).all(1) & (eos | ~closing).all(1)
-        return closed & inside.any(1) & asked.flatten(1).any(1)
+        return inside, closing
 
     def keeps_givens(self, inputs: Tensor, answer: Tensor) -> Tensor:
         """Always: an answer of ARC is a grid of its own, of which nothing is given."""

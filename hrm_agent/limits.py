@@ -8,10 +8,12 @@ if TYPE_CHECKING:
     from hrm_agent.cores.core import ReasoningCore
     from hrm_agent.halting.policy import HaltingPolicy
 
-MOST_OF_A_KIND = 2**16
+MOST_OF_A_KIND = 2**14
 """The largest width, number of layers, heads, positions or cycles of a core."""
 MOST_PASSES = 2**14
 """Blocks that a row passes through in one segment, at most."""
+MOST_VIEWS = 2**10
+"""Views of a puzzle, at most; to tell them apart takes time that grows with their square."""
 MOST_WORK = 2**22
 """Blocks that all views of a puzzle pass through up to its budget, at most."""
 MOST_STATE = 2**24
@@ -41,9 +43,12 @@ def check_thinking(halting: HaltingPolicy, segments: int, core: ReasoningCore) -
         core: The network, on any device.
 
     Raises:
-        ValueError: Its views pass more blocks than `MOST_WORK`, or their state has more numbers than `MOST_STATE`.
+        ValueError: Its views are more than `MOST_VIEWS`, pass more blocks than `MOST_WORK`, or have a state of more
+            numbers than `MOST_STATE`.
     """
     views, state = halting.views, core.initial_carry(1).z_h.numel()
+    if views > MOST_VIEWS:
+        raise ValueError(f"halting {halting.name!r}: expected at most {MOST_VIEWS:,} views, found {views:,}")
     if views * segments * core.passes > MOST_WORK:
         raise ValueError(
             f"halting {halting.name!r}: expected at most {MOST_WORK:,} passes through a block for one puzzle, found "

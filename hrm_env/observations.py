@@ -18,6 +18,10 @@ class ObservationSizes:
     max_segments: int
 
 
+LARGEST = ObservationSizes(seq_len=2**16, vocab_size=2**16, num_puzzle_ids=2**31 - 1, max_segments=2**16)
+"""The largest sizes that an environment is made with, and that a file may tell."""
+
+
 def observation_space(sizes: ObservationSizes) -> spaces.Dict:
     """Dict of inputs ``(L,)`` tokens, puzzle_id, and segment: segments used so far, 0 at reset."""
     return spaces.Dict(

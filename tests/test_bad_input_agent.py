@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium as gym
 import pytest
 import torch
-from agents import COPY, native_env, tiny_agent, trained_agent
+from agents import COPY, CORE, native_env, tiny_agent, trained_agent
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from hrm_agent import HRM, CheckpointError, EvaluateCallback, NonFiniteError
@@ -139,13 +139,15 @@ def test_puzzles_of_another_task(checkpoint: Path) -> None:
     ("halting", "budget", "message"),
     [
         ("best-q:1000", 5000, "at most 4,194,304 passes through a block for one puzzle, found 6 a segment, 5,000 segm"),
-        ("best-q:300000", 2, "at most 16,777,216 numbers of hidden state for one puzzle, found 80 in each of 300,000"),
+        ("best-q:1024", 2, "at most 16,777,216 numbers of hidden state for one puzzle, found 16,464 in each of 1,024"),
+        ("best-q:1025", 2, "at most 1,024 views, found 1,025"),
     ],
 )
 def test_too_much_work_for_one_puzzle(halting: str, budget: int, message: str) -> None:
+    wide = CORE | {"puzzle_positions": 1025, "embedded_positions": 1, "mixer": "attention"}
     with pytest.raises(ValueError, match=f"^halting '{halting}': expected {message}"):
-        tiny_agent(halting=halting, env_kwargs={"max_segments": budget})
-    model = tiny_agent(env_kwargs={"max_segments": budget})
+        tiny_agent(halting=halting, env_kwargs={"max_segments": budget}, policy_kwargs=wide)
+    model = tiny_agent(env_kwargs={"max_segments": budget}, policy_kwargs=wide)
     with pytest.raises(ValueError, match=message):
         model.halting = halting
     assert model.halting.name == "q-compare"

@@ -104,6 +104,36 @@ def test_ways_to_name_a_checkpoint(tmp_path: Path, saved_as: str, loaded_as: str
     assert same(weights(HRM.load(tmp_path / loaded_as, device="cpu")), weights(trained_agent()))
 
 
+def test_an_existing_file_is_read_under_its_very_name_and_never_written_over(tmp_path: Path) -> None:
+    trained_agent().save(tmp_path / "agent")
+    (tmp_path / "agent.zip").rename(tmp_path / "agent")
+    assert same(weights(HRM.load(tmp_path / "agent", device="cpu")), weights(trained_agent()))
+    content = (tmp_path / "agent").read_bytes()
+    tiny_agent().save(tmp_path / "agent")  # as agent.zip
+    assert (tmp_path / "agent").read_bytes() == content
+    with pytest.raises(CheckpointError, match=r"^/dev/null: expected a checkpoint, found no readable file \(Not a reg"):
+        HRM.load("/dev/null", device="cpu")
+
+
+def test_a_policy_that_names_a_file_is_given_again(tmp_path: Path) -> None:
+    model = tiny_agent()
+    model.policy.halting.name = "any(kl,sb3:m.zip)"
+    model.save(tmp_path / "agent")
+    with pytest.raises(
+        CheckpointError, match=r"agent.zip: halting '.*sb3:m.zip.*': .* names no file.* give the policy"
+    ):
+        HRM.load(tmp_path / "agent", device="cpu")
+    assert HRM.load(tmp_path / "agent", device="cpu", halting="kl").halting.name == "kl"
+
+
+def test_a_parameter_that_never_had_a_gradient_has_no_state(tmp_path: Path) -> None:
+    model = tiny_agent()
+    model.policy.core.token_embedding.requires_grad_(False)
+    model.learn(16 * 2).save(tmp_path / "agent")
+    state = [len(optimizer.state) for optimizer in HRM.load(tmp_path / "agent").learner.optimizers]
+    assert state == [len(optimizer.state) for optimizer in model.learner.optimizers]
+
+
 def test_options_can_be_changed_at_load_time(tmp_path: Path) -> None:
     trained_agent().save(tmp_path / "agent")
     loaded = HRM.load(tmp_path / "agent", device="cpu", halting="fixed:4", exploration=0.5, learning_rate=1.0)

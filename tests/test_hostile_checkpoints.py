@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from agents import same, trained_agent, weights
+from agents import same, tiny_agent, trained_agent, weights
 from doors import OWN, refusal
 from hostile import HUGE, archive, payloads, sealed
 from safetensors.torch import load, save
@@ -105,7 +105,10 @@ STRUCTURES: dict[str, tuple[Callable[[dict[str, bytes]], bytes], str]] = {
     "brackets": (lambda m: sealed(m | {"config.json": b"[" * 100_000}), "found a damaged file"),
     "digits": (lambda m: sealed(m | {"config.json": b"1" * 100_000}), "found a damaged file"),
     "a list": (lambda m: sealed(m | {"config.json": b"[1, 2]"}), "expected checkpoint format 2, found 'list'"),
-    "the future": (lambda m: sealed(m | {"config.json": b'{"format": 99}'}), "expected checkpoint format 2, found 99"),
+    "the future": (
+        lambda m: sealed(m | {"config.json": b'{"format": 99}'}),
+        "expected checkpoint format 2 or older, found 99 of",
+    ),
     "a pickle inside": (
         lambda m: sealed(m | {"policy.safetensors": PAYLOADS["pickle, protocol 2"]}),
         "found a damaged file",
@@ -188,33 +191,76 @@ def core(**changed: Any) -> Callable[[Config], None]:
     return lambda config: config["policy_kwargs"].update(changed)
 
 
-OPTIONS = "expected the options of an HRM agent, found others"
+def options(**changed: Any) -> Callable[[Config], None]:
+    return lambda config: config["options"].update(changed)
+
+
+NOT_AN_AGENTS = "expected the options of an HRM agent, found "
+COUNT = "expected an integer from 1 to "
 CONFIGS: dict[str, tuple[Callable[[Config], Any], str]] = {
-    "width": (core(hidden_size=60_000), OTHERS),
-    "greater width": (core(hidden_size=10**9), OPTIONS),
-    "impossible width": (core(hidden_size=10**30), OPTIONS),
+    "width": (core(hidden_size=16_000), OTHERS),
+    "greater width": (core(hidden_size=10**9), f"hidden_size: {COUNT}16384, found 1000000000"),
+    "impossible width": (core(hidden_size=10**400), "hidden_size: .* found an integer of 1,329 bits"),
     "another width": (core(hidden_size=32), OTHERS),
     "layers": (core(h_layers=2000, h_cycles=1), r"expected the weights of its own options, found \d+ tensors, too few"),
-    "expansion": (core(expansion=1e300), OPTIONS),
-    "wide expansion": (core(expansion=60_000), OTHERS),
-    "extra positions": (core(puzzle_positions=60_000), OTHERS),
-    "cycles": (core(l_cycles=10**9), "expected l_cycles from 1 to 1024, found 1000000000"),
-    "cycles in text": (core(h_cycles="9"), OPTIONS),
-    "views": (lambda c: c["options"].update(halting="halt-first:99999"), "expected views from 1 to 1024, found 99999"),
-    "text for width": (core(hidden_size="16"), OPTIONS),
+    "expansion": (core(expansion=1e300), "expansion: expected a finite number from 0 to 16384, found 1e.300"),
+    "no expansion": (core(expansion=float("nan")), "expansion: expected a finite number from 0 to 16384, found nan"),
+    "wide expansion": (core(expansion=16_000), OTHERS),
+    "extra positions": (core(puzzle_positions=16_000), OTHERS),
+    "cycles": (core(l_cycles=10**9), f"l_cycles: {COUNT}16384, found 1000000000"),
+    "half a cycle": (core(h_cycles=1.5), f"h_cycles: {COUNT}16384, found 1.5"),
+    "cycles of cycles": (
+        core(l_cycles=1024, h_cycles=1024),
+        "at most 16,384 passes through a block a segment, found 1",
+    ),
+    "cycles in text": (core(h_cycles="9"), f"h_cycles: {COUNT}16384, found '9'"),
+    "a wide multiple": (core(mixer_multiple=10**400), "mixer_multiple: .* found an integer of 1,329 bits"),
+    "views": (options(halting="halt-first:99999"), "halting 'halt-first:99999': expected at most 1,024 views"),
+    "long thinking": (
+        lambda c: (sizes(max_segments=65536)(c), options(halting="halt-first:999")(c)),
+        "expected at most 4,194,304 passes through a block for one puzzle, found 6 a segment, 65,536 segments",
+    ),
+    "text for width": (core(hidden_size="16"), f"hidden_size: {COUNT}16384, found '16'"),
     "no core": (core(core="../../x"), "core: expected one of .*, found '../../x'"),
-    "cells": (sizes(seq_len=10**12), "expected seq_len from 1 to 65536, found 1000000000000"),
-    "no cells": (sizes(seq_len=0), "expected seq_len from 1 to 65536, found 0"),
-    "cells in text": (sizes(seq_len="4"), "expected seq_len from 1 to 65536, found 4"),
-    "tokens": (sizes(vocab_size=10**9), "expected vocab_size from 1 to 65536"),
+    "a list of cores": (core(core=["hrm"]), r"core: expected one of hrm, trm, found \['hrm'\]"),
+    "unknown option of the core": (core(shape=3), "core 'hrm': unknown option 'shape'"),
+    "options of the core": (lambda c: c.update(policy_kwargs=[1]), r"policy_kwargs: expected names with values, found"),
+    "cells": (sizes(seq_len=10**12), f"seq_len: {COUNT}65536, found 1000000000000"),
+    "no cells": (sizes(seq_len=0), f"seq_len: {COUNT}65536, found 0"),
+    "cells in text": (sizes(seq_len="4"), f"seq_len: {COUNT}65536, found '4'"),
+    "tokens": (sizes(vocab_size=10**9), f"vocab_size: {COUNT}65536"),
     "ids": (sizes(num_puzzle_ids=10**9), OTHERS),
-    "budget": (sizes(max_segments=10**12), "expected max_segments from 1 to 65536"),
-    "more sizes": (sizes(depth=3), "expected the sizes of the agent's puzzles, found none"),
-    "no puzzles": (lambda c: c.update(puzzles=None), "expected the sizes of the agent's puzzles, found none"),
-    "no options": (lambda c: c.update(options={}), OPTIONS),
-    "unknown option": (lambda c: c["options"].update(x=1), OPTIONS),
-    "a folder to write to": (lambda c: c["options"].update(tensorboard_log="/tmp/x"), OPTIONS),
-    "seed": (lambda c: c["options"].update(seed=10**30), OPTIONS),
+    "budget": (sizes(max_segments=10**12), f"max_segments: {COUNT}65536"),
+    "more sizes": (sizes(depth=3), "sizes: expected seq_len, vocab_size, .* found 'seq_len, .* depth'"),
+    "no puzzles": (lambda c: c.update(puzzles=None), "puzzles: expected names with values, found None"),
+    "another task's sizes": (
+        lambda c: c["puzzles"].update(task="sudoku:2x2"),
+        r"expected the sizes of sudoku:2x2 \(16 cells, 6 tokens\), found puzzles \(4 cells, 5 tokens\)",
+    ),
+    "a task that is none": (
+        lambda c: c["puzzles"].update(task=3),
+        "task: expected the name of a puzzle family, found 3",
+    ),
+    "no options": (lambda c: c.update(options={}), NOT_AN_AGENTS + "no 'n_envs'"),
+    "unknown option": (options(x=1), NOT_AN_AGENTS + "another, 'x'"),
+    "a folder to write to": (options(tensorboard_log="/tmp/x"), NOT_AN_AGENTS + "another, 'tensorboard_log'"),
+    "seed": (options(seed=10**30), "seed: expected an integer from 0 to 4294967295, found 1000"),
+    "no betas": (options(betas=[]), r"betas: expected the decays of two moments, found \[\]"),
+    "infinite betas": (options(betas=[float("inf"), 0.9]), "betas: expected a finite number from 0 to 1, found inf"),
+    "rate": (options(learning_rate="fast"), "learning_rate: expected a finite number of at least 0, found 'fast'"),
+    "depth": (
+        options(depth=[[0, 9, 9]]),
+        r"depth: expected the last stage to be the core's .* \(2, 2\), found \(9, 9\)",
+    ),
+    "slots": (options(n_envs=-1), f"n_envs: {COUNT}16777216, found -1"),
+    "another file": (options(halting="sb3:/dev/zero"), "halting 'sb3:/dev/zero': expected a policy that names no file"),
+    "another file within": (options(halting="any(kl,min:2(sb3:/dev/zero))"), "expected a policy that names no file"),
+    "a module": (options(halting="antigravity:Policy"), "expected a policy that imports no module"),
+    "policies in policies": (options(halting="any(" * 999 + "kl" + ")" * 999), "halting .*: expected at most"),
+    "no policy": (options(halting=None), "halting: expected the string form of a policy, found None"),
+    "a policy's seed": (options(halting=f"random:0.5:{10**30}"), "seed: expected an integer of at most 2147483647"),
+    "progress": (lambda c: c.update(updates=-1), "updates: expected an integer from 0 to 9007199254740992, found -1"),
+    "far progress": (lambda c: c.update(num_timesteps=10**400), "num_timesteps: expected .* an integer of 1,329 bits"),
 }
 
 
@@ -230,26 +276,66 @@ def test_other_configs(
     assert re.search(message, refusal(OWN[door][1], path))
 
 
-STATES: dict[str, Callable[[Tensors], Any]] = {
-    "wide": lambda t: t.update({"0.0.exp_avg": torch.zeros(5, 17)}),
-    "flat": lambda t: t.update({"0.0.exp_avg": torch.zeros(80)}),
-    "of no optimizer": lambda t: t.update({"9.0.exp_avg": torch.zeros(5, 16)}),
-    "of no parameter": lambda t: t.update({"0.999.exp_avg": torch.zeros(5, 16)}),
-    "before the first": lambda t: t.update({"-1.0.exp_avg": torch.zeros(5, 16)}),
-    "of no name": lambda t: t.update({"exp_avg": torch.zeros(5, 16)}),
+STATES: dict[str, Callable[[Tensors, str], Any]] = {
+    "wide": lambda t, name: t.update({name: torch.zeros(5, 17)}),
+    "flat": lambda t, name: t.update({name: torch.zeros(80)}),
+    "a single number": lambda t, name: t.update({name: torch.zeros(())}),
+    "empty": lambda t, name: t.update({name: torch.zeros(0)}),
+    "double": lambda t, name: t.update({name: t[name].double()}),
+    "integers": lambda t, name: t.update({name: t[name].long()}),
+    "infinite": lambda t, name: t[name].view(-1)[0].fill_(torch.inf),
+    "no number": lambda t, name: t[name].view(-1)[0].fill_(torch.nan),
+    "of no optimizer": lambda t, name: t.update({"9.0.exp_avg": t[name].clone()}),
+    "of no parameter": lambda t, name: t.update({"0.999.exp_avg": t[name].clone()}),
+    "of sign-SGD": lambda t, name: t.update({f"{1 + max(int(n.split('.')[0]) for n in t)}.0.exp_avg": t[name].clone()}),
+    "before the first": lambda t, name: t.update({"-1.0.exp_avg": t[name].clone()}),
+    "of no name": lambda t, name: t.update({"exp_avg": t[name].clone()}),
+    "one more": lambda t, name: t.update({"0.0.max_exp_avg_sq": t[name].clone()}),
+}
+STEPS: dict[str, Callable[[Tensors], Any]] = {
     "half": lambda t: t.pop("0.0.exp_avg"),
+    "no count": lambda t: t.pop("0.0.step"),
+    "counts": lambda t: t.update({"0.0.step": t["0.0.step"].expand(3).contiguous()}),
+    "another kind of count": lambda t: t.update({"0.0.step": t["0.0.step"].half()}),
+    "before its first step": lambda t: t.update({"0.0.step": t["0.0.step"] * 0 - 1}),
+    "a negative square": lambda t: t["0.0.exp_avg_sq"].view(-1)[0].fill_(-1.0),
 }
 
 
-@pytest.mark.parametrize("door", ["load", "resume"])
+@pytest.fixture(scope="module", params=["adamw", "adam-atan2", "muon"])
+def of_an_optimizer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of an agent that learns with each optimizer, the puzzle embedding with sign-SGD as well."""
+    path = tmp_path_factory.mktemp("saved") / "agent.zip"
+    tiny_agent(optimizer=request.param, q_bootstrap="none", halting="q-threshold").learn(16 * 2).save(path)
+    return path
+
+
 @pytest.mark.parametrize("edit", STATES.values(), ids=STATES)
-def test_other_optimizer_state(checkpoint: Path, tmp_path: Path, door: str, edit: Callable[[Tensors], Any]) -> None:
+def test_other_optimizer_state(of_an_optimizer: Path, tmp_path: Path, edit: Callable[[Tensors, str], Any]) -> None:
+    _, members = taken_apart(of_an_optimizer)
+    whole, path = load(members["optimizer.safetensors"]), tmp_path / "agent.zip"
+    of_each = {name.rpartition(".")[2]: name for name in whole if whole[name].dim()}
+    assert of_each.keys() in ({"exp_avg", "exp_avg_sq"}, {"exp_avg", "exp_avg_sq", "momentum_buffer"})
+    for name in of_each.values():
+        tensors = {other: tensor.clone() for other, tensor in whole.items()}
+        edit(tensors, name)
+        path.write_bytes(sealed(members | {"optimizer.safetensors": save(tensors)}))
+        said = refusal(OWN["load"][1], path)
+        assert re.search("expected the optimizer state of its own options, found others|expected finite opt", said)
+
+
+@pytest.mark.parametrize("door", ["load", "resume"])
+@pytest.mark.parametrize("edit", STEPS.values(), ids=STEPS)
+def test_incomplete_optimizer_state(
+    checkpoint: Path, tmp_path: Path, door: str, edit: Callable[[Tensors], Any]
+) -> None:
     _, members = taken_apart(checkpoint)
-    tensors = load(members["optimizer.safetensors"])
+    tensors, path = load(members["optimizer.safetensors"]), tmp_path / "agent.zip"
     edit(tensors)
-    path = tmp_path / "agent.zip"
     path.write_bytes(sealed(members | {"optimizer.safetensors": save(tensors)}))
-    assert "expected the weights of its own options, found others" in refusal(OWN[door][1], path)
+    assert re.search("expected (the optimizer state of its own options|no negative)", refusal(OWN[door][1], path))
+    path.write_bytes(sealed({name: content for name, content in members.items() if name != "optimizer.safetensors"}))
+    assert "expected the state of the optimizers, found none" in refusal(OWN[door][1], path)
 
 
 RUNS: dict[str, Callable[[Config], Any]] = {

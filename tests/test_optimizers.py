@@ -11,8 +11,8 @@ from agents import same, tiny_agent, tiny_core
 
 from hrm_agent import HRM
 from hrm_agent.learning.config import LearnerConfig, OptimizerName
-from hrm_agent.learning.optim import SparseSignSGD, make_optimizers
-from hrm_agent.saving.checkpoint import optimizer_tensors
+from hrm_agent.learning.optim import SparseSignSGD, make_optimizers, state_of
+from hrm_agent.saving.optimizer_state import optimizer_tensors
 
 EVERY_OPTIMIZER = pytest.mark.parametrize("name", get_args(OptimizerName))
 EVERY_CORE = pytest.mark.parametrize("core", ["hrm", "trm"])
@@ -31,6 +31,25 @@ def test_every_weight_has_one_optimizer_at_its_full_rate(name: OptimizerName, co
     assert [group["lr"] for group in groups] == [0.3] * (len(groups) - 1) + [0.1]
     assert {group["weight_decay"] for group in groups} == {0.2}
     assert isinstance(optimizers[-1], SparseSignSGD)
+
+
+@EVERY_CORE
+@EVERY_OPTIMIZER
+def test_what_a_file_is_checked_against_is_what_a_step_makes(name: OptimizerName, core: str) -> None:
+    network = tiny_core(core)
+    optimizers = make_optimizers(network, LearnerConfig(optimizer=name))
+    expected = [state_of(optimizer) for optimizer in optimizers]
+    output = network(network.initial_carry(2), torch.ones(2, 6, dtype=torch.long), torch.tensor([0, 2]))
+    (output.logits.square().sum() + output.q_halt.sum()).backward()
+    for optimizer in optimizers:
+        optimizer.step()
+    for optimizer, states in zip(optimizers, expected, strict=True):
+        made = optimizer.state_dict()["state"]
+        for number, state in enumerate(states):
+            found = {entry: torch.as_tensor(value) for entry, value in made.get(number, {}).items()}
+            assert {n: (t.dtype, t.shape) for n, t in found.items()} == {
+                n: (t.dtype, t.shape) for n, t in state.items()
+            }
 
 
 @EVERY_CORE

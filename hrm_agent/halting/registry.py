@@ -45,6 +45,7 @@ POLICIES: dict[str, type[HaltingPolicy]] = {
 """By name; those that are a `Combination` take other policies in parentheses."""
 
 _OWN = re.compile(r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*):(?P<kind>[^\W\d]\w*)(?=[:(]|$)")
+_LONGEST, _MOST_LISTS = 10_000, 100  # of a policy's string form, which is read by recursion
 _LARGEST = 2**31 - 1  # of an integer: seeds and segments are multiplied in int64
 
 
@@ -67,6 +68,11 @@ def make(policy: str | HaltingPolicy, *, trusted: bool = True) -> HaltingPolicy:
         raise ValueError(f"halting: expected a policy or its string form, found {shortened(policy)}")
     if policy.strip() != policy:
         raise ValueError(f"halting {shortened(policy)}: expected no space at the beginning or the end")
+    if len(policy) > _LONGEST or policy.count("(") > _MOST_LISTS:
+        raise ValueError(
+            f"halting {shortened(policy)}: expected at most {_LONGEST:,} characters and {_MOST_LISTS} opening "
+            f"parentheses, found {len(policy):,} and {policy.count('('):,}"
+        )
     return _made(policy, policy, trusted)
 
 

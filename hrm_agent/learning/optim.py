@@ -79,6 +79,22 @@ def make_optimizers(core: nn.Module, config: LearnerConfig) -> list[torch.optim.
     return optimizers
 
 
+_STATE = {"AdamATan2": ("exp_avg", "exp_avg_sq"), "AdamW": ("exp_avg", "exp_avg_sq"), "Muon": ("momentum_buffer",)}
+_STEPS = {"AdamATan2": torch.int64, "AdamW": torch.float32}
+
+
+def state_of(optimizer: torch.optim.Optimizer) -> list[dict[str, Tensor]]:
+    """Returns what an optimizer of `make_optimizers` remembers of each parameter once that has had a gradient.
+
+    Returns:
+        Tensors by name, without memory: of the right shapes and types, on torch's ``meta`` device.
+    """
+    kind = type(optimizer).__name__
+    steps = {"step": torch.empty((), dtype=_STEPS[kind], device="meta")} if kind in _STEPS else {}
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    return [steps | {name: torch.empty_like(p, device="meta") for name in _STATE.get(kind, ())} for p in parameters]
+
+
 def _muon(params: list[nn.Parameter], config: LearnerConfig) -> torch.optim.Optimizer:
     if not hasattr(torch.optim, "Muon"):
         raise ValueError(f"optimizer: 'muon' expected torch 2.9 or newer, found {torch.__version__}")

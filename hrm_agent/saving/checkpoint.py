@@ -16,8 +16,9 @@ import json
 import os
 import re
 import stat
+import textwrap
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,25 +29,37 @@ from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
+from hrm_env.checks import shortened
 from hrm_env.files import atomic_write, open_regular
 
 FORMAT = 2
 _CONFIG = "config.json"
 _SEAL = 2 * hashlib.sha256().digest_size
 _BUFFER = 1 << 20  # bytes that are hashed at a time
-_DAMAGED = (zipfile.BadZipFile, SafetensorError, EOFError, KeyError, OverflowError, RuntimeError, ValueError)
+_LONGEST_CONFIG = 1 << 26
+_DAMAGED = (zipfile.BadZipFile, NotImplementedError, EOFError, OverflowError, SafetensorError, ValueError)
 
 
 class CheckpointError(ValueError):
     """A checkpoint is damaged, foreign, or does not fit; the message names the file."""
 
 
+class DamagedCheckpointError(CheckpointError):
+    """A checkpoint is no longer what was written: it is cut off, or a bit of it has changed."""
+
+
 def checkpoint_path(path: str | Path) -> Path:
-    """The file of a checkpoint that is named with or without ``.zip``, or by the folder of its run (``model.zip``)."""
+    """Where to write a checkpoint that is named with or without ``.zip``, or by a folder (``model.zip`` in it)."""
     path = Path(path)
     if path.is_dir():
         return path / "model.zip"
     return path if path.suffix == ".zip" else path.with_name(path.name + ".zip")
+
+
+def existing_checkpoint(path: str | Path) -> Path:
+    """Where to read a checkpoint: the file of this very name where there is one, else as `checkpoint_path`."""
+    path = Path(path)
+    return path if path.exists() and not path.is_dir() else checkpoint_path(path)
 
 
 def write_checkpoint(
@@ -97,20 +110,45 @@ def read_checkpoint(path: str | Path | BinaryIO) -> tuple[dict[str, Any], dict[s
             groups = _groups(path, archive, file.seek(0, os.SEEK_END))
             if archive.comment and archive.comment != _seal(file):
                 raise ValueError("its checksum is another")
-            config = json.loads(archive.read(_CONFIG))
+            config = _config(archive.read(_CONFIG))
             _check_format(path, config, sealed=bool(archive.comment))
-            return config, {group: load_safetensors(archive.read(f"{group}.safetensors")) for group in groups}
+            return config, {group: _tensors(archive.read(f"{group}.safetensors")) for group in groups}
     except CheckpointError:
         raise
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: expected a checkpoint, found no such file") from error
     except OSError as error:
-        raise CheckpointError(
-            f"{path}: expected a checkpoint, found no readable file ({error.strerror or error})"
-        ) from error
+        reason = error.strerror or str(error)
+        raise CheckpointError(f"{path}: expected a checkpoint, found no readable file ({reason})") from error
     except _DAMAGED as error:
-        reason = " ".join(str(error).split())
-        raise CheckpointError(f"{path}: expected a complete checkpoint, found a damaged file ({reason})") from error
+        reason = textwrap.shorten(str(error), 200)
+        raise DamagedCheckpointError(
+            f"{path}: expected a complete checkpoint, found a damaged file ({reason})"
+        ) from error
+
+
+def _config(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except RecursionError as error:
+        raise ValueError("its config is too deep") from error
+
+
+def _tensors(content: bytes) -> dict[str, Tensor]:
+    """The tensors of a group.
+
+    Raises:
+        SafetensorError: They are damaged.
+        ValueError: Torch has no such type, or a byte of a truth value is neither 0 nor 1, with which it counts wrongly.
+    """
+    try:
+        tensors = load_safetensors(content)
+    except KeyError as error:  # this is how safetensors says it
+        raise ValueError(f"torch has no numbers of type {error}") from error
+    for name, tensor in tensors.items():
+        if tensor.dtype == torch.bool and (tensor.view(torch.uint8) > 1).any():
+            raise ValueError(f"{name!r} holds other values than true and false")
+    return tensors
 
 
 def _seal(file: BinaryIO) -> bytes:
@@ -137,6 +175,8 @@ def _groups(path: str | Path | BinaryIO, archive: zipfile.ZipFile, size: int) ->
         raise CheckpointError(f"{path}: expected plain files, not compressed, found another kind of {packed!r}")
     if sum(member.file_size for member in members) > size:
         raise CheckpointError(f"{path}: expected members within its {size} bytes, found larger ones")
+    if archive.getinfo(_CONFIG).file_size > _LONGEST_CONFIG:
+        raise CheckpointError(f"{path}: expected a {_CONFIG} of at most {_LONGEST_CONFIG:,} bytes, found a larger one")
     return [name.removesuffix(".safetensors") for name in names if name != _CONFIG]
 
 
@@ -149,41 +189,11 @@ def _is_plain(member: zipfile.ZipInfo) -> bool:
 
 def _check_format(path: str | Path | BinaryIO, config: Any, sealed: bool) -> None:
     found = config.get("format") if isinstance(config, dict) else type(config).__name__
-    if found not in (1, FORMAT):
-        raise CheckpointError(f"{path}: expected checkpoint format {FORMAT}, found {found!r}")
+    if type(found) is int and found > FORMAT:
+        raise CheckpointError(
+            f"{path}: expected checkpoint format {FORMAT} or older, found {shortened(found)} of a newer version"
+        )
+    if type(found) is not int or found not in (1, FORMAT):
+        raise CheckpointError(f"{path}: expected checkpoint format {FORMAT}, found {shortened(found)}")
     if found == FORMAT and not sealed:
         raise ValueError("its checksum is gone")
-
-
-def optimizer_tensors(optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
-    """The optimizers' state as flat tensors, named ``optimizer.parameter.entry``."""
-    return {
-        f"{number}.{parameter}.{name}": torch.as_tensor(value)
-        for number, optimizer in enumerate(optimizers)
-        for parameter, entries in optimizer.state_dict()["state"].items()
-        for name, value in entries.items()
-    }
-
-
-def restore_optimizers(optimizers: Sequence[torch.optim.Optimizer], tensors: Mapping[str, Tensor]) -> None:
-    """Puts `optimizer_tensors` back.
-
-    Raises:
-        ValueError: They are those of other optimizers or parameters.
-    """
-    parameters = [[p for group in optimizer.param_groups for p in group["params"]] for optimizer in optimizers]
-    states: list[dict[int, dict[str, Any]]] = [{} for _ in optimizers]
-    for key, tensor in tensors.items():
-        known = re.fullmatch(r"(\d{1,9})\.(\d{1,9})\.(\w+)", key, re.A)
-        number, index = (int(known[1]), int(known[2])) if known else (0, 0)
-        if known is None or number >= len(states) or index >= len(parameters[number]):
-            raise ValueError(f"optimizer state of no parameter: {key!r}")
-        shape = parameters[number][index].shape
-        if tensor.dim() and tensor.shape != shape:
-            raise ValueError(f"{key}: expected shape {tuple(shape)}, found {tuple(tensor.shape)}")
-        value = int(tensor) if tensor.dtype == torch.int64 and tensor.dim() == 0 else tensor
-        states[number].setdefault(index, {})[known[3]] = value
-    for optimizer, state in zip(optimizers, states, strict=True):
-        if len({frozenset(entries) for entries in state.values()}) > 1:
-            raise ValueError("expected the same optimizer state for every parameter, found different ones")
-        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,41 +10,16 @@ import torch
 from torch import Tensor
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from hrm_agent.cores import PuzzleShape, make_core
+from hrm_agent.cores import PuzzleShape, ReasoningCore, make_core
 from hrm_agent.saving.checkpoint import CheckpointError
 from hrm_env.observations import ObservationSizes
 
-_LARGEST = {"seq_len": 2**16, "vocab_size": 2**16, "num_puzzle_ids": 2**31 - 1, "max_segments": 2**16}
-_NOT_OF_THE_AGENT = {"policy", "env", "env_kwargs", "tensorboard_log", "verbose", "device"}
-_MOST_WORK = 1024  # cycles of a module in a segment, and views of a puzzle
 _SPARE = 100  # parameters of a core beyond those of the file, at which building it is given up
-
-
-def check_sizes(path: str | Path, sizes: ObservationSizes) -> None:
-    """Refuses sizes of puzzles that are no counts, or that spaces and tables are not made for.
-
-    Raises:
-        CheckpointError: Names the file, the size and its limit.
-    """
-    for name, found in asdict(sizes).items():
-        if type(found) is not int or not 1 <= found <= _LARGEST[name]:
-            raise CheckpointError(f"{path}: expected {name} from 1 to {_LARGEST[name]}, found {str(found)[:40]}")
-
-
-def check_options(path: str | Path, options: Mapping[str, Any]) -> None:
-    """Refuses options that belong to him who loads an agent and not to the agent, such as where it writes.
-
-    Raises:
-        CheckpointError: Names the file and the option.
-    """
-    strange = sorted(options.keys() & _NOT_OF_THE_AGENT)
-    if strange:
-        raise CheckpointError(f"{path}: expected the options of an HRM agent, found others ({strange[0]!r})")
 
 
 def check_core(
     path: str | Path, weights: Mapping[str, Tensor], sizes: ObservationSizes, options: Mapping[str, Any]
-) -> None:
+) -> ReasoningCore:
     """Refuses weights of a policy that are not those of the core that the options describe.
 
     The shapes are found on torch's ``meta`` device, without memory, so that no option can ask for more than the file
@@ -55,17 +29,19 @@ def check_core(
         path: For errors.
         weights: The policy's state dict, its core below ``core.``.
         sizes: Of the puzzles.
-        options: Name and options of the core, as in `make_core`.
+        options: Name and options of the core, as `core_config` takes them.
+
+    Returns:
+        The core, on torch's ``meta`` device.
 
     Raises:
         CheckpointError: Names the file and the tensor.
-        ValueError: No core has these options; a wrong type among them raises what it leads to.
     """
-    for name in options.keys() & {"h_cycles", "l_cycles"}:
-        check_work(path, name, options[name])
     core = {name: tensor for name, tensor in weights.items() if name.startswith("core.")}
-    expected = _meta_state(path, len(core), sizes, options)
-    check_same(path, core, {f"core.{name}": tensor for name, tensor in expected.items()}, "weights of its own options")
+    made = _meta_core(path, len(core), sizes, options)
+    expected = {f"core.{name}": tensor for name, tensor in made.state_dict().items()}
+    check_same(path, core, expected, "weights of its own options")
+    return made
 
 
 def check_same(path: str | Path, weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], whose: str) -> None:
@@ -87,25 +63,15 @@ def check_same(path: str | Path, weights: Mapping[str, Tensor], expected: Mappin
             raise CheckpointError(f"{path}: expected the {whose}, found others ({what})")
 
 
-def check_finite(path: str | Path, weights: Mapping[str, Tensor]) -> None:
-    """Refuses weights of which one is infinite or no number.
+def check_finite(path: str | Path, tensors: Mapping[str, Tensor], what: str = "weights") -> None:
+    """Refuses tensors of which a number is infinite or none.
 
     Raises:
         CheckpointError: Names the file and the tensor.
     """
-    bad = next((name for name, tensor in weights.items() if not tensor.isfinite().all()), None)
+    bad = next((name for name, tensor in tensors.items() if not tensor.isfinite().all()), None)
     if bad is not None:
-        raise CheckpointError(f"{path}: expected finite weights, found others in {bad!r}")
-
-
-def check_work(path: str | Path, name: str, found: int) -> None:
-    """Refuses a number, such as of cycles, with which a file would keep a machine busy for ever.
-
-    Raises:
-        CheckpointError: Names the file and the option.
-    """
-    if found > _MOST_WORK:
-        raise CheckpointError(f"{path}: expected {name} from 1 to {_MOST_WORK}, found {found}")
+        raise CheckpointError(f"{path}: expected finite {what}, found others in {bad!r}")
 
 
 def _kind(tensor: Tensor | None) -> str:
@@ -113,8 +79,8 @@ def _kind(tensor: Tensor | None) -> str:
     return "none" if tensor is None else f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
 
 
-def _meta_state(path: str | Path, count: int, sizes: ObservationSizes, options: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Names, shapes and types of a core's tensors; gives up where it has many more than ``count`` of them."""
+def _meta_core(path: str | Path, count: int, sizes: ObservationSizes, options: Mapping[str, Any]) -> ReasoningCore:
+    """A core without memory; gives up where it has many more than ``count`` tensors."""
     seen = 0
 
     def count_up(*_: Any) -> None:
@@ -127,6 +93,6 @@ def _meta_state(path: str | Path, count: int, sizes: ObservationSizes, options: 
     hook = register_module_parameter_registration_hook(count_up)
     try:
         with torch.device("meta"):
-            return make_core(shape, **options).state_dict()
+            return make_core(shape, **options)
     finally:
         hook.remove()

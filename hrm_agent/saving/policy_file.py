@@ -5,20 +5,20 @@ The file is an agent's (`agent_file.py`) with fewer options and no optimizers: `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from hrm_agent.halting import HaltingPolicy, make
 from hrm_agent.learning.average import WeightAverage
+from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.puzzle_identity import PuzzleIdentity, puzzle_task
-from hrm_agent.saving.agent_file import finite_weights, identity_of, located
-from hrm_agent.saving.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
+from hrm_agent.saving.agent_file import check_to_write, located
+from hrm_agent.saving.checkpoint import read_checkpoint, write_checkpoint
 from hrm_agent.saving.contents import check_core, check_finite, check_same
+from hrm_agent.saving.saved_agent import core_of, entries_of, halting_of, identity_of, said_of
 from hrm_agent.saving.small_files import full_precision
 from hrm_env.actions import action_space
-from hrm_env.checks import check_number
 from hrm_env.observations import observation_space, sizes_of
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def save_policy(policy: HRMPolicy, path: str | Path | BinaryIO) -> None:
         NonFiniteError: A weight is not finite; the file, if it exists, stays as it was.
     """
     place, name = located(path)
+    weights = policy.state_dict()
+    check_to_write(name, weights)
     task = None if policy.task is None else policy.task.spec.name
     config = {
         "puzzles": asdict(PuzzleIdentity(task, sizes_of(policy.observation_space))),
@@ -41,27 +43,21 @@ def save_policy(policy: HRMPolicy, path: str | Path | BinaryIO) -> None:
             "ema": None if policy.average is None else policy.average.decay,
         },
     }
-    write_checkpoint(place, config, {"policy": finite_weights(name, policy)})
+    write_checkpoint(place, config, {"policy": weights})
 
 
 def load_policy(
     cls: type[HRMPolicy], path: str | Path | BinaryIO, halting: str | HaltingPolicy | None = None
 ) -> HRMPolicy:
     """Builds the policy of a policy's or an agent's checkpoint, on the CPU; see `HRMPolicy.load`."""
-    place, file = located(path)
+    place, file = located(path, reading=True)
     config, tensors = read_checkpoint(place)
-    puzzles, core, options = identity_of(file, config), config.get("policy_kwargs"), config.get("options")
-    if not isinstance(core, dict) or not isinstance(options, dict):
-        raise CheckpointError(f"{file}: expected the options of a policy, found none")
+    puzzles, core, options = identity_of(file, config), core_of(file, config), entries_of(file, config, "options")
     weights = full_precision(tensors.get("policy", {}))
-    try:
-        check_core(file, weights, puzzles.sizes, core)
-        decay = None if options.get("ema") is None else check_number("ema", options["ema"], 0, 1)
-        rule = make(_halting_of(file, options) if halting is None else halting)
-    except ValueError as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"{file}: expected the options of a policy, found others ({error})") from error
+    network = check_core(file, weights, puzzles.sizes, core)
+    with said_of(file):
+        decay = LearnerConfig(ema=options.get("ema")).ema
+    rule = halting_of(file, options, puzzles.sizes.max_segments, network) if halting is None else make(halting)
     seq_len, vocab_size = puzzles.sizes.seq_len, puzzles.sizes.vocab_size
     policy = cls(observation_space(puzzles.sizes), action_space(seq_len, vocab_size), **core)
     if decay is not None:
@@ -71,10 +67,3 @@ def load_policy(
     policy.load_state_dict(weights)
     policy.halting, policy.task = rule, puzzle_task(None, puzzles.task)
     return policy
-
-
-def _halting_of(file: Path, options: Mapping[str, Any]) -> str:
-    halting = options.get("halting")
-    if not isinstance(halting, str) or not halting:
-        raise CheckpointError(f"{file}: saved with a halting policy of your own; expected halting=... to load it")
-    return halting

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hrm_agent.halting.policy import HaltContext
+from hrm_env.checks import shortened
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def check_features(names: Sequence[str]) -> tuple[str, ...]:
     """
     unknown = next((name for name in names if name not in FEATURES), None)
     if not names or unknown is not None or len(set(names)) < len(names):
-        raise ValueError(f"features: expected different names of {', '.join(FEATURES)}, found {list(names)}")
+        raise ValueError(f"features: expected different names of {', '.join(FEATURES)}, found {shortened(list(names))}")
     return tuple(names)
 
 

@@ -1,16 +1,8 @@
-"""The greedy network of a model that Stable-Baselines3 saved, read without unpickling anything.
-
-Such a file is a zip. Its ``data`` is JSON in which whatever is not JSON is a pickle in base64, with the plain
-attributes of the object beside it as text: those are read, the pickles are not. ``policy.pth`` is read by
-`hrm_agent.saving.torch_file`, which makes tensors and nothing else.
-"""
+"""The greedy network of a model that Stable-Baselines3 saved, read without unpickling anything."""
 
 from __future__ import annotations
 
-import io
-import json
 import re
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,9 +13,9 @@ import torch
 from torch import Tensor
 
 from hrm_agent.halting.features import check_features
-from hrm_agent.saving.torch_file import load_tensors
+from hrm_agent.saving.sb3_archive import read_sb3
+from hrm_env.checks import shortened
 
-_MAX_BYTES = 64 * 2**20  # of one member
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "<class 'torch.nn.modules.activation.Tanh'>": torch.tanh,
     "<class 'torch.nn.modules.activation.ReLU'>": torch.relu,
@@ -85,11 +77,12 @@ def read_network(path: str) -> Network:
     Raises:
         ValueError: The file is missing, damaged or hostile, or holds another kind of policy.
     """
-    data, weights = _read(Path(path))
-    try:
-        family = next(family for family in _FAMILIES if family.module == data["policy_class"]["__module__"])
-    except (KeyError, TypeError, StopIteration):
-        raise ValueError(f"{path}: expected the MlpPolicy of SB3's PPO, A2C or DQN, found another policy") from None
+    data, weights = read_sb3(Path(path))
+    policy = data.get("policy_class")
+    module = policy.get("__module__") if isinstance(policy, dict) else None
+    family = next((family for family in _FAMILIES if family.module == module), None)
+    if family is None:
+        raise ValueError(f"{path}: expected the MlpPolicy of SB3's PPO, A2C or DQN, found another policy")
     space = data.get("observation_space")
     features = space.get("features") if isinstance(space, dict) else None
     if not isinstance(features, list) or not all(isinstance(name, str) for name in features):
@@ -103,33 +96,6 @@ def read_network(path: str) -> Network:
     return Network(names, layers, _activation(path, family, data.get("policy_kwargs")))
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The file's JSON, its pickles left as text, and its weights by name."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if max(archive.getinfo(name).file_size for name in ("data", "policy.pth")) > _MAX_BYTES:
-                raise ValueError("a member larger than 64 MiB")
-            data, weights = archive.read("data"), archive.read("policy.pth")
-        parsed = json.loads(data)
-        if not isinstance(parsed, dict):
-            raise ValueError("other contents")
-        return parsed, {name: _plain(tensor) for name, tensor in load_tensors(io.BytesIO(weights)).items()}
-    except FileNotFoundError:
-        raise ValueError(f"{path}: expected a model that SB3 saved, found no such file") from None
-    except Exception as error:  # readers of damaged files raise whatever they stumble over
-        raise ValueError(
-            f"{path}: expected a model that SB3 saved, found a file that is damaged or holds more than tensors "
-            f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'})"
-        ) from error
-
-
-def _plain(tensor: Tensor) -> Tensor:
-    """The tensor in float64, if it is one of finite numbers."""
-    if not tensor.is_floating_point() or not tensor.isfinite().all():
-        raise ValueError("something that is no tensor of numbers, or not finite")
-    return tensor.double()
-
-
 def _layers(path: str, family: _Family, weights: Mapping[str, Tensor]) -> tuple[tuple[Tensor, Tensor], ...]:
     """The layers of the network that chooses, in order."""
     numbered: dict[float, dict[str, Tensor]] = {}
@@ -137,22 +103,23 @@ def _layers(path: str, family: _Family, weights: Mapping[str, Tensor]) -> tuple[
         layer, _, kind = name.rpartition(".")
         found = re.fullmatch(family.layer, layer)
         if kind not in ("weight", "bias") or not (found or re.fullmatch(family.critic, layer)):
-            raise ValueError(f"{path}: expected the weights of an MlpPolicy, found {name!r}")
+            raise ValueError(f"{path}: expected the weights of an MlpPolicy, found {shortened(name)}")
         if found:
             numbered.setdefault(float(found[1] or "inf"), {})[kind] = tensor
-    try:
-        return tuple((numbered[number]["weight"], numbered[number]["bias"]) for number in sorted(numbered))
-    except KeyError as error:
-        raise ValueError(f"{path}: expected a weight and a bias in every layer, found no {error.args[0]}") from None
+    layers = [numbered[number] for number in sorted(numbered)]
+    missing = next((kind for layer in layers for kind in ("weight", "bias") if kind not in layer), None)
+    if missing is not None:
+        raise ValueError(f"{path}: expected a weight and a bias in every layer, found no {missing}")
+    return tuple((layer["weight"], layer["bias"]) for layer in layers)
 
 
 def _check_sizes(path: str, layers: tuple[tuple[Tensor, Tensor], ...], features: tuple[str, ...]) -> None:
     shapes = [tuple(weight.shape) for weight, _ in layers]
     fits = all(len(shape) == 2 for shape in shapes) and all(bias.shape == weight.shape[:1] for weight, bias in layers)
     if not fits or any(one[0] != two[1] for one, two in pairwise(shapes)):
-        raise ValueError(f"{path}: expected layers that follow each other, found the shapes {shapes}")
+        raise ValueError(f"{path}: expected layers that follow each other, found the shapes {shortened(shapes)}")
     if not shapes or shapes[-1][0] != 2:
-        raise ValueError(f"{path}: expected two actions, continue and halt, found the shapes {shapes}")
+        raise ValueError(f"{path}: expected two actions, continue and halt, found the shapes {shortened(shapes)}")
     width = shapes[0][1]
     if width != len(features) and not ("state" in features and width > len(features)):
         raise ValueError(f"{path}: expected {len(features)} inputs for its features, found {width}")
@@ -163,8 +130,8 @@ def _activation(path: str, family: _Family, options: Any) -> Callable[[Tensor], 
     options = {} if options is None else options
     if not isinstance(options, dict) or not options.keys() <= _HARMLESS:
         found = sorted(options.keys() - _HARMLESS) if isinstance(options, dict) else options
-        raise ValueError(f"{path}: expected no policy_kwargs but net_arch and activation_fn, found {found}")
+        raise ValueError(f"{path}: expected no policy_kwargs but net_arch and activation_fn, found {shortened(found)}")
     name = options.get("activation_fn", family.activation)
-    if name not in _ACTIVATIONS:
-        raise ValueError(f"{path}: expected the activation Tanh or ReLU, found {name}")
+    if not isinstance(name, str) or name not in _ACTIVATIONS:
+        raise ValueError(f"{path}: expected the activation Tanh or ReLU, found {shortened(name)}")
     return _ACTIVATIONS[name]

@@ -9,14 +9,15 @@ An agent out of a reference checkpoint, with the sizes that its tensors tell::
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -25,7 +26,9 @@ from hrm_agent.cores.hrm import HRMConfig, HRMCore
 from hrm_agent.cores.trm import TRMConfig
 from hrm_agent.saving.checkpoint import CheckpointError
 from hrm_agent.saving.torch_file import load_tensors
-from hrm_env.files import atomic_write
+from hrm_env.checks import shortened
+from hrm_env.files import atomic_write, open_regular
+from hrm_env.sources.npz_file import read_npz
 
 # parts of the reference codes' names, and ours; TinyRecursiveModels has no H_level, sapientinc/HRM no mlp_t
 _NAMES = {
@@ -47,6 +50,16 @@ _NAMES = {
     "L_init": "start_l",
 }
 _MIXER = "l_module.blocks.0.mixer.mix.down.weight"
+_FEED_FORWARD = "l_module.blocks.0.feed_forward.down.weight"
+# the tensors that tell the sizes, and their dimensions; every core has the first three
+_TELLING = {
+    "start_h": 1,
+    "token_embedding": 2,
+    _FEED_FORWARD: 2,
+    "puzzle_embedding.weight": 2,
+    "position_embedding": 2,
+    _MIXER: 2,
+}
 _MOST_UNPACKED = 50  # times the size of an .npz file; trained weights can hardly be compressed
 _PREFIX = re.compile(r"^(_orig_mod\.)?(model\.)?(inner\.)?")  # of torch.compile, the loss head and the ACT wrapper
 
@@ -91,10 +104,7 @@ def read_reference(path: str | Path) -> dict[str, Tensor]:
         table = weights["puzzle_embedding.weight"]
         weights["puzzle_embedding.weight"] = F.pad(table, (0, shapes["puzzle_embedding.weight"][1] - table.shape[1]))
     for name in sorted(weights.keys() | shapes.keys()):
-        theirs = to_reference_name(name)
-        _check_tensor(
-            f"{path}: {theirs if theirs.isprintable() else repr(theirs)}", weights.get(name), shapes.get(name)
-        )
+        _check_tensor(f"{path}: {_shown(name)}", weights.get(name), shapes.get(name))
     return weights
 
 
@@ -139,7 +149,7 @@ def reference_config(weights: Mapping[str, Tensor]) -> dict[str, Any]:
     }
     mix = weights.get(_MIXER)
     embedded = 0 if table is None else -(-table.shape[1] // dim)
-    downs = [weights["l_module.blocks.0.feed_forward.down.weight"], *([] if mix is None else [mix])]
+    downs = [weights[_FEED_FORWARD], *([] if mix is None else [mix])]
     config = {
         "hidden_size": dim,
         "expansion": min(1.5 * down.shape[1] / down.shape[0] for down in downs),
@@ -156,48 +166,66 @@ def reference_config(weights: Mapping[str, Tensor]) -> dict[str, Any]:
 def _read_tensors(path: Path) -> dict[str, Tensor]:
     """All tensors of a file, under the names they have there."""
     try:
-        return {name: tensor.detach().float() for name, tensor in _READERS.get(path.suffix, _read_torch)(path).items()}
+        return {name: tensor.float() for name, tensor in _READERS.get(path.suffix, _read_torch)(path).items()}
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: expected a checkpoint of the reference code, found no such file") from error
-    except Exception as error:  # readers of damaged files raise whatever they stumble over
+    except (OSError, ValueError, SafetensorError) as error:
+        reason = " ".join(str(error).split())
         raise CheckpointError(
             f"{path}: expected a checkpoint of the reference code, found a file that is damaged or holds more than "
-            f"tensors by name ({type(error).__name__})"
+            f"tensors by name ({reason})"
         ) from error
 
 
 def _read_torch(path: Path) -> dict[str, Tensor]:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return load_tensors(file)
 
 
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    with open_regular(path):  # which `load_file` would not ask for
+        return load_file(path)
+
+
 def _read_npz(path: Path) -> dict[str, Tensor]:
-    with np.load(path, allow_pickle=False) as file:
-        if sum(member.file_size for member in file.zip.infolist()) > _MOST_UNPACKED * path.stat().st_size:
-            raise ValueError("members that unpack to far more than the file")
-        names = [name for name in file.files if name.startswith("weights/")]
-        return {name.removeprefix("weights/"): torch.from_numpy(file[name]) for name in names}
+    with open_regular(path) as file:
+        most = _MOST_UNPACKED * os.fstat(file.fileno()).st_size
+        arrays = read_npz(file, most, prefix="weights/")
+    if any(array.dtype.kind == "U" for array in arrays.values()):
+        raise ValueError("text")
+    return {name.removeprefix("weights/"): torch.from_numpy(array) for name, array in arrays.items()}
 
 
-_READERS: dict[str, Callable[[Path], dict[str, Tensor]]] = {".safetensors": load_file, ".npz": _read_npz}
+_READERS: dict[str, Callable[[Path], dict[str, Tensor]]] = {".safetensors": _read_safetensors, ".npz": _read_npz}
 
 
 def _expected_shapes(path: str | Path, weights: Mapping[str, Tensor]) -> dict[str, torch.Size]:
     """The shapes of all tensors of a core of the sizes that these few tell."""
+    impossible = f"{path}: expected the shapes of the reference code, found impossible ones"
+    for name in list(_TELLING)[:3]:
+        if name not in weights:
+            raise CheckpointError(f"{path}: {_shown(name)}: expected a tensor of the reference code, found none")
+    if any(weights[name].dim() != _TELLING[name] or 0 in weights[name].shape for name in weights.keys() & _TELLING):
+        raise CheckpointError(impossible)
+    options = reference_config(weights)
+    table = weights.get("puzzle_embedding.weight")
+    by_position = weights.get("position_embedding", weights.get(_MIXER))
+    seq_len = 1 if by_position is None else len(by_position) - options["puzzle_positions"]
+    if seq_len < 1:
+        raise CheckpointError(impossible)
+    shape = PuzzleShape(seq_len, len(weights["token_embedding"]), 1 if table is None else len(table))
     try:
-        options = reference_config(weights)
-        vocab_size, table = len(weights["token_embedding"]), weights.get("puzzle_embedding.weight")
-        by_position = weights.get("position_embedding", weights.get(_MIXER))
-        seq_len = 1 if by_position is None else len(by_position) - options["puzzle_positions"]
         with torch.device("meta"):
-            shape = PuzzleShape(seq_len, vocab_size, 1 if table is None else len(table))
             core = make_core(shape, **options, num_heads=1)
-    except KeyError as error:
-        missing = to_reference_name(error.args[0])
-        raise CheckpointError(f"{path}: {missing}: expected a tensor of the reference code, found none") from error
-    except (IndexError, TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
-        raise CheckpointError(f"{path}: expected the shapes of the reference code, found impossible ones") from error
+    except ValueError as error:
+        raise CheckpointError(f"{impossible} ({error})") from error
     return {name: tensor.shape for name, tensor in core.state_dict().items()}
+
+
+def _shown(name: str) -> str:
+    """The reference code's name of a tensor of ours, as messages show it."""
+    theirs = to_reference_name(name)
+    return theirs if theirs.isprintable() and len(theirs) <= 80 else shortened(theirs)
 
 
 def _check_tensor(where: str, tensor: Tensor | None, shape: torch.Size | None) -> None:

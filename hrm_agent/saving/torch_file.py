@@ -5,14 +5,22 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Mapping
-from typing import BinaryIO
+from math import prod
+from typing import BinaryIO, cast
 
 import torch
 from torch import Tensor
 
+from hrm_agent.saving.torch_pickle import Stored, Strided, read_pickle
+from hrm_env.archives import open_archive
+
+_PICKLE = "/data.pkl"
+_LONGEST_PICKLE = 2**20  # bytes; a tensor takes about 150
+_MOST_DIMENSIONS = 8
+
 
 def load_tensors(file: BinaryIO) -> dict[str, Tensor]:
-    """Reads ``torch.save({name: tensor, ...})``, with ``weights_only`` and within the memory that the file takes.
+    """Reads ``torch.save({name: tensor, ...})`` within the memory that the file takes; all that is read has a checksum.
 
     Without that limit a few bytes are enough to ask for any amount: by a compressed archive, or by a tensor whose
     elements all lie at one place.
@@ -24,23 +32,50 @@ def load_tensors(file: BinaryIO) -> dict[str, Tensor]:
         Dense tensors on the CPU.
 
     Raises:
-        ValueError: The file unpacks to more than it holds, or holds more than tensors by name.
-        Exception: Whatever torch stumbles over in a damaged file.
+        ValueError: The file is damaged, unpacks to more than it holds, holds more than tensors by name, or was written
+            by torch before 1.6, in another format.
+        OSError: The file cannot be read.
     """
     size = file.seek(0, os.SEEK_END)
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            members = archive.infolist()
-            packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
-            if packed or sum(member.file_size for member in members) > size:
-                raise ValueError("members that unpack to more than the file")
     file.seek(0)
-    found = torch.load(file, map_location="cpu", weights_only=True)
-    if not isinstance(found, Mapping):
-        raise ValueError("other contents")
-    for tensor in found.values():
-        if not isinstance(tensor, Tensor) or tensor.layout != torch.strided or tensor.device.type != "cpu":
-            raise ValueError("something that is no tensor of numbers")
-    if sum(tensor.numel() * tensor.element_size() for tensor in found.values()) > size:
+    with open_archive(file, most=size) as archive:
+        pickles = [name for name in archive.namelist() if name.endswith(_PICKLE)]
+        if len(pickles) != 1:
+            raise ValueError(f"{len(pickles)} members with names as of tensors")
+        folder = pickles[0].removesuffix(_PICKLE)
+        if f"{folder}/byteorder" in archive.namelist() and archive.read(f"{folder}/byteorder") != b"little":
+            raise ValueError("numbers whose bytes are not in the order of this machine")
+        if archive.getinfo(pickles[0]).file_size > _LONGEST_PICKLE:
+            raise ValueError("the names of more than some thousand tensors")
+        found = read_pickle(archive.read(pickles[0]))
+        _check_sizes(found, size)
+        storages = {stored: _read(archive, folder, stored) for stored in {tensor.stored for tensor in found.values()}}
+    return {
+        name: torch.as_strided(storages[tensor.stored], tensor.size, tensor.stride, tensor.offset)
+        for name, tensor in found.items()
+    }
+
+
+def _check_sizes(tensors: Mapping[str, Strided], most: int) -> None:
+    """Refuses tensors that reach beyond their storages, or together take more than so many bytes."""
+    for stored, offset, size, stride in tensors.values():
+        last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
+        if len(size) > _MOST_DIMENSIONS or 0 in size or last >= stored.length:
+            raise ValueError("tensors that are empty, or reach beyond their storage")
+    storages = {tensor.stored for tensor in tensors.values()}
+    if len({stored.key for stored in storages}) < len(storages):
+        raise ValueError("numbers of two types at one place")
+    if sum(prod(tensor.size) * tensor.stored.dtype.itemsize for tensor in tensors.values()) > most:
         raise ValueError("tensors that are too large for the file")
-    return {str(name): tensor.detach() for name, tensor in found.items()}
+
+
+def _read(archive: zipfile.ZipFile, folder: str, stored: Stored) -> Tensor:
+    """The numbers of a storage."""
+    name = f"{folder}/data/{stored.key}"
+    expected = stored.length * stored.dtype.itemsize
+    if name not in archive.NameToInfo or archive.getinfo(name).file_size != expected:
+        raise ValueError("a storage that is missing, or of another size")
+    content = bytearray(expected)
+    with cast(zipfile.ZipExtFile, archive.open(name)) as stream:
+        stream.readinto(content)
+    return torch.frombuffer(content, dtype=stored.dtype)

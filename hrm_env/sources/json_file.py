@@ -9,6 +9,7 @@ from typing import Any
 from hrm_env.sources.unpacked import Unpacked
 
 _MOST = 250  # bytes that are taken for each byte of a file; 200 for the densest of ARC's own, which are gzip
+_MOST_OF_TEXT = 30  # for each byte of its text; 16 for the densest of ARC's own
 _ALWAYS = 2**26  # bytes that may be taken for any file
 
 
@@ -29,11 +30,12 @@ def parse_json(data: bytes, size: int) -> Any:
     """The content of JSON text that lies in ``size`` bytes of a file.
 
     Raises:
-        ValueError: It is no JSON, or its content would take more than 250 times that size and 64 MiB.
+        ValueError: It is no JSON, or its content would take more than 250 times that size, or 30 times its text, and
+            more than 64 MiB.
         RecursionError: It is nested too deeply.
     """
-    if _memory(data) > max(_ALWAYS, _MOST * size):
-        raise ValueError(f"its content would take more than {_MOST} times its size")
+    if _memory(data) > max(_ALWAYS, min(_MOST * size, _MOST_OF_TEXT * len(data))):
+        raise ValueError(f"its content would take more than {_MOST} times its size, or {_MOST_OF_TEXT} times its text")
     return json.loads(data)
 
 

@@ -6,8 +6,9 @@ Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, 
 from __future__ import annotations
 
 import re
+from io import BufferedIOBase
 from math import prod
-from typing import IO, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class NpyHeader(NamedTuple):
         return prod(self.shape) * self.dtype.itemsize
 
 
-def read_header(file: IO[bytes]) -> NpyHeader:
+def read_header(file: BufferedIOBase) -> NpyHeader:
     """Reads a header, and leaves the file where the array begins.
 
     Raises:

@@ -63,21 +63,22 @@ def sweep_pictures(
         model: The agent.
         env: The puzzles that were swept.
         evaluation: The sweep.
-        answers: How many puzzles to draw with the answers handed in: the first ones.
+        answers: How many puzzles to draw with the answers handed in: the first ones, each of another group.
         strips: How many to show the thinking of.
         segments: How many segments of it to show, at most.
     """
-    task, count = env.rules.task, len(evaluation.exact)
+    task = env.rules.task
     found = {
         "eval/reliability": pixels(reliability_figure(evaluation.q_halt, evaluation.exact)),
         "eval/accuracy_by_segment": pixels(accuracy_by_segment_figure(evaluation)),
     }
+    order = env.rules.puzzles.round_robin()
     if answers:
-        inputs, solution, _ = (tensor.cpu() for tensor in env.stored(slice(answers)))
-        handed_in = zip(inputs, evaluation.answer[:answers], solution, strict=True)
+        inputs, solution, _ = (tensor.cpu() for tensor in env.stored(order[:answers]))
+        handed_in = zip(inputs, evaluation.answer[order[:answers]], solution, strict=True)
         found["eval/puzzles"] = side_by_side([task.render(*tokens) for tokens in handed_in])
     if strips:
-        seen = [list(frames(model, env, index)) for index in range(min(strips, count))]
+        seen = [list(frames(model, env, index)) for index in order[:strips].tolist()]
         found["eval/thinking"] = thinking_picture(task, seen, min(segments, env.rules.max_segments))
     gc.collect()  # a figure refers to itself: left to chance, megabytes of pixels pile up over many sweeps
     return found

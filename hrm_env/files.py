@@ -101,3 +101,20 @@ def check_vacant(path: Path) -> None:
         raise ValueError(f"{path}: expected a new or an empty folder, found one with files")
     if path.exists() and not path.is_dir():
         raise ValueError(f"{path}: expected a new or an empty folder, found a file")
+
+
+def check_writable(name: str, path: Path) -> None:
+    """Refuses the path of a file-to-be that cannot be written, before the work is done.
+
+    Args:
+        name: Of the argument, as the caller typed it.
+        path: Of the file; its folder may be missing.
+
+    Raises:
+        ValueError: It is a folder, or the folder that it or its parents are to be made in is none or cannot be written.
+    """
+    if path.is_dir():
+        raise ValueError(f"{name}: expected the name of a file, found the folder {path}")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(f"{name}: expected a file in a folder that can be written, found {path}")

@@ -70,6 +70,31 @@ class Puzzles:
         columns = {name: getattr(self, name)[rows] for name in ("inputs", "solution", "rating", "puzzle_id", "group")}
         return replace(self, **columns)
 
+    def round_robin(self) -> npt.NDArray[np.int64]:
+        """Every row once, ``(N,)``: the first row of each group, then the second of each, and so on."""
+        return np.argsort(self._turn(), kind="stable")
+
+    def spread(self, count: int) -> Puzzles:
+        """``count`` of the puzzles in their order, or all where there are no more.
+
+        No group has two rows more than another that could have given one, and where not all groups can take a turn,
+        those that do are evenly spaced. So a part of a set that is ordered group by group, or by difficulty, is like
+        the whole.
+        """
+        if count >= len(self):
+            return self
+        order, ends = self.round_robin(), np.cumsum(np.bincount(self._turn()))  # where each turn of all groups ends
+        turns = int(np.searchsorted(ends, count, side="right"))
+        begin = int(ends[turns - 1]) if turns else 0
+        last = order[begin : ends[turns]]
+        some = last[np.arange(count - begin) * len(last) // max(count - begin, 1)]
+        return self[np.sort(np.concatenate([order[:begin], some]))]
+
+    def _turn(self) -> npt.NDArray[np.int64]:
+        """How many rows of the same group stand before each row, ``(N,)``."""
+        rows = np.arange(len(self))
+        return rows - np.searchsorted(self.group, self.group)
+
     def digest(self) -> str:
         """A checksum of their number and of up to 1,000 of them, evenly spaced: of any number in milliseconds."""
         rows = np.linspace(0, max(len(self) - 1, 0), min(len(self), 1000)).astype(np.int64)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
+import numpy.typing as npt
 import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -146,7 +147,7 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         """What `reset` or the last step returned of the slots as they are now: observation and info, as tensors."""
         return self._observation(), self._info()
 
-    def stored(self, rows: slice) -> PuzzleBatch:
+    def stored(self, rows: slice | npt.NDArray[np.int64]) -> PuzzleBatch:
         """The puzzles of some rows of the source as `reset` hands them out, but for `augment`: int64, on the device."""
         return PuzzleBatch(*(tensor[rows].long() for tensor in self._stored))
 

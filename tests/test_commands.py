@@ -92,8 +92,12 @@ def test_fit_holds_out_rows_of_a_file(tmp_path: Path, csv_file: Path, capsys: py
     assert main(["fit", *options]) == 0
     printed = capsys.readouterr().out
     assert "training puzzles: 1 bad rows skipped" in printed
-    assert "10 training and 1 test puzzles" in printed
-    assert f"train watch --checkpoint {tmp_path} --source {csv_file} --rows=-1:" in printed
+    assert "7 training and 4 test puzzles" in printed  # of eleven four are variants of the last one
+    test = f"--source {csv_file} --held-out auto --test-puzzles 20 --skip-bad-rows"
+    assert f"train watch --checkpoint {tmp_path} {test}" in printed
+    result = json.loads((tmp_path / "result.json").read_text())["chosen"]
+    found = evaluated(tmp_path, tmp_path, *test.split())
+    assert {name: found[name] for name in result} | {"puzzles_per_second": 0} == result | {"puzzles_per_second": 0}
 
 
 def evaluated(run: Path, tmp_path: Path, *options: str) -> dict[str, Any]:
@@ -187,8 +191,41 @@ BAD = {
     ),
     "json": (
         ["evaluate", "--checkpoint", "{run}", "--num-puzzles", "3", "--json", "{tmp}/file/a.json"],
-        ".*File exists|.*Not a directory",
+        "--json: expected a file in a folder that can be written, found .*/file/a.json",
     ),
+    "submission": (
+        ["evaluate", "--checkpoint", "{run}", "--submission", "{tmp}/file/a.json"],
+        "--submission: expected a file in a folder that can be written, found .*/file/a.json",
+    ),
+    "submission of no ARC": (
+        ["evaluate", "--checkpoint", "{run}", "--source", "{tmp}/no.csv", "--submission", "{tmp}/a.json"],
+        "--submission: expected puzzles of ARC, found sudoku:2x2",
+    ),
+    "film": (
+        ["watch", "--checkpoint", "{tmp}/none", "--to", "{tmp}/file/a.gif"],
+        "--to: expected a file in a folder that can be written, found .*/file/a.gif",
+    ),
+    "views to train with": (
+        ["fit", *TINY, "--halting", "halt-first:4", "--out", "{tmp}/run"],
+        "--halting: expected a policy of one view to train with, found 'halt-first:4' of 4 views, .*",
+    ),
+    "more views than there are": (
+        ["evaluate", "--checkpoint", "{run}", "--source", "{tmp}/no.csv", "--halting", "halt-first:9999"],
+        "views: sudoku:2x2 has .* symmetries beside itself; expected noise for 9999 views, .*",
+    ),
+    "blanks": (
+        ["fit", "--env", "HRM-Copy-v0", "--blank-fraction", "0.5", "1", "--out", "{tmp}/run"],
+        "blank_fraction: expected 1, as copy:4x4 has no blank cells, .*",
+    ),
+    "option": (
+        ["fit", *TINY, "--option", "clue=3", "--out", "{tmp}/run"],
+        r"--option: expected one of num_puzzles, .*, found 'clue' \(did you mean 'clues'\?\)",
+    ),
+    "option of another source": (
+        ["evaluate", "--checkpoint", "{run}", "--source", "{csv}", "--num-puzzles", "5"],
+        "--num-puzzles: expected a source with that option, found .*/puzzles.csv",
+    ),
+    "split": (["fit", *TINY, "--option", "split=test"], "--option: expected one of num_puzzles, .*, found 'split'"),
     "first puzzle": (["watch", "--checkpoint", "{run}", "--first", "5000"], "--first: expected 0 to 999, found 5000"),
 }
 
@@ -211,6 +248,7 @@ def test_bad_input_is_one_sentence(
     assert main(arguments) == 2
     printed = capsys.readouterr().err.strip()
     assert "\n" not in printed
+    assert not (tmp_path / "run").exists()
     assert re.match(f"error: ({message})", printed), printed
 
 

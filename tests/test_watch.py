@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,9 @@ from PIL import Image
 from hrm_agent import HRM
 from hrm_agent.dashboard_figures import thinking_picture
 from hrm_agent.thinking import Frame, captioned, frames
+from hrm_env.sources import load_puzzles
+from hrm_env.sources.folder import write_folder
+from hrm_env.tasks import make_task
 from hrm_env.window import Window
 from train.__main__ import main
 
@@ -157,6 +162,27 @@ def test_what_cannot_be_shown_is_refused_in_one_sentence(
         monkeypatch.setitem(sys.modules, missing, None)
     assert watch(run, *options) == 2
     assert capsys.readouterr().err == f"error: {message}\n"
+
+
+def test_another_task_is_shown_before_a_second_variant(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = make_task("copy:4x4")
+    puzzles = load_puzzles(task, num_puzzles=6)
+    grouped = replace(puzzles, group=np.repeat(np.arange(2, dtype=np.int32), 3))
+    write_folder(task, tmp_path / "built", {"test": grouped})
+    assert watch(run, "--source", str(tmp_path / "built"), "--puzzles", "4", "--pause", "0") == 0
+    assert re.findall(r"Puzzle (\d)", capsys.readouterr().out) == ["0", "3", "1", "4"]
+
+
+def test_a_puzzle_of_one_s_own_has_to_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    latin = "examples.latin_square:HRM-Latin-v0"
+    tiny_agent(latin).save(tmp_path / "model.zip")
+    options = ["watch", "--checkpoint", str(tmp_path), "--puzzles", "1", "--pause", "0", "--num-puzzles", "2"]
+    assert main(options) == 2
+    wanted = rf"error: --env: expected module:id of the puzzle that {tmp_path} is made for, .*latin.*, found none\n"
+    assert re.fullmatch(wanted, capsys.readouterr().err)
+    assert main([*options, "--env", latin]) == 0
 
 
 def test_a_frame_of_the_question_alone_has_no_verdict() -> None:

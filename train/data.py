@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_args
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from hrm_env.files import atomic_write
+from hrm_env.files import atomic_write, check_writable
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import Split, options_of
 from hrm_env.sources.arc_json import build_arc
@@ -22,9 +22,10 @@ from hrm_env.tasks.arc import Arc
 
 from .data_inspection import inspected
 from .data_tables import print_report
-from .data_writing import check_target, hold_out, sample, with_variants, write
-from .environments import load_part, options_from, task_of
+from .data_writing import check_target, with_variants, write
+from .environments import load_part, task_of
 from .options import Seed, integer, parsed
+from .splitting import hold_out, sample
 
 Source = Annotated[Positional[str], arg(metavar="SOURCE")]
 Out = Annotated[Positional[str], arg(metavar="OUT")]
@@ -42,12 +43,9 @@ class _OfTask:
     env: str
     option: Annotated[tuple[str, ...], UseAppendAction] = ()
 
-    def load(self, task: PuzzleTask, source: str, split: Split, seed: int = 0, **defaults: Any) -> Puzzles:
+    def load(self, task: PuzzleTask, source: str, split: Split, **defaults: Any) -> Puzzles:
         """The puzzles of a split, where the source has two, else all; the given options go before the defaults."""
-        try:
-            return load_part(task, source, split, seed, **defaults | options_from(self.option))
-        except TypeError as error:
-            raise TypeError(f"--option {' '.join(self.option)}: {error}") from error
+        return load_part(task, source, split, option=self.option, **defaults)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +66,8 @@ class Inspect(_OfTask):
 
     def run(self) -> None:
         """Prints the figures. Bad rows are counted, unless an option says otherwise."""
+        if self.json_out:
+            check_writable("--json", Path(self.json_out))
         task = task_of(self.env)
         sets = self._sets(task, self.source, self.split)
         if self.against:
@@ -80,14 +80,12 @@ class Inspect(_OfTask):
                 file.write(json.dumps(report, indent=2).encode())
 
     def _sets(self, task: PuzzleTask, source: str, split: Split | None) -> dict[str, Puzzles]:
-        known = options_of(task, source)
-        bad_rows = "skip" if "bad_rows" in known else None
-        if "split" in known:
+        if "split" in options_of(task, source):
             splits = get_args(Split) if split is None else (split,)
-            return {name: self.load(task, source, name, bad_rows=bad_rows) for name in splits}
+            return {name: self.load(task, source, name, skip_bad_rows=True) for name in splits}
         if split is not None:
             raise ValueError(f"--split: expected a source with two splits, found {source}")
-        return {"puzzles": self.load(task, source, "train", bad_rows=bad_rows)}
+        return {"puzzles": self.load(task, source, "train", skip_bad_rows=True)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +96,8 @@ class Convert(_OfTask):
         source: As that of inspect.
         out: A folder, or a .csv or .csv.gz file; {split} in its name becomes train and test.
         test_source: Where the test puzzles are, if not in the source.
-        hold_out: The last rows of the source are its test puzzles, that many.
-        subsample: A random choice of that many training puzzles; 0 for all.
+        hold_out: The last puzzles of the source are its test puzzles, at least so many rows; variants stay together.
+        subsample: A random choice of that many training puzzles, with the variants they have; 0 for all.
         augmentations: Random symmetric variants to add to each training puzzle.
         seed: Of the choice and of the variants.
     """
@@ -119,12 +117,12 @@ class Convert(_OfTask):
         if self.hold_out and has_test:
             raise ValueError("--hold-out: expected a source without test puzzles of its own, found one with them")
         check_target(self.out, 2 if has_test or self.hold_out else 1)
-        train = self.load(task, self.source, "train", self.seed)
+        train = self.load(task, self.source, "train", puzzle_seed=self.seed)
         splits: dict[Split, Puzzles] = {}
         if has_test:
-            splits["test"] = self.load(task, self.test_source or self.source, "test", self.seed)
+            splits["test"] = self.load(task, self.test_source or self.source, "test", puzzle_seed=self.seed)
         elif self.hold_out:
-            train, splits["test"] = hold_out(train, self.hold_out)
+            train, splits["test"] = hold_out(task, train, self.hold_out, "--hold-out")
         if self.subsample:
             train = sample(train, self.subsample, self.seed)
         train = with_variants(task, train, self.augmentations, self.seed)
@@ -152,7 +150,9 @@ class Build(_OfTask):
         task = task_of(self.env)
         check_target(self.out, 2)
         counts: dict[Split, int] = {"train": self.num_puzzles, "test": self.test_puzzles}
-        splits = {s: self.load(task, "generated", s, self.seed, num_puzzles=count) for s, count in counts.items()}
+        splits = {
+            s: self.load(task, "generated", s, puzzle_seed=self.seed, num_puzzles=count) for s, count in counts.items()
+        }
         write(task, self.out, splits)
 
 

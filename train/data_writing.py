@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from hrm_env.files import check_vacant
+from hrm_env.files import check_vacant, check_writable
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import Split
 from hrm_env.sources.csv_file import write_csv
@@ -18,29 +17,6 @@ from hrm_env.sources.folder import write_folder
 from hrm_env.task import PuzzleBatch, PuzzleTask
 
 _CHUNK = 4096  # variants made together
-
-
-def sample(puzzles: Puzzles, count: int, seed: int) -> Puzzles:
-    """A random choice of ``count`` puzzles, in their order.
-
-    Raises:
-        ValueError: There are not as many.
-    """
-    if not 1 <= count <= len(puzzles):
-        raise ValueError(f"subsample: expected 1 to {len(puzzles)} puzzles, found {count}")
-    return puzzles[np.sort(np.random.default_rng(seed).choice(len(puzzles), count, replace=False))]
-
-
-def hold_out(puzzles: Puzzles, count: int) -> tuple[Puzzles, Puzzles]:
-    """All but the last ``count`` puzzles, and these; variants of one puzzle stay together in the second.
-
-    Raises:
-        ValueError: Nothing would be left of one of the two.
-    """
-    if not 1 <= count < len(puzzles):
-        raise ValueError(f"hold_out: expected 1 to {len(puzzles) - 1} puzzles, found {count}")
-    first = int(np.searchsorted(puzzles.group, puzzles.group[-count]))
-    return puzzles[:first], replace(puzzles[first:], skipped=0)  # which were counted once
 
 
 def with_variants(task: PuzzleTask, puzzles: Puzzles, count: int, seed: int) -> Puzzles:
@@ -90,8 +66,10 @@ def check_target(out: str, splits: int) -> None:
         check_vacant(Path(out))
         if splits == 1:
             raise ValueError(f"{out}: expected test puzzles for a folder, too: add --test-source or --hold-out")
-    elif splits > 1 and "{split}" not in out:
+        return
+    if splits > 1 and "{split}" not in out:
         raise ValueError(f"{out}: expected {{split}} in the name of a CSV file, for train and test, found none")
+    check_writable("OUT", Path(out))
 
 
 def write(task: PuzzleTask, out: str, splits: Mapping[Split, Puzzles]) -> None:

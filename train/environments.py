@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 
 import gymnasium as gym
 
 from hrm_agent.vec_env import registered
+from hrm_env.checks import check_choice
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import Split, load_puzzles, options_of
 from hrm_env.task import PuzzleTask
 from hrm_env.tasks import make_task
 from hrm_env.vector import PuzzleVectorEnv
 
+from .options import flag
 from .presets import Data
+from .splitting import HeldOut, hold_out
 
 EVALUATION_SLOTS = 256
+NUM_PUZZLES = 1000
+"""Generated puzzles, unless there is another number."""
 
 
 def training_and_test_env(
@@ -47,76 +53,106 @@ def task_of(env: str) -> PuzzleTask:
 
 
 def _puzzles(task: PuzzleTask, data: Data, seed: int) -> tuple[Puzzles, Puzzles]:
-    """Training and test puzzles: a source's two splits, two sources, or one whose last rows are held out.
+    """Training and test puzzles: a source's two splits, two sources, or one whose last puzzles are held out.
 
     Raises:
         ValueError: There is no source, or no puzzle would be left to train on.
     """
     if not data.source:
         raise ValueError("--source: expected the puzzles to train on, such as a CSV file, found none")
-    bad_rows = "skip" if data.skip_bad_rows else None
-    options = {"bad_rows": bad_rows} | options_from(data.option)
-    train = load_part(task, data.source, "train", seed, num_puzzles=data.num_puzzles, **options)
-    if data.held_out is not None:
-        if not 0 < data.held_out < len(train):
-            raise ValueError(f"--held-out: expected 1 to {len(train) - 1} training puzzles, found {data.held_out}")
-        train, test = train[: -data.held_out], train[-data.held_out :]
+    own = partial(load_part, task, data.source, option=data.option, skip_bad_rows=data.skip_bad_rows)
+    train = own("train", puzzle_seed=seed, num_puzzles=data.num_puzzles)
+    if (held_out := _held_out(task, data)) is not None:
+        train, test = hold_out(task, train, held_out)
     elif data.test_source:
-        test = load_part(task, data.test_source, "test", bad_rows=bad_rows)
-    elif "split" in options_of(task, data.source):
-        count = data.test_puzzles if data.source == "generated" else None
-        test = load_part(task, data.source, "test", num_puzzles=count, **options)
+        test = load_part(task, data.test_source, "test", skip_bad_rows=data.skip_bad_rows)
     else:
-        held_out = max(1, min(5000, len(train) // 10))
-        train, test = train[:-held_out], train[-held_out:]
+        test = own("test", num_puzzles=data.test_puzzles if data.source == "generated" else None)
     for name, puzzles in (("training", train), ("test", test)):
         if puzzles.skipped:
             print(f"{name} puzzles: {puzzles.skipped} bad rows skipped")
-    return train, test[: data.test_puzzles]
+    return train, test.spread(data.test_puzzles)
 
 
-def test_arguments(data: Data, count: int) -> list[str]:
-    """What to tell ``evaluate`` and ``watch`` so that they take the ``count`` test puzzles of a run."""
-    puzzle = ["--env", data.env] if ":" in data.env else []  # another module's, which a checkpoint cannot name
-    if data.test_source:
-        return [*puzzle, "--source", data.test_source]
-    options = [text for option in data.option for text in ("--option", option)]
-    if data.source == "generated":
-        return [*puzzle, *options]
-    own_test = "split" in options_of(task_of(data.env), data.source)
-    held_out = [] if own_test else [f"--rows=-{count if data.held_out is None else data.held_out}:"]
-    return [*puzzle, "--source", data.source, *held_out, *options]
+def _held_out(task: PuzzleTask, data: Data) -> HeldOut | None:
+    """How many training puzzles are the test puzzles, or None where there are others."""
+    if data.held_out is None and not data.test_source and "split" not in options_of(task, data.source):
+        return "auto"
+    return data.held_out
 
 
-def options_from(texts: Sequence[str]) -> dict[str, Any]:
+def test_arguments(data: Data, seed: int) -> list[str]:
+    """What to tell ``evaluate`` and ``watch`` so that they take the test puzzles of a run with these data and seed."""
+    task = task_of(data.env)
+    held_out = _held_out(task, data)
+    other = data.test_source if held_out is None else ""
+    source = other or data.source
+    given: dict[str, Any] = {
+        "env": data.env if ":" in data.env else None,  # another module's, which a checkpoint cannot name
+        "source": source if source != "generated" else None,
+        "held_out": held_out,
+        "test_puzzles": data.test_puzzles,
+    }
+    if held_out is not None:
+        seeded = "puzzle_seed" in options_of(task, source)
+        given |= {"num_puzzles": data.num_puzzles, "puzzle_seed": seed if seeded and seed else None}
+    elif source == "generated" and not other:
+        same = data.test_puzzles == NUM_PUZZLES
+        given |= {"test_puzzles": None, "num_puzzles": None if same else data.test_puzzles}
+    texts = [text for name, value in given.items() if value is not None for text in (flag(name), str(value))]
+    texts += ["--skip-bad-rows"] if data.skip_bad_rows else []
+    return texts + [text for option in ([] if other else data.option) for text in ("--option", option)]
+
+
+def options_from(texts: Sequence[str], known: Sequence[str]) -> dict[str, Any]:
     """Options of a source from the command line, each ``name=value``; numbers, true, false and null are themselves.
 
     Raises:
-        ValueError: A text is not of that form.
+        ValueError: A text is not of that form, or its name none of those known.
     """
     options = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
             raise ValueError(f"--option: expected name=value, found {text!r}")
+        name = check_choice("--option", name.replace("-", "_"), known)
         try:
-            options[name.replace("-", "_")] = json.loads(value)
+            options[name] = json.loads(value)
         except json.JSONDecodeError:
-            options[name.replace("-", "_")] = value
+            options[name] = value
     return options
 
 
-def load_part(task: PuzzleTask, source: str, split: Split, seed: int = 0, **options: Any) -> Puzzles:
+def load_part(
+    task: PuzzleTask,
+    source: str,
+    split: Split,
+    *,
+    option: Sequence[str] = (),
+    puzzle_seed: int = 0,
+    skip_bad_rows: bool = False,
+    **wanted: Any,
+) -> Puzzles:
     """The puzzles of one split, where the source has two, else all.
 
     Args:
         task: The puzzle family.
         source: As `load_puzzles` takes it.
         split: Which.
-        seed: Of generated puzzles.
-        **options: Those of the source; what is None was not asked for.
+        option: Options of the source, each ``name=value``; they go before all others.
+        puzzle_seed: Of puzzles that are drawn, where the source draws any.
+        skip_bad_rows: Skip and count bad rows, where the source has rows, instead of stopping.
+        **wanted: Options of the source that are options of the command, too; what is None was not asked for.
+
+    Raises:
+        ValueError: The source has no such option, or something is wrong with it.
     """
-    given = {name: value for name, value in options.items() if value is not None}
     known = options_of(task, source)
-    given |= {name: value for name, value in (("split", split), ("puzzle_seed", seed)) if name in known}
-    return load_puzzles(task, source, **given)
+    wanted = {name: value for name, value in wanted.items() if value is not None}
+    unknown = next((name for name in wanted if name not in known), None)
+    if unknown is not None:
+        raise ValueError(f"{flag(unknown)}: expected a source with that option, found {source}")
+    of_all = {"split": split, "puzzle_seed": puzzle_seed, "bad_rows": "skip" if skip_bad_rows else "raise"}
+    given = {name: value for name, value in of_all.items() if name in known}
+    chosen = options_from(option, [name for name in known if name != "split"])
+    return load_puzzles(task, source, **given | wanted | chosen)

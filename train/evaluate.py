@@ -15,7 +15,7 @@ from stable_baselines3.common.utils import get_device
 from hrm_agent.distributed import local_world_size, own_device, process_group, rank
 from hrm_agent.evaluation import Evaluation
 from hrm_env.arc_voting import score, vote, write_submission
-from hrm_env.files import atomic_write
+from hrm_env.files import atomic_write, check_writable
 from hrm_env.puzzles import Puzzles
 from hrm_env.tasks.arc import Arc
 
@@ -45,6 +45,9 @@ class Evaluate(Trained):
 def main(arguments: list[str]) -> None:
     """Parses the options and prints the figures."""
     options: Evaluate = parsed(Evaluate, arguments, "evaluate")
+    for option, path in (("--json", options.json_out), ("--submission", options.submission)):
+        if path:
+            check_writable(option, Path(path))
     with process_group(get_device(options.device)):
         summary = score_of(options)
         if rank():
@@ -59,14 +62,16 @@ def main(arguments: list[str]) -> None:
 def score_of(options: Evaluate) -> dict[str, Any]:
     """The figures of a sweep; under torchrun every process calls it, and sweeps its share of the puzzles."""
     torch.set_num_threads(options.threads or max(1, (os.cpu_count() or 1) // local_world_size()))
-    model, env = options.load(options.batch_size, str(own_device(get_device(options.device))))
-    if options.submission and not isinstance(env.rules.task, Arc):
-        raise ValueError(f"--submission: expected puzzles of ARC, found {env.rules.task.spec.name}")
+    model = options.agent(str(own_device(get_device(options.device))))
+    task = options.task(model, options.checkpoint)
+    if options.submission and not isinstance(task, Arc):
+        raise ValueError(f"--submission: expected puzzles of ARC, found {task.spec.name}")
+    env = options.environment(model, options.checkpoint, options.batch_size, options.max_segments)
     skipped = env.rules.puzzles.skipped
     evaluation = model.evaluate(env)
     summary = {"halting": model.halting.name, "skipped_rows": skipped, **evaluation.summary()}
-    if isinstance(env.rules.task, Arc):
-        summary |= _voted(env.rules.task, env.rules.puzzles, evaluation, "" if rank() else options.submission)
+    if isinstance(task, Arc):
+        summary |= _voted(task, env.rules.puzzles, evaluation, "" if rank() else options.submission)
     return summary
 
 

@@ -24,11 +24,13 @@ from hrm_agent.distributed import (
     wait_for_all,
     world_size,
 )
+from hrm_agent.halting import make
 from hrm_agent.saving.training_state import restore_training
+from hrm_env.easing import check_blanks
 from hrm_env.files import atomic_write
 from hrm_env.vector import PuzzleVectorEnv
 
-from .environments import test_arguments, training_and_test_env
+from .environments import task_of, test_arguments, training_and_test_env
 from .options import parsed
 from .presets import PRESETS, Fit
 from .resume import RunFolder, stopping
@@ -52,6 +54,12 @@ def parse(arguments: list[str], command: str) -> Fit:
     if preset not in PRESETS:
         raise ValueError(f"--preset: expected one of {', '.join(PRESETS)}, found {preset!r}")
     options: Fit = parsed(Fit, arguments, command, PRESETS[preset])
+    check_blanks(task_of(options.data.env), options.data.blank_fraction, options.data.easier)
+    if (views := make(options.halting).views) > 1:
+        raise ValueError(
+            f"--halting: expected a policy of one view to train with, found {options.halting!r} of {views} views, "
+            "which evaluate and watch can use"
+        )
     return options
 
 
@@ -140,7 +148,7 @@ def fit(options: Fit) -> Path:
     if not rank():
         with atomic_write(folder.result) as file:
             file.write(json.dumps(result, indent=2).encode())
-        print_summary(result, out, test_arguments(options.data, len(test.rules.puzzles)))
+        print_summary(result, out, test_arguments(options.data, options.seed))
     return out
 
 

@@ -59,7 +59,7 @@ class LearnHalting(Trained):
         traces: File of the recording; empty for halting.traces beside the checkpoint. What it holds already is not
             recorded again.
         puzzle_seed: Seed of generated puzzles; the usual test puzzles have seed 0.
-        held_out: Share of the puzzles that nothing is learned from, for the comparison at the end.
+        comparison: Share of the puzzles that nothing is learned from, for the comparison at the end.
         seed: Seed of the algorithm.
         batch_size: Puzzles recorded at a time.
         threads: CPU threads; 0 for all cores.
@@ -72,7 +72,7 @@ class LearnHalting(Trained):
     out: str = ""
     traces: str = ""
     puzzle_seed: Seed = 1
-    held_out: ProperShare = 0.2
+    comparison: ProperShare = 0.2
     seed: Seed = 0
     batch_size: Annotated[int, integer(1)] = 256
     threads: Threads = 0
@@ -94,7 +94,7 @@ def main(arguments: list[str]) -> None:
     options: LearnHalting = parsed(LearnHalting, arguments, "learn-halting")
     torch.set_num_threads(options.threads or os.cpu_count() or 1)
     traces = recorded(options)
-    kept = max(1, round(len(traces) * options.held_out))
+    kept = max(1, round(len(traces) * options.comparison))
     started = time.perf_counter()
     learn(options, traces[: len(traces) - kept])
     print(f"{options.model_path}: {options.steps:,} decisions in {time.perf_counter() - started:.0f} s")
@@ -105,7 +105,7 @@ def recorded(options: LearnHalting) -> Traces:
     """Traces of the puzzles of ``options``, recorded now or before."""
     if options.source == "generated" and options.num_puzzles is None:
         options = replace(options, num_puzzles=PUZZLES)
-    model, env = options.load(options.batch_size, options.device, options.puzzle_seed)
+    model, env = options.load(options.batch_size, options.device)
     path = Path(options.traces or options.folder / "halting.traces")
     source = f"{options.source}, test, seed {options.puzzle_seed}, rows {options.rows}"
     return record(model.policy.acting_core, env, path, source=source, progress=True)

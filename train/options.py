@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, is_dataclass
-from functools import partial
 from io import StringIO
 from itertools import repeat
 from types import NoneType
@@ -50,9 +49,14 @@ def checked(check: Check, read: Callable[[str], Any] = str, metavar: str = "STR"
     return Checked(1, metavar, value_of, lambda _: "~", lambda value: [str(value)], check=check)
 
 
-def integer(low: int, high: int | None = None) -> Checked:
-    """An integer within these bounds."""
-    return checked(partial(check_integer, low=low, high=high), int, "INT")
+def integer(low: int, high: int | None = None, words: Sequence[str] = ()) -> Checked:
+    """An integer within these bounds, or one of some words."""
+
+    def check(name: str, value: Any) -> None:
+        if value not in words:
+            check_integer(name, value, low, high)
+
+    return checked(check, int, "|".join(["INT", *words]))
 
 
 def number(low: float, high: float = float("inf"), excluded: Sequence[float] = ()) -> Checked:

@@ -14,6 +14,7 @@ from hrm_agent.halting.exploration import Per
 from hrm_agent.learning.config import LearnerConfig
 
 from .options import Device, Seed, Share, Threads, integer, number
+from .splitting import HeldOut
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,12 @@ class Data:
     Attributes:
         env: Registered id of the puzzle.
         source: "generated", a CSV file (plain or gzip), a built folder, ARC tasks (.json), or hub:owner/name.
-        test_source: Source of the test puzzles; empty for the test split of source or, where it has none, the last
-            tenth of its rows, at most 5,000.
-        held_out: Test on so many of the last training puzzles instead, which are then not trained on: what is chosen by
-            these figures has not seen a test set.
+        test_source: Source of the test puzzles; empty for the test split of source or, where it has none, for
+            --held-out auto.
+        held_out: Test on so many of the last training puzzles instead, and train on none of their variants: what is
+            chosen by these figures has not seen a test set; "auto" for a tenth, at most 5,000.
         num_puzzles: Generated puzzles to train on (1,000 unless given).
-        test_puzzles: Puzzles to test on, at most.
+        test_puzzles: Puzzles to test on, at most; of more every task takes part, as evenly as can be.
         max_segments: Budget M_max of an episode.
         augment: Train on random symmetric variants.
         option: name=value, an option of source, such as min_rating=20, clues=24 or augmentations=100.
@@ -40,7 +41,7 @@ class Data:
     env: str = "HRM-Sudoku6x6-v0"
     source: str = "generated"
     test_source: str = ""
-    held_out: Annotated[int | None, integer(1)] = None
+    held_out: Annotated[HeldOut | None, integer(1, words=("auto",))] = None
     num_puzzles: Annotated[int | None, integer(1)] = None
     test_puzzles: Annotated[int, integer(1)] = 1000
     max_segments: Annotated[int, integer(1)] = 8

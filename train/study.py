@@ -44,7 +44,6 @@ class Study(TestPuzzles):
         confidence: Of all intervals, and of the calibration's guarantee.
         resamples: Of the bootstrap.
         seed: Of the bootstrap.
-        puzzle_seed: Of generated puzzles; the usual test puzzles have seed 0.
         out: Folder of recordings, tables and figures.
         figures: Draw the figures.
         tensorboard: Write a TensorBoard log.
@@ -64,7 +63,6 @@ class Study(TestPuzzles):
     confidence: ProperShare = 0.95
     resamples: Annotated[int, integer(1)] = 1000
     seed: Seed = 0
-    puzzle_seed: Seed = 0
     out: str = "runs/study"
     figures: bool = True
     tensorboard: bool = True
@@ -145,7 +143,7 @@ def _recorded(options: Study, number: int, model: HRM) -> Traces:
     checkpoint = options.checkpoint[number]
     path = Path(options.out) / "traces" / f"{number}-{checkpoint_path(checkpoint).parent.name}.traces"
     segments = max(options.budget, _recorded_segments(path))
-    env = options.environment(model, checkpoint, options.batch_size, segments, options.puzzle_seed)
+    env = options.environment(model, checkpoint, options.batch_size, segments)
     return record(
         model.policy.acting_core,
         env,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from tyro.conf import UseAppendAction
 
 from hrm_agent.agent import HRM
-from hrm_env.tasks import make_task
+from hrm_agent.puzzle_identity import puzzle_task
+from hrm_agent.views import Views
+from hrm_env.puzzles import Puzzles
+from hrm_env.task import PuzzleTask
 from hrm_env.vector import PuzzleVectorEnv
 
-from .environments import load_part, options_from, task_of
-from .options import Share, integer
+from .environments import load_part, task_of
+from .options import Seed, Share, integer
+from .splitting import HeldOut, hold_out
 
 
 @dataclass(frozen=True)
@@ -22,8 +26,11 @@ class TestPuzzles:
     Attributes:
         source: "generated", a CSV file, a built folder, ARC tasks (.json), or hub:owner/name; of a source with two
             splits the test puzzles.
+        held_out: Those puzzles of source that ``fit`` holds out with the same option, or by itself ("auto").
         rows: Slice of a file's rows, such as "-5000:".
         num_puzzles: Generated puzzles (1,000 unless given).
+        test_puzzles: So many of them, at most; of more every task takes part, as evenly as can be.
+        puzzle_seed: Of generated puzzles; the usual test puzzles have seed 0.
         option: name=value, an option of source, such as min_rating=20, unique=true or augmentations=100.
         blank_fraction: Share of a puzzle's blank cells that stay blank; the others are filled in.
         skip_bad_rows: Skip and count bad CSV rows instead of stopping.
@@ -31,16 +38,50 @@ class TestPuzzles:
     """
 
     source: str = "generated"
+    held_out: Annotated[HeldOut | None, integer(1, words=("auto",))] = None
     rows: str | None = None
     num_puzzles: Annotated[int | None, integer(1)] = None
+    test_puzzles: Annotated[int | None, integer(1)] = None
+    puzzle_seed: Seed = 0
     option: Annotated[tuple[str, ...], UseAppendAction] = ()
     blank_fraction: Share = 1.0
     skip_bad_rows: bool = False
     env: str = ""
 
-    def environment(
-        self, model: HRM, checkpoint: str, num_envs: int, max_segments: int = 0, seed: int = 0
-    ) -> PuzzleVectorEnv:
+    def task(self, model: HRM, checkpoint: str) -> PuzzleTask:
+        """The puzzle family: that of `env`, else the agent's own.
+
+        Args:
+            model: The agent.
+            checkpoint: Where it comes from, for errors.
+
+        Raises:
+            ValueError: It is another module's, and `env` does not name it.
+        """
+        task = task_of(self.env) if self.env else puzzle_task(None, model.puzzles.task)
+        if task is None:
+            raise ValueError(
+                f"--env: expected module:id of the puzzle that {checkpoint} is made for, which is "
+                f"{model.puzzles.task or 'one without a name'}, found none"
+            )
+        return task
+
+    def load_puzzles(self, task: PuzzleTask) -> Puzzles:
+        """The puzzles, in the order of their source."""
+        whole = load_part(
+            task,
+            self.source,
+            "test" if self.held_out is None else "train",
+            option=self.option,
+            puzzle_seed=self.puzzle_seed,
+            skip_bad_rows=self.skip_bad_rows,
+            rows=self.rows,
+            num_puzzles=self.num_puzzles,
+        )
+        chosen = whole if self.held_out is None else hold_out(task, whole, self.held_out)[1]
+        return replace(chosen.spread(self.test_puzzles or len(chosen)), skipped=whole.skipped)
+
+    def environment(self, model: HRM, checkpoint: str, num_envs: int, max_segments: int = 0) -> PuzzleVectorEnv:
         """An environment that hands out each puzzle once.
 
         Args:
@@ -48,19 +89,9 @@ class TestPuzzles:
             checkpoint: Where it comes from, for errors.
             num_envs: Slots, no more than there are puzzles.
             max_segments: Budget of an episode; 0 for the agent's own.
-            seed: Of generated puzzles.
         """
-        task = task_of(self.env) if self.env else make_task(model.puzzles.task or "")
-        puzzles = load_part(
-            task,
-            self.source,
-            "test",
-            seed,
-            rows=self.rows,
-            num_puzzles=self.num_puzzles,
-            bad_rows="skip" if self.skip_bad_rows else None,
-            **options_from(self.option),
-        )
+        task = self.task(model, checkpoint)
+        puzzles = self.load_puzzles(task)
         env = PuzzleVectorEnv(
             task,
             min(num_envs, len(puzzles)),
@@ -89,8 +120,18 @@ class Trained(TestPuzzles):
     halting: str = ""
     max_segments: Annotated[int, integer(0)] = 0
 
-    def load(self, num_envs: int, device: str = "cpu", seed: int = 0) -> tuple[HRM, PuzzleVectorEnv]:
-        """The agent, and an environment of ``num_envs`` slots that hands out each puzzle, generated of a seed, once."""
+    def agent(self, device: str = "cpu") -> HRM:
+        """The agent.
+
+        Raises:
+            ValueError: Its halting policy wants more views than the puzzle has.
+        """
         chosen: dict[str, Any] = {"halting": self.halting} if self.halting else {}
         model = HRM.load(self.checkpoint, device=device, **chosen)
-        return model, self.environment(model, self.checkpoint, num_envs, self.max_segments, seed)
+        Views(model.halting.views, self.task(model, self.checkpoint), model.halting.noise)
+        return model
+
+    def load(self, num_envs: int, device: str = "cpu") -> tuple[HRM, PuzzleVectorEnv]:
+        """The agent, and an environment of ``num_envs`` slots that hands out each puzzle once."""
+        model = self.agent(device)
+        return model, self.environment(model, self.checkpoint, num_envs, self.max_segments)

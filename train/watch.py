@@ -14,7 +14,7 @@ from PIL import Image
 
 from hrm_agent.dashboard_figures import thinking_picture
 from hrm_agent.thinking import Frame, captioned, frames
-from hrm_env.files import atomic_write
+from hrm_env.files import atomic_write, check_writable
 from hrm_env.task import PuzzleTask
 from hrm_env.window import Window
 
@@ -33,7 +33,7 @@ class Watch(Trained):
 
     Attributes:
         puzzles: How many to show.
-        first: Number of the first one.
+        first: Number of the first one; counted through all tasks before a second variant of one.
         pause: Seconds between segments.
         to: Where to: "terminal", "window", a film .gif or .mp4, or a picture .png with a strip for each puzzle.
         strip: Segments that a strip of the picture shows, at most, evenly spread.
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> None:
     count = len(env.rules.puzzles)
     if options.first >= count:
         raise ValueError(f"--first: expected 0 to {count - 1}, found {options.first}")
-    shown = range(options.first, min(options.first + options.puzzles, count))
+    shown = env.rules.puzzles.round_robin()[options.first : options.first + options.puzzles].tolist()
     show(env.rules.task, chain.from_iterable(frames(model, env, index) for index in shown))
 
 
@@ -67,6 +67,7 @@ def outlet(to: str, pause: float, strip: int) -> Outlet:
         window = Window("hrm-gym")
         return lambda task, shown: _show(task, shown, pause, window)
     path = Path(to)
+    check_writable("--to", path)
     if path.suffix == ".png":
         return lambda task, shown: _draw(task, shown, path, strip)
     write = film_writer(path)

@@ -280,8 +280,8 @@ def test_the_command(algorithm: str, run: Path, capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize("share", ["0", "1", "nan"])
 def test_the_command_refuses_shares(share: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["learn-halting", "--checkpoint", str(run), "--held-out", share]) == 2
-    assert re.match("error: --held-out: expected a .*number .* 0 (and|to) 1, found", capsys.readouterr().err)
+    assert main(["learn-halting", "--checkpoint", str(run), "--comparison", share]) == 2
+    assert re.match("error: --comparison: expected a .*number .* 0 (and|to) 1, found", capsys.readouterr().err)
 
 
 def test_the_document_trains_ppo(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

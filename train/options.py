@@ -70,11 +70,9 @@ def number(low: float, high: float = float("inf"), excluded: Sequence[float] = (
 
 
 def _check_device(name: str, value: str) -> None:
-    import torch
+    from hrm_agent.devices import check_device
 
-    if value in ("auto", "cpu") or (re.fullmatch(r"cuda(:\d+)?", value) and torch.cuda.is_available()):
-        return
-    raise ValueError(f"{name}: expected auto, cpu or cuda, where this machine has one, found {value!r}")
+    check_device(value, name)
 
 
 Seed = Annotated[int, integer(0, 2**32 - 1)]

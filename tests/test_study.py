@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from rich.console import Console
 from hrm_agent.analysis.bootstrap import Resamples
 from hrm_agent.analysis.candidates import COMBINATIONS, Candidate, calibrated, default_policies, why_not
 from hrm_agent.analysis.families import COLOURS, family_of
+from hrm_agent.analysis.groups import split_by_group
 from hrm_agent.analysis.outcomes import replay_all
 from hrm_agent.analysis.study import Plan, study
 from hrm_agent.analysis.table import Estimate, tabulate, verdict
@@ -124,9 +126,13 @@ def test_the_same_twice() -> None:
 
 def test_calibration_puzzles_are_scored_nowhere() -> None:
     recorded = hand_made(repeat=100)
-    recorded.signals["correct"][:200] = 0  # the first half is all wrong
-    table, _ = study([recorded], Plan(policies=("fixed:1",), calibration=0.5, risks=(0.01,), resamples=20))
-    assert (table.puzzles, table.calibration_puzzles) == (200, 200)
+    held_out = split_by_group(recorded.group, 0.5, seed=7)
+    recorded.signals["correct"][held_out] = 0  # half of them, drawn at random, are all wrong
+    recorded.signals["correct"][np.flatnonzero(~held_out)] = np.tile(np.array(CORRECT, np.float32), (50, 1))[:, None]
+    plan = Plan(policies=("fixed:1",), calibration=0.5, risks=(0.01,), resamples=20, seed=7)
+    table, outcomes = study([recorded], plan)
+    assert (table.puzzles, table.groups, table.calibration_puzzles) == (200, 200, 200)
+    np.testing.assert_array_equal(outcomes.index, np.flatnonzero(~held_out))
     assert table.row("fixed:1").exact.value == 0.25
     assert table.row("fixed:4").note == "calibrated: risk ≤ 1 %"  # nothing passed: think to the end
     assert len(table.temperatures) == 1
@@ -138,7 +144,11 @@ def test_each_checkpoint_has_its_own_threshold() -> None:
     sure.signals["q_halt"][:] = np.where(sure.correct, 6, 4)  # right or wrong, it always feels right
     humble.signals["q_halt"][:] = np.where(humble.correct, 0, -2)
     (found,), lines = calibrated([sure, humble], BUDGET, (0.05,), 0.95)
-    assert len(lines) == 2
+    assert [line.split(":")[0] for line in lines[:2]] == ["q-threshold"] * 2
+    assert lines[2:] == ["each of these 2 guarantees holds with confidence 0.95 by itself, not all at once"]
+    (_,), lines = calibrated([sure, humble], BUDGET, (0.05,), 0.95, joint=True)
+    assert [re.search(r"confidence ([\d.]+\d)", line)[1] for line in lines] == ["0.975", "0.975", "0.95"]
+    assert lines[2] == "all 2 guarantees hold at once with confidence 0.95 (Bonferroni)"
     assert found.policies[0] != found.policies[1]
     parameters = [policy.removeprefix("q-threshold:") for policy in found.policies]
     assert found.name == f"q-threshold:{'|'.join(parameters)}"
@@ -207,7 +217,7 @@ def test_what_cannot_be_replayed_is_left_out_unless_asked_for() -> None:
         study([recorded], Plan(policies=("kl:0.01",)))
     with pytest.raises(ValueError, match="'q-compare' cannot be replayed: the agent was trained without Q_continue"):
         study([recorded], Plan(reference="q-compare"), untrained)
-    assert "needs 2 views, and 1 were recorded" in why_not(make("halt-first:2"), recorded, {})
+    assert "needs 2 views, and 1 were recorded" in why_not(make("halt-first:2"), recorded.header, {})
 
 
 def test_other_puzzles_and_bad_numbers_are_refused() -> None:
@@ -216,10 +226,59 @@ def test_other_puzzles_and_bad_numbers_are_refused() -> None:
         study([hand_made(), other])
     with pytest.raises(ValueError, match="expected recorded traces, found none"):
         study([])
-    with pytest.raises(ValueError, match="calibration: expected a share of the puzzles"):
-        study([hand_made()], Plan(calibration=1.5))
+    with pytest.raises(ValueError, match="found others in number 2"):
+        study([hand_made(), replace(hand_made(), group=np.array([0, 0, 1, 1]))])
     with pytest.raises(ValueError, match="max_segments: expected 1 to 4"):
         study([hand_made()], Plan(budget=5, calibration=0))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"calibration": 1.5}, "calibration: expected a finite number from 0 to 1, found 1.5"),
+        ({"calibration": 1.0}, "calibration: expected a share of the puzzles below 1, found 1.0"),
+        ({"risks": (0.05, 2)}, "risks: expected a finite number from 0 to 1, found 2"),
+        ({"risks": (0.0,)}, "risks: expected a number between 0 and 1, found 0.0"),
+        ({"confidence": "high"}, "confidence: expected a finite number from 0 to 1, found 'high'"),
+        ({"resamples": 0}, "resamples: expected an integer of at least 1, found 0"),
+        ({"budget": -1}, "budget: expected an integer of at least 0, found -1"),
+        ({"joint": "no"}, "joint: expected True or False, found 'no'"),
+    ],
+)
+def test_a_bad_plan_is_one_sentence(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        Plan(**options)
+
+
+@pytest.mark.parametrize(
+    ("budget", "expected"), [(8, "1 2 3 4 6 8"), (5, "1 2 3 4 5"), (1, "1"), (0, "1 2 3 4 6 8 12 16")]
+)
+def test_a_budget_is_listed_once(budget: int, expected: str) -> None:
+    fixed = [policy for policy in default_policies(budget=budget) if policy.startswith("fixed:")]
+    assert fixed == [f"fixed:{segments}" for segments in expected.split()]
+
+
+def grouped(groups: int = 40, variants: int = 10) -> Traces:
+    """Variants of a puzzle are alike: all right at once, or all wrong."""
+    recorded = hand_made(repeat=groups * variants // PUZZLES)
+    solved = np.random.default_rng(0).random(groups).repeat(variants) < 0.7
+    recorded.signals["correct"][:] = solved[:, None, None]
+    return replace(recorded, group=np.arange(groups).repeat(variants))
+
+
+def test_variants_of_one_puzzle_count_as_one_draw() -> None:
+    recorded = grouped()
+    plan = Plan(policies=("fixed:1",), calibration=0.25, risks=(0.4,), resamples=200)
+    table, outcomes = study([recorded], plan)
+    assert (table.puzzles, table.groups, table.calibration_puzzles) == (300, 30, 100)
+    scored = set(recorded.group[outcomes.index])
+    assert len(scored) == 30  # whole groups are held out
+    exact = table.row("fixed:1").exact
+    assert exact.high - exact.low > 0.2  # two standard deviations of 30 draws on either side are 0.33
+    alone, _ = study([replace(recorded, group=np.arange(400))], plan)
+    assert alone.row("fixed:1").exact.high - alone.row("fixed:1").exact.low < 0.15
+    assert "on 10 independent calibration puzzles" in table.calibrations[0]
+    assert "300 puzzles in 30 groups (100 more for calibration)" in str(study_table(table).title)
 
 
 def test_a_narrow_table_leaves_out_metrics_not_digits() -> None:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
+import gymnasium as gym
 import pytest
 from agents import COPY, tiny_agent
+from halting_traces import random_traces
+from stable_baselines3 import PPO
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from hrm_agent.analysis.traces import Traces
+from hrm_agent.halting.signals import SIGNALS
+from hrm_agent.halting_env import HaltingEnv
 from train.__main__ import main
 from train.study import learned_policies
 
@@ -88,12 +95,81 @@ def test_many_minds_take_part_where_views_are_recorded(
         (("--checkpoint", "nowhere"), "nowhere.zip: expected a checkpoint, found no such file"),
     ],
 )
-def test_bad_input_is_one_sentence(
+def test_bad_input_is_one_sentence_before_anything_is_recorded(
     run: Path, tmp_path: Path, options: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert studied(run, tmp_path, *options) == 2
     printed = capsys.readouterr().err.strip()
     assert re.fullmatch(f"error: {message}.*", printed.splitlines()[-1]), printed
+    assert not list(tmp_path.iterdir())
+
+
+def test_agents_of_different_puzzles_are_refused_before_anything_is_recorded(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    env = gym.make_vec("HRM-Sudoku4x4-v0", num_envs=4, num_puzzles=8)
+    tiny_agent(env, n_envs=4).save(tmp_path / "other.zip")
+    assert studied(run, tmp_path / "out", "--checkpoint", str(tmp_path / "other.zip")) == 2
+    expected = r"error: --checkpoint: expected agents of the same puzzles, found copy:4x4 .* and sudoku:2x2 .*other.zip"
+    assert re.fullmatch(expected, capsys.readouterr().err.strip())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_policy_that_the_recording_could_not_serve_is_left_out(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One learned on the hidden state, which a study does not record, lies beside the checkpoint."""
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    env = HaltingEnv(random_traces(), features=("q_halt", "state"))
+    PPO("MlpPolicy", env, policy_kwargs={"net_arch": []}, device="cpu").save(folder / "halting-ppo.zip")
+    assert studied(folder, tmp_path / "out", "--no-figures", "--no-tensorboard") == 0
+    assert "left out: sb3:halting-ppo.zip: needs state, which was not recorded" in capsys.readouterr().out
+
+
+TINY = "--hidden-size 16 --batch-size 8 --updates 3 --evaluate-every 0 --num-puzzles 20 --test-puzzles 30 --threads 1"
+OWN = """
+from hrm_agent.halting import register_signal
+from hrm_agent.halting.rules import Below
+
+
+@register_signal
+def doubtful(moment):
+    return moment.mean_over_cells((moment.log_probs.exp().amax(-1) < 0.9).float())
+
+
+class Doubt(Below):
+    signal, default, rule = "doubtful", 0.05, "doubtful cells < {threshold}"
+"""
+
+
+def test_policies_and_signals_of_ones_own_reach_every_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own_halting.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(SIGNALS, "doubtful", None)  # to be gone when the test is over
+    policy, out = "own_halting:Doubt:0.3", tmp_path / "run"
+    fit = ["fit", "--preset", "sudoku4x4", *TINY.split(), "--halting", policy, "--out", str(out), "--device", "cpu"]
+    assert main(fit) == 0
+    puzzles = ["--num-puzzles", "20", "--threads", "1", "--device", "cpu"]
+    assert main(["evaluate", "--checkpoint", str(out), *puzzles, "--halting", f"min:2({policy})"]) == 0
+    assert re.search(rf"halting +min:2\({policy}\)", capsys.readouterr().out)
+    plain = [
+        "--policies",
+        f"{policy},fixed:2",
+        "--budget",
+        "4",
+        "--resamples",
+        "20",
+        "--no-figures",
+        "--no-tensorboard",
+    ]
+    assert main(["study", "--checkpoint", str(out), *puzzles, *plain, "--out", str(tmp_path / "study")]) == 0
+    table = json.loads((tmp_path / "study" / "study.json").read_text())
+    assert {row["policy"] for row in table["rows"]} >= {policy, "fixed:2"}
+    (file,) = (tmp_path / "study" / "traces").iterdir()
+    assert "doubtful" in Traces.read(file).signals
 
 
 def test_the_command_needs_a_checkpoint(capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,6 +32,20 @@ def test_every_variant_differs_from_the_preset_in_its_own_options_alone(name: st
     assert changed == (name != "preset")
 
 
+@pytest.mark.parametrize(
+    ("name", "variant", "shared", "halting"),
+    [
+        ("no halting", VARIANTS["no halting"], ["--max-segments", "16"], "fixed:16"),
+        ("PonderNet", VARIANTS["PonderNet"], ["--max-segments=16"], "fixed:16"),
+        ("no halting", VARIANTS["no halting"], [], "fixed:8"),
+        ("own", Variant("--max-segments 5 --halting fixed:{budget}"), ["--max-segments", "16"], "fixed:5"),
+        ("preset", VARIANTS["preset"], ["--max-segments", "16"], "q-threshold:0.95"),
+    ],
+)
+def test_the_budget_is_that_of_the_run(name: str, variant: Variant, shared: list[str], halting: str) -> None:
+    assert options_of_run(StudyTraining(), name, variant, 0, shared).halting == halting
+
+
 def test_variants_of_ones_own() -> None:
     study = StudyTraining(variant=("a=", "slow=--learning-rate 1e-4"))
     assert chosen_variants(study) == {"a": Variant(""), "slow": Variant("--learning-rate 1e-4")}

@@ -15,6 +15,7 @@ from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.utils import LinearSchedule
 
+from hrm_agent.analysis.groups import split_by_group
 from hrm_agent.analysis.replay import replay
 from hrm_agent.analysis.traces import Traces, record
 from hrm_agent.halting_env import HaltingEnv
@@ -59,8 +60,9 @@ class LearnHalting(Trained):
         traces: File of the recording; empty for halting.traces beside the checkpoint. What it holds already is not
             recorded again.
         puzzle_seed: Seed of generated puzzles; the usual test puzzles have seed 0.
-        comparison: Share of the puzzles that nothing is learned from, for the comparison at the end.
-        seed: Seed of the algorithm.
+        comparison: Share of the puzzles, drawn at random, that nothing is learned from, for the comparison at the end; of
+            puzzles that are variants of one another, share of their groups.
+        seed: Seed of the algorithm, and of that draw.
         batch_size: Puzzles recorded at a time.
         threads: CPU threads; 0 for all cores.
         device: "auto", "cpu" or "cuda", of the agent.
@@ -93,18 +95,23 @@ def main(arguments: list[str]) -> None:
     """Parses the options, records, learns, and compares with the paper's rule."""
     options: LearnHalting = parsed(LearnHalting, arguments, "learn-halting")
     torch.set_num_threads(options.threads or os.cpu_count() or 1)
+    if options.model_path.is_dir():
+        raise ValueError(f"--out: expected the name of a file, found the folder {options.out!r}")
     traces = recorded(options)
-    kept = max(1, round(len(traces) * options.comparison))
+    compared = split_by_group(traces.group, options.comparison, options.seed, least=1)
+    if not compared.any():
+        raise ValueError(f"--num-puzzles: expected at least 2 puzzles, to learn from one, found {len(traces)}")
     started = time.perf_counter()
-    learn(options, traces[: len(traces) - kept])
+    learn(options, traces[~compared])
     print(f"{options.model_path}: {options.steps:,} decisions in {time.perf_counter() - started:.0f} s")
-    print_comparison(traces[len(traces) - kept :], f"sb3:{options.model_path}")
+    print_comparison(traces[compared], f"sb3:{options.model_path}")
 
 
 def recorded(options: LearnHalting) -> Traces:
     """Traces of the puzzles of ``options``, recorded now or before."""
     if options.source == "generated" and options.num_puzzles is None:
         options = replace(options, num_puzzles=PUZZLES)
+    options = replace(options, halting="fixed:1")  # every segment is recorded, and a file may not name any policy
     model, env = options.load(options.batch_size, options.device)
     path = Path(options.traces or options.folder / "halting.traces")
     source = f"{options.source}, test, seed {options.puzzle_seed}, rows {options.rows}"

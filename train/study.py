@@ -14,10 +14,10 @@ from tyro.conf import UseAppendAction
 from hrm_agent.agent import HRM
 from hrm_agent.analysis.candidates import Candidate
 from hrm_agent.analysis.figures import study_figures
-from hrm_agent.analysis.study import Plan, study
+from hrm_agent.analysis.study import Plan, served, study
 from hrm_agent.analysis.style import save_figure
-from hrm_agent.analysis.trace_header import LONGEST_LINE, parse
-from hrm_agent.analysis.traces import Traces, record
+from hrm_agent.analysis.trace_header import LONGEST_LINE, TraceHeader, parse
+from hrm_agent.analysis.traces import Traces, default_signals, record
 from hrm_agent.halting import make, split_list
 from hrm_agent.saving.checkpoint import checkpoint_path
 
@@ -39,11 +39,13 @@ class Study(TestPuzzles):
         budget: Segments that every puzzle is recorded for, and policies may use.
         views: Views of each puzzle to record, for policies of many minds.
         noise: Noise on the start state of these views.
-        calibration: Share of the puzzles, the first ones, held out to calibrate thresholds and temperature.
+        calibration: Share of the puzzles, drawn at random, held out to calibrate thresholds and temperature; of puzzles
+            that are variants of one another, share of their groups.
         risk: Accepted share of halts on a wrong answer, for a calibrated threshold; may be given several times.
-        confidence: Of all intervals, and of the calibration's guarantee.
+        confidence: Of all intervals, and of the calibration's guarantees.
+        joint: Make the guarantees of all risks and checkpoints hold at once, not each by itself.
         resamples: Of the bootstrap.
-        seed: Of the bootstrap.
+        seed: Of the bootstrap, and of the draw of calibration puzzles.
         out: Folder of recordings, tables and figures.
         figures: Draw the figures.
         tensorboard: Write a TensorBoard log.
@@ -61,6 +63,7 @@ class Study(TestPuzzles):
     calibration: Annotated[float, number(0, 1, excluded=(1,))] = 0.2
     risk: UseAppendAction[tuple[ProperShare, ...]] = ()
     confidence: ProperShare = 0.95
+    joint: bool = False
     resamples: Annotated[int, integer(1)] = 1000
     seed: Seed = 0
     out: str = "runs/study"
@@ -82,15 +85,17 @@ class Study(TestPuzzles):
         named = split_list(self.policies) if self.policies is not None else []
         if self.policies is not None and not named:  # an empty list is a slip, not all of them
             raise ValueError(f"--policies: expected halting policies between commas, found {self.policies!r}")
-        for policy in (*named, *filter(None, [self.reference])):
+        extra = () if named else learned_policies(folders)
+        for policy in (*named, *filter(None, [self.reference]), *(text for each in extra for text in each.policies)):
             make(policy)  # before anything is recorded
         plan = Plan(
             policies=tuple(named),
-            extra=() if named else learned_policies(folders),
+            extra=extra,
             reference=self.reference,
             budget=self.budget,
             calibration=self.calibration,
             confidence=self.confidence,
+            joint=self.joint,
             resamples=self.resamples,
             seed=self.seed,
         )
@@ -105,7 +110,9 @@ def main(arguments: list[str]) -> None:
         raise ValueError("--checkpoint: expected the folder of a run, found none")
     out = Path(options.out)
     plan = options.plan([checkpoint_path(each).parent for each in options.checkpoint])
-    models = [HRM.load(each, device=options.device) for each in options.checkpoint]
+    # a study brings its own policies, and an agent's may be one that its file cannot name
+    models = [HRM.load(each, device=options.device, halting="fixed:1") for each in options.checkpoint]
+    check_before_recording(options, plan, models)
     traces = [_recorded(options, number, model) for number, model in enumerate(models)]
     table, outcomes = study(traces, plan, _untrained(models))
     print_study(table)
@@ -133,6 +140,26 @@ def learned_policies(folders: Sequence[Path]) -> tuple[Candidate, ...]:
         for name in names
         if all((folder / name).is_file() for folder in folders)
     )
+
+
+def check_before_recording(options: Study, plan: Plan, models: Sequence[HRM]) -> None:
+    """Refuses what would fail only once everything is recorded.
+
+    Raises:
+        ValueError: The agents are made for different puzzles, or a policy cannot be replayed.
+    """
+    first, *others = (replace(model.puzzles, sizes=replace(model.puzzles.sizes, max_segments=1)) for model in models)
+    for checkpoint, puzzles in zip(options.checkpoint[1:], others, strict=True):
+        if puzzles != first:
+            raise ValueError(
+                f"--checkpoint: expected agents of the same puzzles, found {first} in {options.checkpoint[0]} and "
+                f"{puzzles} in {checkpoint}"
+            )
+    sizes, signals = first.sizes, dict.fromkeys(default_signals(), 1)
+    wanted = TraceHeader(
+        first.task or "", sizes.seq_len, sizes.vocab_size, options.budget, options.views, options.noise, signals, "", ""
+    )
+    served(plan, wanted, options.budget, _untrained(models))
 
 
 def _recorded(options: Study, number: int, model: HRM) -> Traces:

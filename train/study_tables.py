@@ -24,7 +24,8 @@ def print_study(study: Study) -> None:
         table = study_table(study, metrics=False)
     console.print(table)
     compute = "segments computed" if _many_minds(study) else "segments"
-    drawn = "puzzles and checkpoints" if study.checkpoints > 1 else "puzzles"
+    drawn = "puzzles" if study.groups == study.puzzles else "groups of puzzles"
+    drawn += " and checkpoints" if study.checkpoints > 1 else ""
     console.print(
         f"• on the frontier of accuracy and {compute}; area from 1 to {study.budget} segments {study.area:.4f}.\n"
         f"± and \\[from, to] are {study.confidence * 100:g} % intervals of the paired bootstrap over {drawn}.",
@@ -48,7 +49,8 @@ def study_table(study: Study, metrics: bool = True) -> Table:
     """
     checkpoints = f", {study.checkpoints} checkpoints" if study.checkpoints > 1 else ""
     held_out = f" ({study.calibration_puzzles:,} more for calibration)" if study.calibration_puzzles else ""
-    title = f"{study.puzzles:,} puzzles{held_out}{checkpoints}, at most {study.budget} segments"
+    groups = f" in {study.groups:,} groups" if study.groups < study.puzzles else ""
+    title = f"{study.puzzles:,} puzzles{groups}{held_out}{checkpoints}, at most {study.budget} segments"
     table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
     computed = _many_minds(study)
     for name in ("", "policy"):

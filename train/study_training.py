@@ -22,7 +22,7 @@ class Variant:
     """A way to train.
 
     Attributes:
-        options: Options of ``fit`` that differ from the preset's; ``{budget}`` stands for its ``max_segments``.
+        options: Options of ``fit`` that differ from the preset's; ``{budget}`` stands for the run's ``max_segments``.
         judged: Halting policy that it is judged by; empty for the one it is trained with.
     """
 
@@ -122,7 +122,10 @@ def folder_of(study: StudyTraining) -> Path:
 def options_of_run(study: StudyTraining, name: str, variant: Variant, seed: int, shared: Sequence[str]) -> Fit:
     """All options of one run; ``shared`` are those of ``fit`` for every run."""
     folder = folder_of(study) / f"{name.replace(' ', '-')}-seed{seed}"
-    budget = str(PRESETS[study.preset].data.max_segments)
-    own = shlex.split(variant.options.replace("{budget}", budget))
     fixed = ["--preset", study.preset, "--seed", str(seed), "--out", str(folder), "--resume"]
-    return parse([*shared, *own, *fixed], "study-training")
+
+    def options(budget: int) -> Fit:
+        own = shlex.split(variant.options.replace("{budget}", str(budget)))
+        return parse([*shared, *own, *fixed], "study-training")
+
+    return options(options(1).data.max_segments)  # which the preset, the study and the variant may all have set

@@ -64,13 +64,14 @@ def outcomes(runs: Mapping[str, Sequence[Fit]], judged: Mapping[str, str]) -> di
     found: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in ("solved", "segments", "at_budget", "common")}
     for name, seeds in runs.items():
         traces = [traces_of(run) for run in seeds]
+        group = traces[0].group  # of all variants and seeds: they are tested on the same puzzles
         own = [replay(each, judged[name]) for each in traces]
         found["solved"].append(np.stack([each.exact for each in own]))
         found["segments"].append(np.stack([each.segments for each in own]))
         found["at_budget"].append(np.stack([each.correct[:, 0, -1] for each in traces]))
         found["common"].append(np.stack([replay(each, COMMON).segments for each in traces]))
     values = {name: np.stack(column, axis=1) for name, column in found.items()}  # (S, variants, N)
-    resamples = Resamples(values["solved"].shape[-1])
+    resamples = Resamples(group)
     intervals = {name: resamples.interval(column) for name, column in values.items()}
     gains = resamples.difference(values["solved"], values["solved"][:, :1])
     return {
@@ -89,7 +90,7 @@ def outcomes(runs: Mapping[str, Sequence[Fit]], judged: Mapping[str, str]) -> di
 
 def traces_of(run: Fit) -> Traces:
     """The recording of a run's agent on its test puzzles; made where it is not there yet."""
-    model = HRM.load(run_folder(run), device="cpu")
+    model = HRM.load(run_folder(run), device="cpu", halting="fixed:1")  # every segment is recorded
     _, test = training_and_test_env(run.data, run.batch_size, "cpu", run.seed)
     return record(model.policy.acting_core, test, run_folder(run) / "test.traces")
 

@@ -1,5 +1,8 @@
 """Confidence intervals by the paired bootstrap: puzzles are drawn anew, the same draw for every policy.
 
+Puzzles that are variants of one another are not independent, so whole groups are drawn (cluster bootstrap, Davison and
+Hinkley 1997, section 3.8; Field and Welsh 2007): the mean of a resample is that of all puzzles of the drawn groups.
+
 Several checkpoints (seeds) that were tried on the same puzzles are pooled by the pigeonhole bootstrap (Owen 2007, arXiv
 0712.1111): seeds and puzzles are drawn anew, independently of each other, and a value counts as often as its seed was
 drawn times as often as its puzzle was. The interval then covers new puzzles and new seeds. As in any bootstrap of few
@@ -13,6 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from hrm_agent.analysis.groups import Groups, group_sums
 
 Floats = npt.NDArray[np.float64]
 
@@ -38,13 +43,15 @@ class Difference(NamedTuple):
 
 
 class Resamples:
-    """Draws of N puzzles out of N, with replacement. Equal arguments give equal draws: comparisons are paired.
+    """Draws of G groups of puzzles out of G, with replacement; for puzzles without variants, of N puzzles out of N.
+
+    Equal arguments give equal draws, so comparisons are paired.
 
     ``values`` are of every puzzle ``(N,)``, of P policies ``(P, N)``, or of these in S seeds ``(S, P, N)``; metrics of
     `hrm_agent.analysis.metrics.per_puzzle`, for one. All policies together cost little more than one.
 
     Args:
-        puzzles: N.
+        puzzles: The group of each puzzle, ``(N,)``; or N, where each is a group of its own.
         count: How many resamples.
         seed: Of the draws.
 
@@ -52,10 +59,11 @@ class Resamples:
         ValueError: There is no puzzle or no resample.
     """
 
-    def __init__(self, puzzles: int, count: int = 1000, seed: int = 0) -> None:
-        if puzzles < 1 or count < 1:
+    def __init__(self, puzzles: int | Groups, count: int = 1000, seed: int = 0) -> None:
+        self.group = np.arange(puzzles) if isinstance(puzzles, int) else np.asarray(puzzles)
+        self.puzzles, self.count, self.seed = len(self.group), count, seed
+        if self.puzzles < 1 or count < 1:
             raise ValueError(f"Resamples: expected at least 1 puzzle and 1 resample, found {puzzles} and {count}")
-        self.puzzles, self.count, self.seed = puzzles, count, seed
 
     def means(self, values: npt.ArrayLike) -> Floats:
         """Means over puzzles and seeds in every resample, ``(count,)`` or ``(count, P)``.
@@ -66,12 +74,15 @@ class Resamples:
             ValueError: There are not N puzzles.
         """
         origin, centred = self._centred(values)
-        narrow = centred.astype(np.float32)
-        by_seed = np.concatenate(
-            [np.stack([weights @ one.T for one in narrow], axis=1) for weights in self._puzzle_weights()]
-        )  # (count, S, P)
-        total = np.einsum("cs,csp->cp", self._seed_weights(len(narrow)), by_seed.astype(np.float64))
-        means = origin + total / (len(narrow) * self.puzzles)
+        sizes = group_sums(np.ones(self.puzzles), self.group).astype(np.float32)  # (G,)
+        narrow = group_sums(centred, self.group).astype(np.float32)  # (S, P, G)
+        parts = [
+            (np.stack([weights @ one.T for one in narrow], axis=1), weights @ sizes)
+            for weights in self._group_weights(len(sizes))
+        ]
+        by_seed, drawn = (np.concatenate(part).astype(np.float64) for part in zip(*parts, strict=True))
+        total = np.einsum("cs,csp->cp", self._seed_weights(len(narrow)), by_seed)  # of (count, S, P)
+        means = origin + total / (len(narrow) * drawn[:, None])
         return np.asarray(means[:, 0] if np.ndim(values) == 1 else means)
 
     def interval(self, values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
@@ -111,12 +122,12 @@ class Resamples:
         origin = cube[0, :, 0]
         return origin, cube - origin[:, None]
 
-    def _puzzle_weights(self) -> Iterator[npt.NDArray[np.float32]]:
-        """How often each puzzle is drawn, ``(count, N)`` in parts."""
+    def _group_weights(self, groups: int) -> Iterator[npt.NDArray[np.float32]]:
+        """How often each group is drawn, ``(count, G)`` in parts."""
         generator = np.random.default_rng((self.seed, 0))
-        rows = max(1, CHUNK // self.puzzles)
+        rows = max(1, CHUNK // groups)
         for start in range(0, self.count, rows):
-            yield _draws(generator, min(rows, self.count - start), self.puzzles)
+            yield _draws(generator, min(rows, self.count - start), groups)
 
     def _seed_weights(self, seeds: int) -> npt.NDArray[np.float32]:
         """How often each seed is drawn, ``(count, S)``; always once where there is one."""

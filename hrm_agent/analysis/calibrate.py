@@ -9,6 +9,13 @@ passed with probability α at most, so that
     with probability ≥ 1 − α over the N calibration puzzles, the risk on new puzzles is at most δ,
 
 where both are drawn alike and none was trained on. Nothing is assumed of the Q head; a good one halts earlier.
+
+The binomial distribution wants independent puzzles, which variants of one puzzle are not. So of every group one puzzle,
+drawn at random, is tested (single subsampling; Dunn, Wasserman and Ramdas, arXiv 1809.07441): N counts groups, and the
+risk is that of any puzzle of a new group. Even without a loss ln α / ln (1 − δ) of them are needed.
+
+A guarantee holds for one calibration. Of several, such as for several δ or agents, any one fails with probability α at
+most; that they hold all at once takes α divided by their number for each (Bonferroni).
 """
 
 from __future__ import annotations
@@ -20,6 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from hrm_agent.analysis.groups import Groups, one_of_each_group
 from hrm_agent.analysis.metrics import Bools, Ints, at_halt
 from hrm_agent.analysis.reliability import temperature
 
@@ -58,10 +66,10 @@ class Calibration:
         loss: A name of `LOSSES`.
         risk: δ.
         confidence: 1 − α.
-        puzzles: N.
-        empirical_risk: Share of the calibration puzzles with a loss.
+        puzzles: N, those that were tested: one of each group.
+        empirical_risk: Share of these with a loss.
         p_value: Of the chosen threshold; of the most cautious one where none passed.
-        segments_mean: Mean τ of the calibration puzzles.
+        segments_mean: Their mean τ.
         exact: Their accuracy at τ.
     """
 
@@ -81,13 +89,14 @@ class Calibration:
         """What was found, in a line."""
         if self.threshold is not None:
             return (
-                f"{self.policy}: risk ({self.loss}) at most {self.risk:g} with confidence {self.confidence:g}; "
-                f"{self.empirical_risk:.4f} on {self.puzzles} calibration puzzles"
+                f"{self.policy}: risk ({self.loss}) at most {self.risk:g} with confidence {self.confidence:.4g}; "
+                f"{self.empirical_risk:.4f} on {self.puzzles} independent calibration puzzles"
             )
         needed = math.ceil(math.log(1 - self.confidence) / math.log(1 - self.risk))
         return (
             f"{self.policy}: no threshold has a risk ({self.loss}) of at most {self.risk:g} with confidence "
-            f"{self.confidence:g} on {self.puzzles} calibration puzzles; even without a loss {needed} are needed"
+            f"{self.confidence:.4g} on {self.puzzles} independent calibration puzzles; {needed} are needed even "
+            "without a loss"
         )
 
 
@@ -98,6 +107,8 @@ def calibrate(
     confidence: float = 0.95,
     thresholds: Iterable[float] = THRESHOLDS,
     loss: str = "wrong",
+    group: Groups | None = None,
+    seed: int = 0,
 ) -> Calibration:
     """The lowest threshold that the sequence of tests lets pass.
 
@@ -108,12 +119,18 @@ def calibrate(
         confidence: 1 − α, between 0 and 1.
         thresholds: λ between 0 and 1 in any order, chosen without a look at the calibration puzzles.
         loss: A name of `LOSSES`.
+        group: Which puzzles are variants of one another, ``(N,)``; None where none are.
+        seed: Of the draw of a puzzle from every group.
 
     Raises:
         ValueError: An argument is out of its range, or shapes do not fit.
     """
     grid = sorted(thresholds, reverse=True)
     _check(q_halt, correct, risk, confidence, grid, loss)
+    fitted = temperature(q_halt, correct)
+    if group is not None:
+        rows = one_of_each_group(group, seed)
+        q_halt, correct = q_halt[rows], correct[rows]
     count, budget = correct.shape
     chosen, segments, losses, p_value = None, np.full(count, budget), 0, math.nan
     for threshold in grid:
@@ -127,7 +144,7 @@ def calibrate(
     return Calibration(
         policy=f"fixed:{budget}" if chosen is None else f"q-threshold:{chosen}",
         threshold=chosen,
-        temperature=temperature(q_halt, correct),
+        temperature=fitted,
         loss=loss,
         risk=risk,
         confidence=confidence,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hrm_agent.analysis.calibrate import calibrate
+from hrm_agent.analysis.trace_header import TraceHeader
 from hrm_agent.analysis.traces import Traces
 from hrm_agent.halting import POLICIES, HaltingPolicy, make
 from hrm_agent.halting.combinators import Combination
@@ -44,12 +45,14 @@ class Candidate:
         return make(self.policies[0])
 
 
-def default_policies(views: int = 1, noise: float = 0.0) -> list[str]:
+def default_policies(views: int = 1, noise: float = 0.0, budget: int = 0) -> list[str]:
     """Every registered rule with the parameters of its `sweep`, and some combinations.
 
     Args:
         views: Recorded views; policies of many minds take 2 or more.
         noise: Noise of these views.
+        budget: Segments, of which ``fixed`` has the last for certain and no later one, which would be the same; 0 for
+            no limit.
     """
     texts = [
         f"{name}:{value}" if value else name
@@ -57,6 +60,9 @@ def default_policies(views: int = 1, noise: float = 0.0) -> list[str]:
         for value in kind.sweep
         if not issubclass(kind, Combination) and str not in kind.parameters
     ]
+    if budget:
+        texts = [text for text in texts if not (text.startswith("fixed:") and int(text[6:]) >= budget)]
+        texts.append(f"fixed:{budget}")
     texts += COMBINATIONS
     loud = f":{noise:g}" if noise else ""
     sizes = [size for size in (2, 4, 8, 16, 32) if size <= views]
@@ -65,28 +71,33 @@ def default_policies(views: int = 1, noise: float = 0.0) -> list[str]:
     return list(dict.fromkeys(texts))
 
 
-def why_not(policy: HaltingPolicy, traces: Traces, untrained: Mapping[str, str]) -> str:
-    """Why a policy cannot be replayed on these traces; empty where it can.
+def why_not(policy: HaltingPolicy, recorded: TraceHeader, untrained: Mapping[str, str]) -> str:
+    """Why a policy cannot be replayed on a recording; empty where it can.
 
     Args:
         policy: The policy.
-        traces: The recording.
+        recorded: What the recording holds.
         untrained: Signals that mean nothing, with the reason.
     """
     for name in policy.needs:
         if name in untrained:
             return untrained[name]
-        if name not in traces.signals:
+        if name not in recorded.signals:
             return f"needs {name}, which was not recorded"
-    if policy.views > traces.header.views:
-        return f"needs {policy.views} views, and {traces.header.views} were recorded"
-    if policy.views > 1 and policy.noise != traces.header.noise:
-        return f"needs views with noise {policy.noise:g}, and they were recorded with {traces.header.noise:g}"
+    if policy.views > recorded.views:
+        return f"needs {policy.views} views, and {recorded.views} were recorded"
+    if policy.views > 1 and policy.noise != recorded.noise:
+        return f"needs views with noise {policy.noise:g}, and they were recorded with {recorded.noise:g}"
     return ""
 
 
 def calibrated(
-    traces: Sequence[Traces], budget: int, risks: Iterable[float], confidence: float
+    traces: Sequence[Traces],
+    budget: int,
+    risks: Sequence[float],
+    confidence: float,
+    joint: bool = False,
+    seed: int = 0,
 ) -> tuple[list[Candidate], list[str]]:
     """Thresholds on σ(q_halt) that keep a risk, each checkpoint's own; see `hrm_agent.analysis.calibrate`.
 
@@ -95,19 +106,36 @@ def calibrated(
         budget: Segments.
         risks: Accepted probabilities to halt by choice on a wrong answer.
         confidence: Of the guarantee.
+        joint: Whether all guarantees hold at once with this confidence; else each does by itself.
+        seed: Of the draw of a puzzle from every group.
 
     Returns:
         The policies, and what each calibration found, in a line.
     """
     candidates, lines = [], []
+    count = len(risks) * len(traces)
+    each_confidence = 1 - (1 - confidence) / count if joint else confidence
     for risk in risks:
         found = [
-            calibrate(each.signals["q_halt"][:, 0, :budget], each.correct[:, 0, :budget], risk, confidence)
+            calibrate(
+                each.signals["q_halt"][:, 0, :budget],
+                each.correct[:, 0, :budget],
+                risk,
+                each_confidence,
+                group=each.group,
+                seed=seed,
+            )
             for each in traces
         ]
         policies = tuple(each.policy for each in found)
         candidates.append(Candidate(_summary(policies), policies, f"calibrated: risk ≤ {risk * 100:g} %"))
         lines += [each.describe() for each in found]
+    if joint:
+        lines.append(f"all {count} guarantees hold at once with confidence {confidence:g} (Bonferroni)")
+    elif count > 1:
+        lines.append(
+            f"each of these {count} guarantees holds with confidence {confidence:g} by itself, not all at once"
+        )
     return candidates, lines
 
 

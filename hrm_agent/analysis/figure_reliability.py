@@ -13,13 +13,19 @@ from hrm_agent.analysis.style import BLUE, FAINT, GREY, house_style, new_figure,
 
 
 @house_style()
-def reliability_figure(q_halt: npt.ArrayLike, correct: npt.ArrayLike, temperature: float | None = None) -> Figure:
+def reliability_figure(
+    q_halt: npt.ArrayLike,
+    correct: npt.ArrayLike,
+    temperature: float | None = None,
+    group: npt.ArrayLike | None = None,
+) -> Figure:
     """A reliability diagram (Guo et al., arXiv 1706.04599) above the number of answers in each bin.
 
     Args:
         q_halt: Logits of halting, any shape.
         correct: Whether the answer is right there, of the same shape.
         temperature: Shows σ(q/T), too.
+        group: Of each answer's puzzle, of the same shape; None where all answers are independent.
     """
     true = np.ravel(np.asarray(correct, np.bool_))
     q = np.ravel(np.asarray(q_halt, np.float64))
@@ -30,7 +36,7 @@ def reliability_figure(q_halt: npt.ArrayLike, correct: npt.ArrayLike, temperatur
     if temperature is not None:
         series[f"σ(q/T), T = {temperature:.2f}"] = (sigmoid(q / temperature), GREY, "s")
     for name, (probability, colour, marker) in series.items():
-        bins = reliability(probability, true)
+        bins = reliability(probability, true, group=group)
         error = f"ECE {bins.expected_error:.3f}, Brier {brier(probability, true):.3f}"
         _draw(diagram, bins, f"{name}: {error}", colour, marker)
     diagram.legend(loc="upper left", frameon=False, fontsize=8, handlelength=1.4, borderaxespad=0.2)
@@ -44,8 +50,8 @@ def reliability_figure(q_halt: npt.ArrayLike, correct: npt.ArrayLike, temperatur
 
 
 def _draw(axes: Axes, bins: Reliability, label: str, colour: str, marker: str) -> None:
-    """The bins, joined, with 95 % intervals of their frequency (Wilson 1927)."""
-    low, high = _wilson(bins.frequency, bins.count)
+    """The bins, joined, with 95 % intervals of their frequency (Wilson 1927), in which a group counts once."""
+    low, high = _wilson(bins.frequency, bins.groups)
     axes.vlines(bins.probability, low, high, color=colour, lw=1.0, alpha=0.6)
     axes.plot(bins.probability, bins.frequency, marker=marker, color=colour, lw=1.2, label=label, ms=4.2)
 

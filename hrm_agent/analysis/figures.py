@@ -34,7 +34,7 @@ def study_figures(
         traces: Of each checkpoint.
         trained_segments: Budget in training.
     """
-    scored = [each[study.calibration_puzzles :] for each in traces]
+    scored = [each[np.isin(each.index, outcomes.index)] for each in traces]
     correct = np.stack([each.correct[:, 0, : study.budget] for each in scored])
     q_halt = np.stack([each.signals["q_halt"][:, 0, : study.budget] for each in scored])
     numbers = {candidate.name: number for number, candidate in enumerate(outcomes.candidates)}
@@ -49,7 +49,10 @@ def study_figures(
         "frontier-zoom": frontier_zoom_figure(study.rows, study.reference),
         "halting-segments": histograms_figure([stops(row) for row in shown], study.budget),
         "reliability": reliability_figure(
-            q_halt, correct, float(np.mean(study.temperatures)) if study.temperatures else None
+            q_halt,
+            correct,
+            float(np.mean(study.temperatures)) if study.temperatures else None,
+            np.broadcast_to(scored[0].group[:, None], correct.shape),
         ),
         "accuracy-by-segment": segments_figure(correct, trained_segments),
         "regret": regret_figure(shown),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from hrm_agent.analysis.candidates import Candidate
 from hrm_agent.analysis.metrics import summary
@@ -24,6 +26,7 @@ class Outcomes:
         exact: Right there, ``(S, P, N)`` bool.
         work: Segments computed over all views, ``(S, P, N)`` int64.
         metrics: All scalars of `hrm_agent.analysis.metrics.summary` for each policy, means over seeds; P.
+        index: Rows of the puzzles in the source, ``(N,)`` int64.
     """
 
     candidates: tuple[Candidate, ...]
@@ -31,6 +34,7 @@ class Outcomes:
     exact: npt.NDArray[np.bool_]
     work: npt.NDArray[np.int64]
     metrics: tuple[dict[str, float], ...]
+    index: npt.NDArray[np.int64]
 
 
 def replay_all(traces: Sequence[Traces], candidates: Sequence[Candidate], budget: int) -> Outcomes:
@@ -45,9 +49,11 @@ def replay_all(traces: Sequence[Traces], candidates: Sequence[Candidate], budget
         ValueError: The traces are of different puzzles, or cannot serve a policy.
     """
     check_same_puzzles(traces)
-    replays = [
-        [replay(each, candidate.policies[seed], budget) for candidate in candidates] for seed, each in enumerate(traces)
-    ]
+    with tqdm(total=len(traces) * len(candidates), desc="replaying", disable=None, leave=False) as bar:
+        replays = [
+            [_replayed(each, candidate.policies[seed], budget, bar) for candidate in candidates]
+            for seed, each in enumerate(traces)
+        ]
     views = [candidate.make().views for candidate in candidates]
     by_seed = [
         [_metrics(each, one, count, budget) for one, count in zip(row, views, strict=True)]
@@ -59,7 +65,14 @@ def replay_all(traces: Sequence[Traces], candidates: Sequence[Candidate], budget
         exact=np.array([[one.exact for one in row] for row in replays]),
         work=np.array([[one.work for one in row] for row in replays]),
         metrics=tuple(_mean(seeds) for seeds in zip(*by_seed, strict=True)),
+        index=traces[0].index,
     )
+
+
+def _replayed(traces: Traces, policy: str, budget: int, bar: Any) -> Replay:
+    found = replay(traces, policy, budget)
+    bar.update()
+    return found
 
 
 def check_same_puzzles(traces: Sequence[Traces]) -> None:
@@ -76,6 +89,11 @@ def check_same_puzzles(traces: Sequence[Traces]) -> None:
             raise ValueError(
                 f"study: expected traces of the same puzzles from all checkpoints, found others in number {number} "
                 f"({len(each)} of {each.header.task}) than in number 1 ({len(first)} of {first.header.task})"
+            )
+        if not np.array_equal(each.group, first.group):
+            raise ValueError(
+                f"study: expected traces with the same groups of puzzles from all checkpoints, found others in number "
+                f"{number}"
             )
 
 

@@ -25,11 +25,13 @@ class Reliability:
         count: How many fall in each bin, ``(K,)``.
         probability: Their mean probability, ``(K,)``.
         frequency: The share of true outcomes among them, ``(K,)``.
+        groups: How many different groups they are of, ``(K,)``; what is independent counts for itself.
     """
 
     count: npt.NDArray[np.int64]
     probability: npt.NDArray[np.float64]
     frequency: npt.NDArray[np.float64]
+    groups: npt.NDArray[np.int64]
 
     @property
     def expected_error(self) -> float:
@@ -43,7 +45,11 @@ class Reliability:
 
 
 def reliability(
-    probability: npt.ArrayLike, outcome: npt.ArrayLike, bins: int = 10, equal_mass: bool = False
+    probability: npt.ArrayLike,
+    outcome: npt.ArrayLike,
+    bins: int = 10,
+    equal_mass: bool = False,
+    group: npt.ArrayLike | None = None,
 ) -> Reliability:
     """Gathers predictions of alike probability and compares each bin with what came true.
 
@@ -52,6 +58,7 @@ def reliability(
         outcome: What came true, of the same shape.
         bins: How many. Bin k holds k/bins ≤ p < (k+1)/bins, and the last one p = 1 too.
         equal_mass: Bins of equally many predictions instead of equal width; equal predictions stay together.
+        group: What each prediction is about, of the same shape; None where all are independent.
 
     Raises:
         ValueError: There is no prediction or no bin, or a probability lies outside 0 to 1.
@@ -67,7 +74,11 @@ def reliability(
         place = np.minimum((p * bins).astype(np.int64), bins - 1)
     count, sum_p, sum_true = (np.bincount(place, weights, minlength=bins) for weights in (None, p, true))
     held = count > 0
-    return Reliability(count[held], sum_p[held] / count[held], sum_true[held] / count[held])
+    groups = count
+    if group is not None:
+        pairs = np.unique(np.stack([place, np.ravel(group)]), axis=1)
+        groups = np.bincount(pairs[0], minlength=bins)
+    return Reliability(count[held], sum_p[held] / count[held], sum_true[held] / count[held], groups[held])
 
 
 def brier(probability: npt.ArrayLike, outcome: npt.ArrayLike) -> float:

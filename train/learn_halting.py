@@ -60,8 +60,8 @@ class LearnHalting(Trained):
         traces: File of the recording; empty for halting.traces beside the checkpoint. What it holds already is not
             recorded again.
         puzzle_seed: Seed of generated puzzles; the usual test puzzles have seed 0.
-        comparison: Share of the puzzles, drawn at random, that nothing is learned from, for the comparison at the end; of
-            puzzles that are variants of one another, share of their groups.
+        comparison: Share of the puzzles, drawn at random, that nothing is learned from, for the comparison at the end;
+            of puzzles that are variants of one another, share of their groups.
         seed: Seed of the algorithm, and of that draw.
         batch_size: Puzzles recorded at a time.
         threads: CPU threads; 0 for all cores.

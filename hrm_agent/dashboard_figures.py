@@ -92,9 +92,8 @@ def _tile(task: PuzzleTask, frame: Frame) -> Picture:
     if frame.answer is None:
         lines = [Line(f"puzzle {frame.index}"), Line("")]
     else:
-        verdict = f"halts: {frame.verdict}" if frame.halted else ""
         lines = [
             Line(f"segment {frame.segment}", f"Q {frame.q_halt:.2f}"),
-            Line("", verdict, SOLVED if frame.solved else NOT_SOLVED),
+            Line("", frame.ending, SOLVED if frame.solved else NOT_SOLVED),
         ]
     return with_caption(picture, lines, _LETTERS)

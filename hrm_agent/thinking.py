@@ -31,6 +31,7 @@ class Frame:
         q_halt: How likely the agent holds its answer to be right.
         q_continue: How likely to become right.
         halted: Whether it hands this answer in, by choice or at the budget.
+        chosen: Whether it chose to.
         solved: Whether the answer is right.
     """
 
@@ -44,12 +45,18 @@ class Frame:
     q_halt: float = 0.0
     q_continue: float = 0.0
     halted: bool = False
+    chosen: bool = False
     solved: bool = False
 
     @property
     def verdict(self) -> str:
         """Empty until the agent halts."""
         return ("solved" if self.solved else "not solved") if self.halted else ""
+
+    @property
+    def ending(self) -> str:
+        """Why it ends, and the verdict; empty until then."""
+        return f"{'halts' if self.chosen else 'budget'}: {self.verdict}" if self.halted else ""
 
     @property
     def belief(self) -> str:
@@ -74,6 +81,7 @@ def frames(model: HRM, env: PuzzleVectorEnv, index: int) -> Iterator[Frame]:
             q_halt=float(thought.q_halt.sigmoid()),
             q_continue=float(thought.q_continue.sigmoid()),
             halted=bool(thought.done),
+            chosen=bool(thought.halt),
             solved=bool(exact_match(thought.answer, solution)),
         )
         yield frame
@@ -82,11 +90,10 @@ def frames(model: HRM, env: PuzzleVectorEnv, index: int) -> Iterator[Frame]:
 def captioned(task: PuzzleTask, frame: Frame) -> Picture:
     """The picture of a frame, with what the agent believes and does below it."""
     picture = task.render(frame.inputs, frame.answer, frame.solution)
-    verdict = f"halts: {frame.verdict}" if frame.halted else ""
     return with_caption(
         picture,
         [
             Line(f"Puzzle {frame.index}", f"segment {frame.segment} of {frame.budget}"),
-            Line(frame.belief, verdict, GREEN if frame.solved else RED),
+            Line(frame.belief, frame.ending, GREEN if frame.solved else RED),
         ],
     )

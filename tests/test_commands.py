@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from hrm_agent import HRM
 from hrm_env.sources import load_puzzles
 from hrm_env.tasks import make_task
-from train.__main__ import COMMANDS, main
+from train.__main__ import COMMANDS, main, script
 from train.fit import parse
 from train.presets import PRESETS
 
@@ -272,6 +272,16 @@ def test_help_lists_the_options(command: str, options: list[str], capsys: pytest
     assert exit_status.value.code == 0
     printed = capsys.readouterr().out
     assert all(option in printed for option in options)
+
+
+def test_modules_of_the_folder_it_is_typed_in_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As under ``python -m``, so with the installed command, for ``--env module:id`` and ``--halting module:Class``."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    monkeypatch.setattr(sys, "argv", ["hrm", "--help"])
+    with pytest.raises(SystemExit):
+        script()
+    assert sys.path[-1] == str(tmp_path)
 
 
 def test_as_a_person_types_it() -> None:

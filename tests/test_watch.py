@@ -185,6 +185,14 @@ def test_a_puzzle_of_one_s_own_has_to_be_named(tmp_path: Path, capsys: pytest.Ca
     assert main([*options, "--env", latin]) == 0
 
 
+@pytest.mark.parametrize(("policy", "ending"), [("fixed:2", "halts"), ("fixed:4", "halts"), ("fixed:9", "budget")])
+def test_the_last_frame_tells_who_ended_it(policy: str, ending: str) -> None:
+    model = wavering_agent(halting=policy)
+    *before, last = frames(model, every_puzzle_once(), 0)
+    assert [frame.ending for frame in before] == [""] * len(before)
+    assert last.ending == f"{ending}: {last.verdict}"
+
+
 def test_a_frame_of_the_question_alone_has_no_verdict() -> None:
     env = every_puzzle_once()
     inputs, solution, _ = (tensor[0] for tensor in env.rules.tensors())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -50,6 +51,10 @@ def main(arguments: list[str]) -> int:
 
 def script() -> None:
     """Runs the command of this process: what ``hrm`` and ``python -m train`` start."""
+    if (
+        os.getcwd() not in sys.path
+    ):  # for ``hrm``, too, modules that an option names may lie in the folder it is typed in
+        sys.path.append(os.getcwd())
     sys.exit(main(sys.argv[1:]))
 
 

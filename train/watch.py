@@ -86,11 +86,11 @@ def _print(task: PuzzleTask, shown: Iterable[Frame], pause: float) -> None:
             print(f"\nPuzzle {frame.index}")
         else:
             time.sleep(pause)
-            print(f"\nsegment {frame.segment} of {frame.budget}: {frame.belief}{', halts' if frame.halted else ''}")
+            print(f"\nsegment {frame.segment} of {frame.budget}: {frame.belief}")
         solution = None if frame.answer is None else frame.solution
         print(task.to_text(frame.inputs, frame.answer, solution, frame.previous))
         if frame.halted:
-            print(frame.verdict)
+            print(frame.ending)
 
 
 def _draw(task: PuzzleTask, shown: Iterable[Frame], path: Path, strip: int) -> None:

@@ -81,7 +81,7 @@ def ending(folder: Path) -> dict[str, Any]:
     """All that a finished run leaves behind, without what a clock has measured."""
     (*_, log) = sorted((folder / "tensorboard").iterdir(), key=lambda path: int(path.name.removeprefix("HRM_")))
     events = read_log(log)
-    tags = [tag for tag in events.Tags()["scalars"] if "per_second" not in tag]
+    tags = [tag for tag in events.Tags()["scalars"] if "per_second" not in tag and not tag.startswith("time/")]
     return {
         "scalars": {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in tags},
         "result": without_clock(json.loads((folder / "result.json").read_text())),

@@ -123,7 +123,7 @@ def test_a_policy_of_ones_own_keeps_its_memory(tmp_path: Path) -> None:
     check_resumed(tmp_path / "run.zip", halting=Remembering())
 
 
-@pytest.mark.parametrize("part", ["carry", "environment", "session", "halting_loss", "episodes"])
+@pytest.mark.parametrize("part", ["carry", "environment", "session", "halting_loss"])
 def test_every_part_of_the_state_is_needed(part: str) -> None:
     # what the tests above would miss if that part were left out
     ends = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
 
@@ -77,6 +78,12 @@ class HRMPolicy(BasePolicy):
         """Actions ``(B, L+1)`` and the state for the next call."""
         inputs, puzzle_id, segment = (observation[key].long() for key in ("inputs", "puzzle_id", "segment"))
         if state is None:
+            if bool(segment.any()):
+                warnings.warn(
+                    "predict: expected the state that it returned at the segment before, found none, so an episode "
+                    "under way is thought about from nothing; write: action, state = model.predict(observation, state)",
+                    stacklevel=4,  # the caller of `HRM.predict`
+                )
             reasoner = Reasoner(self.acting_core, self.halting, self.max_segments, len(inputs), self.task)
             start = torch.ones_like(start)
         else:
@@ -101,7 +108,7 @@ class HRMPolicy(BasePolicy):
 
         Args:
             observation: One observation or a batch.
-            state: What the last call returned; None begins.
+            state: What the last call returned; None begins, and warns where an episode is under way.
             episode_start: Rows that begin an episode, ``(B,)``; rows with ``segment == 0`` begin in any case.
             deterministic: For SB3's signature.
         """

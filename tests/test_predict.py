@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import gymnasium as gym
@@ -10,6 +11,8 @@ import pytest
 import torch
 from agents import BUDGET, COPY, Remembering, every_puzzle_once, native_env, trained_agent, wavering_agent
 from numpy.typing import NDArray
+from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.monitor import Monitor
 from torch import Tensor
 
 from hrm_agent import HRM
@@ -97,9 +100,25 @@ def test_rows_that_begin_forget(wavering: HRM, sign: str) -> None:
     assert not torch.allclose(fresh.carry.z_h, going_on.carry.z_h, atol=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore:predict. expected the state")
 def test_without_a_state_every_row_begins(wavering: HRM) -> None:
     obs = observations()
     assert torch.equal(wavering.predict(after(obs, 2))[1].carry.z_h, wavering.predict(obs)[1].carry.z_h)
+
+
+def test_a_forgotten_state_is_warned_of(wavering: HRM) -> None:
+    obs, _ = native_env(2).reset(seed=0)
+    later = obs | {"segment": np.array([0, 1])}
+    with pytest.warns(
+        UserWarning, match=r"^predict: expected the state [^\n]*: action, state = "
+    ) as said:
+        wavering.predict(later)
+    assert said[0].filename == __file__  # where the state was left out
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, state = wavering.predict(obs)
+        wavering.predict(later, state)
+        evaluate_policy(wavering, Monitor(gym.make(COPY, max_segments=BUDGET)), n_eval_episodes=20)
 
 
 def test_one_observation_or_a_batch() -> None:

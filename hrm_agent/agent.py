@@ -11,7 +11,8 @@ from stable_baselines3.common.type_aliases import MaybeCallback, Schedule
 from stable_baselines3.common.vec_env import VecEnv
 
 from hrm_agent import halting as halting_policies
-from hrm_agent.agent_options import check_agent_options
+from hrm_agent.agent_options import check_agent_options, check_names, check_surroundings, plain
+from hrm_agent.cores import core_config
 from hrm_agent.devices import check_device
 from hrm_agent.distributed import Vote, rank_seed, world_size
 from hrm_agent.evaluation import Evaluation, evaluate
@@ -29,7 +30,7 @@ from hrm_agent.training import full_rate, train_segment
 from hrm_agent.training_log import TrainingLog
 from hrm_agent.vec_env import PuzzleEnvironment, as_vec_env, sweep_env, training_env
 from hrm_env.actions import action_space
-from hrm_env.checks import check_integer
+from hrm_env.checks import check_choice, check_integer
 from hrm_env.observations import observation_space, sizes_of
 
 
@@ -96,26 +97,32 @@ class HRM(SavedAlgorithm):
         _init_setup_model: bool = True,
         **learning: Any,
     ) -> None:
+        check_names(type(self), learning)
+        if not (isinstance(policy, type) and issubclass(policy, HRMPolicy)):
+            policy = self.policy_aliases[check_choice("policy", policy, self.policy_aliases)]  # type: ignore[assignment]
+        check_surroundings(env_kwargs, policy_kwargs, compile, stats_window_size, tensorboard_log, verbose)
         check_agent_options(n_envs, warmup_steps, lr_min_ratio, exploration, exploration_per, seed)
         self.learner_config = LearnerConfig.of(learning_rate=full_rate(learning_rate), **learning)
         self._halting_at_start = halting_policies.make(halting)
         if "q_continue" in self._halting_at_start.needs and not self.learner_config.learns_q_continue:
             warnings.warn(f"halting {halting!r} reads Q_continue, which these options do not train", stacklevel=2)
+        if policy is HRMPolicy:  # another class may have options of its own, which it checks itself
+            core_config(**(policy_kwargs or {}))
         device = check_device(device)
         super().__init__(
             policy,
-            training_env(env, n_envs, env_kwargs, device, verbose),
+            training_env(env, plain(n_envs), env_kwargs, device, verbose),
             learning_rate,
-            policy_kwargs=policy_kwargs,
+            policy_kwargs=plain(policy_kwargs),
             stats_window_size=stats_window_size,
             tensorboard_log=tensorboard_log,
             verbose=verbose,
             device=device,
             support_multi_env=True,
-            seed=seed,
+            seed=plain(seed),
         )
-        self.warmup_steps, self.lr_min_ratio = warmup_steps, lr_min_ratio
-        self.exploration, self.exploration_per, self.compile = exploration, exploration_per, compile
+        self.warmup_steps, self.lr_min_ratio = plain(warmup_steps), plain(lr_min_ratio)
+        self.exploration, self.exploration_per, self.compile = plain(exploration), exploration_per, compile
         self._stop = Vote()
         if _init_setup_model and self.env is not None:
             self.adopt(PuzzleIdentity.of(self.env))

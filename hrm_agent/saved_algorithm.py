@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
@@ -11,6 +10,7 @@ import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.utils import get_system_info
 
+from hrm_agent.agent_options import check_names, known_options
 from hrm_agent.devices import check_device
 from hrm_agent.saving.agent_file import load_agent, read_weights, save_agent
 from hrm_agent.vec_env import PuzzleEnvironment
@@ -59,11 +59,13 @@ class SavedAlgorithm(BaseAlgorithm):
             **overrides: Options of the constructor to change, such as ``halting="fixed:4"``.
 
         Raises:
+            UnknownOptionError: An override is no option of the constructor.
             CheckpointError: The file is missing, damaged, or made for other puzzles than those of ``env``.
         """
         if print_system_info:
             get_system_info()
-        known = inspect.signature(cls).parameters
+        check_names(cls, overrides)
+        known = known_options(cls)
         chosen = {name: value for name, value in (custom_objects or {}).items() if name in known}
         return cast(Self, load_agent(cast("type[HRM]", cls), path, env, check_device(device), {**chosen, **overrides}))
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import pytest
 import torch
 from agents import COPY, CORE, native_env, tiny_agent, trained_agent
+from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from hrm_agent import HRM, CheckpointError, EvaluateCallback, NonFiniteError
@@ -41,13 +43,13 @@ def refusal(action: Callable[[], Any], error: type[Exception] = ValueError) -> s
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"nope": 1}, "unknown option 'nope'; see the arguments of HRM and LearnerConfig"),
         ({"optimizer": "sgd"}, "optimizer: expected one of adam-atan2, adamw, muon, found 'sgd'"),
         ({"token_loss": "mse"}, "token_loss: expected one of stablemax, softmax, found 'mse'"),
         ({"q_bootstrap": "td"}, "q_bootstrap: expected one of second-pass, next-step, none, found 'td'"),
         ({"learning_rate": -1.0}, "learning_rate: expected a finite number of at least 0, found -1.0"),
         ({"learning_rate": float("nan")}, "learning_rate: expected a finite number of at least 0, found nan"),
-        ({"learning_rate": "fast"}, "learning_rate: expected a number; warmup_steps .* found 'fast'"),
+        ({"learning_rate": "fast"}, "learning_rate: expected a finite number of at least 0, found 'fast'"),
+        ({"learning_rate": None}, "learning_rate: expected a finite number of at least 0, found None"),
         ({"weight_decay": -0.1}, "weight_decay: expected a finite number of at least 0, found -0.1"),
         ({"puzzle_embedding_lr": -1.0}, "puzzle_embedding_lr: expected a finite number of at least 0, found -1.0"),
         ({"halt_loss_weight": -1.0}, "halt_loss_weight: expected a finite number of at least 0, found -1.0"),
@@ -71,7 +73,17 @@ def refusal(action: Callable[[], Any], error: type[Exception] = ValueError) -> s
         ({"exploration": 2.0}, "exploration: expected a finite number from 0 to 1, found 2.0"),
         ({"exploration_per": "day"}, "exploration_per: expected one of episode, segment, found 'day'"),
         ({"halting": "never"}, "halting: expected one of q-compare, .* found 'never'"),
-        ({"policy_kwargs": {"width": 3}}, "core 'hrm': unknown option 'width'"),
+        ({"halting": None}, "halting: expected a policy or its string form, found None"),
+        ({"policy_kwargs": {"hidden_size": "64"}}, "hidden_size: expected an integer from 1 to .*, found '64'"),
+        ({"policy_kwargs": {"core": "hmr"}}, r"core: expected one of hrm, trm, found 'hmr'"),
+        ({"policy_kwargs": 64}, "policy_kwargs: expected a dict of options by name, found 64"),
+        ({"env_kwargs": [8]}, r"env_kwargs: expected a dict of options by name, found \[8\]"),
+        ({"seed": "0"}, "seed: expected an integer from 0 to 4294967295, found '0'"),
+        ({"warmup_steps": None}, "warmup_steps: expected an integer from 0 to .* found None"),
+        ({"compile": "no"}, "compile: expected True or False, found 'no'"),
+        ({"stats_window_size": 0}, "stats_window_size: expected an integer of at least 1, found 0"),
+        ({"tensorboard_log": 3}, "tensorboard_log: expected the path of a folder, found 3"),
+        ({"verbose": "yes"}, "verbose: expected an integer of at least 0, found 'yes'"),
         ({"n_envs": 0}, "n_envs: expected an integer from 1 to 16777216, found 0"),
         ({"n_envs": "4"}, "n_envs: expected an integer from 1 to 16777216, found '4'"),
         ({"env_kwargs": {"max_segments": 0}}, "max_segments: expected at least 1, found 0"),
@@ -82,6 +94,49 @@ def test_options(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}") as caught:
         tiny_agent(**options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"warmup_step": 1}, "HRM() got an unexpected keyword argument 'warmup_step'; did you mean 'warmup_steps'?"),
+        ({"weight_deacy": 1}, "HRM() got an unexpected keyword argument 'weight_deacy'; did you mean 'weight_decay'?"),
+        (
+            {"policy_kwargs": {"hidden_sise": 64}},
+            "core 'hrm' got an unexpected keyword argument 'hidden_sise'; did you mean 'hidden_size'?",
+        ),
+    ],
+    ids=str,
+)
+def test_options_that_nobody_has(
+    checkpoint: Path, options: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gym, "make_vec", None)  # it is said before any puzzle is made
+    assert refusal(lambda: tiny_agent(**options), TypeError) == message
+    assert refusal(lambda: HRM.load(checkpoint, device="cpu", **options), TypeError) == message
+
+
+@pytest.mark.parametrize(
+    ("policy", "found"), [("MlpPolicy", "'MlpPolicy'"), (None, "None"), (BasePolicy, r"<class .*BasePolicy'>")]
+)
+def test_a_policy_of_others(policy: Any, found: str) -> None:
+    with pytest.raises(ValueError, match=f"^policy: expected one of HRMPolicy, found {found}"):
+        HRM(policy, COPY)
+
+
+@pytest.mark.parametrize("options", [{"total_timesteps": "100"}, {"log_interval": 0}, {"log_interval": 2.5}], ids=str)
+def test_how_long_to_learn(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"^{next(iter(options))}: expected an integer"):
+        tiny_agent().learn(**{"total_timesteps": 16, **options})
+
+
+def test_numbers_of_numpy_can_be_saved(tmp_path: Path) -> None:
+    numbers = {"n_envs": np.int64(4), "seed": np.int32(3), "warmup_steps": np.int64(2), "ema": np.float32(0.5)}
+    numbers |= {"exploration": np.float64(0.5), "lr_min_ratio": np.float32(0.5)}
+    model = tiny_agent(**numbers, policy_kwargs={**CORE, "hidden_size": np.int64(16)})
+    model.save(tmp_path / "agent")
+    loaded = HRM.load(tmp_path / "agent", device="cpu")
+    assert (loaded.n_envs, loaded.seed, loaded.learner_config.ema, loaded.policy_kwargs) == (4, 3, 0.5, CORE)
 
 
 @pytest.mark.parametrize(
@@ -218,5 +273,6 @@ def test_a_failed_write_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: p
 
 
 def test_learner_config_alone_is_checked_too() -> None:
-    assert "unknown option 'nope'" in refusal(lambda: LearnerConfig.of(nope=1))
-    assert "learning_rate: expected a number" in refusal(lambda: LearnerConfig.of(learning_rate=None))
+    assert "learning_rate: expected a finite number" in refusal(lambda: LearnerConfig.of(learning_rate=None))
+    unknown = refusal(lambda: LearnerConfig.of(weight_deacy=1), TypeError)
+    assert unknown == "LearnerConfig() got an unexpected keyword argument 'weight_deacy'; did you mean 'weight_decay'?"

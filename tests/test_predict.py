@@ -109,9 +109,7 @@ def test_without_a_state_every_row_begins(wavering: HRM) -> None:
 def test_a_forgotten_state_is_warned_of(wavering: HRM) -> None:
     obs, _ = native_env(2).reset(seed=0)
     later = obs | {"segment": np.array([0, 1])}
-    with pytest.warns(
-        UserWarning, match=r"^predict: expected the state [^\n]*: action, state = "
-    ) as said:
+    with pytest.warns(UserWarning, match=r"^predict: expected the state [^\n]*: action, state = ") as said:
         wavering.predict(later)
     assert said[0].filename == __file__  # where the state was left out
     with warnings.catch_warnings():

@@ -8,7 +8,7 @@ from typing import Any
 from hrm_agent.cores.core import Carry, PuzzleShape, ReasoningCore, SegmentOutput
 from hrm_agent.cores.hrm import HRMConfig, HRMCore
 from hrm_agent.cores.trm import TRMConfig
-from hrm_env.checks import check_choice, shortened
+from hrm_env.checks import UnknownOptionError, check_choice
 
 CORES: dict[str, tuple[type[HRMCore], type[HRMConfig]]] = {
     config.name: (HRMCore, config) for config in (HRMConfig, TRMConfig)
@@ -25,13 +25,14 @@ def core_config(core: str = "hrm", **options: Any) -> HRMConfig:
         **options: The core's options, as its config class lists them.
 
     Raises:
-        ValueError: The name or an option is unknown, of another type or out of range.
+        UnknownOptionError: An option is unknown; names one that is similar.
+        ValueError: The name is unknown, or an option of another type or out of range.
     """
     config_class = CORES[check_choice("core", core, CORES)][1]
     known = [field.name for field in fields(config_class)]
     unknown = next((name for name in options if name not in known), None)
     if unknown is not None:
-        raise ValueError(f"core {core!r}: unknown option {shortened(unknown)}; its options are {', '.join(known)}")
+        raise UnknownOptionError(f"core {core!r}", unknown, known)
     return config_class(**options)
 
 
@@ -44,7 +45,8 @@ def make_core(shape: PuzzleShape, /, core: str = "hrm", **options: Any) -> Reaso
         **options: The core's options, as its config class lists them.
 
     Raises:
-        ValueError: The name or an option is unknown, of another type or out of range.
+        UnknownOptionError: An option is unknown; names one that is similar.
+        ValueError: The name is unknown, or an option of another type or out of range.
     """
     config = core_config(core, **options)
     return CORES[core][0](shape, config)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from hrm_agent.learning.schedules import Depth, depth_stages
-from hrm_env.checks import check_choice, check_number, shortened
+from hrm_env.checks import UnknownOptionError, check_choice, check_number, shortened
 
 OptimizerName = Literal["adam-atan2", "adamw", "muon"]
 TokenLossName = Literal["stablemax", "softmax"]
@@ -78,16 +78,13 @@ class LearnerConfig:
         """A config from options by name.
 
         Raises:
-            ValueError: An option is unknown or out of range.
+            UnknownOptionError: An option is unknown; names one that is similar.
+            ValueError: An option is of another type or out of range.
         """
-        unknown = sorted(set(options) - {field.name for field in fields(cls)})
-        if unknown:
-            raise ValueError(f"unknown option {unknown[0]!r}; see the arguments of HRM and LearnerConfig")
-        rate = options.get("learning_rate", cls.learning_rate)
-        if not isinstance(rate, int | float):
-            raise ValueError(
-                f"learning_rate: expected a number; warmup_steps and lr_min_ratio schedule it, found {shortened(rate)}"
-            )
+        known = [field.name for field in fields(cls)]
+        stranger = next((name for name in options if name not in known), None)
+        if stranger is not None:
+            raise UnknownOptionError(f"{cls.__name__}()", stranger, known)
         return cls(**options)
 
     @property

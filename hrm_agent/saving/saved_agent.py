@@ -16,7 +16,7 @@ from hrm_agent.learning.schedules import check_depth
 from hrm_agent.limits import check_thinking
 from hrm_agent.puzzle_identity import PuzzleIdentity
 from hrm_agent.saving.checkpoint import CheckpointError
-from hrm_env.checks import check_integer, shortened
+from hrm_env.checks import UnknownOptionError, check_integer, shortened
 from hrm_env.observations import LARGEST, ObservationSizes
 from hrm_env.tasks import make_task
 
@@ -83,7 +83,7 @@ def said_of(path: str | Path) -> Iterator[None]:
     """Within, what a check of values refuses is said of the file that they stand in."""
     try:
         yield
-    except ValueError as error:
+    except (ValueError, UnknownOptionError) as error:
         raise CheckpointError(f"{path}: {error}") from error
 
 

@@ -172,10 +172,14 @@ def in_format_1(content: bytes) -> bytes:
     older = np.zeros(len(records), replace(newer, version=1).dtype())
     for name in older.dtype.names or ():
         older[name] = records[name]
-    line = json.dumps(entries).encode() + b"\n"
-    for number, record_ in enumerate(older):
-        older["crc32"][number] = zlib.crc32(record_.tobytes()[4:], zlib.crc32(line))
-    return line + older.tobytes()
+    return sealed(json.dumps(entries).encode() + b"\n", older)
+
+
+def sealed(line: bytes, records: np.ndarray) -> bytes:
+    """A recording whose checksums are right."""
+    for number, record_ in enumerate(records):
+        records["crc32"][number] = zlib.crc32(record_.tobytes()[4:], zlib.crc32(line))
+    return line + records.tobytes()
 
 
 def test_a_file_of_format_1_is_read_and_every_puzzle_is_a_group(whole: Path, copy: Path) -> None:
@@ -274,6 +278,9 @@ def rewritten(change: Callable[[dict[str, Any]], Any]) -> Callable[[bytes], byte
             rewritten(lambda header: header.update(probabilities="sparsemax")),
             "probabilities='sparsemax' instead of one of",
         ),
+        (rewritten(lambda header: header.update(probabilities=[])), r"probabilities=\[\] instead of one of"),
+        (rewritten(lambda header: header.update(source="\ud800")), r"source='\\ud800' instead of a text"),
+        (rewritten(lambda header: header.update(views=10**4000)), "views=an integer of 13,288 bits instead of"),
         (lambda content: content + b"\x00", r"at most 21 records of \d+ bytes after the header"),
         (rewritten(lambda header: header.update(source="x" * 70_000)), "first line names the format"),
         (rewritten(lambda header: header.pop("views")), "the entries .* instead of"),
@@ -310,6 +317,22 @@ def test_records_in_another_order(copy: Path) -> None:
         Traces.read(copy)
 
 
+@pytest.mark.parametrize("name", ["inputs", "answers"])
+def test_tokens_that_the_puzzles_do_not_have(copy: Path, name: str) -> None:
+    line, _, rest = copy.read_bytes().partition(b"\n")
+    records = np.frombuffer(rest, Traces.read(copy).header.dtype()).copy()
+    records[name][3] = 255
+    copy.write_bytes(sealed(line + b"\n", records))
+    with pytest.raises(ValueError, match=f"^{copy}: expected tokens 0 to 4, found 7$"):
+        Traces.read(copy)
+
+
+def test_a_source_that_cannot_be_read_again_is_not_recorded(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"source='\\udcff' instead of a text"):
+        recorded(tmp_path / "t.traces", source="\udcff")
+    assert not list(tmp_path.iterdir())
+
+
 def test_no_file(tmp_path: Path) -> None:
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(ValueError, match=f"^{path}: expected a file of recorded traces, found none"):
@@ -321,7 +344,7 @@ def test_no_file(tmp_path: Path) -> None:
     [
         ({"views": 2}, "views=2"),
         ({"noise": 0.25}, "noise=0.25"),
-        ({"signals": ["entropy"]}, "signals={'q_halt': 1, 'entropy': 1, 'correct': 1}"),
+        ({"signals": ["entropy"]}, "signals={'correct': 1, 'entropy': 1, 'q_halt': 1}"),
         ({"agent": "another"}, "agent='another'"),
     ],
 )

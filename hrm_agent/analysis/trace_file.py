@@ -17,7 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hrm_agent.analysis.trace_header import LONGEST_LINE, TraceHeader, parse
-from hrm_env.files import atomic_write
+from hrm_env.checks import shortened
+from hrm_env.files import atomic_write, open_regular
+
+_PIECE = 2**24  # bytes that unpacking takes beside its result
 
 Records = npt.NDArray[np.void]
 Tokens = npt.NDArray[np.uint8]
@@ -31,8 +34,14 @@ def pack(tokens: Tokens, bits: int) -> Tokens:
 
 def unpack(packed: Tokens, bits: int, seq_len: int) -> Tokens:
     """What `pack` was given: ``(..., L)``."""
-    digits = np.unpackbits(packed, axis=-1, count=seq_len * bits, bitorder="little")
-    return np.packbits(digits.reshape(*packed.shape[:-1], seq_len, bits), axis=-1, bitorder="little")[..., 0]
+    rows = packed.reshape(-1, packed.shape[-1])
+    tokens = np.empty((len(rows), seq_len), np.uint8)
+    step = max(1, _PIECE // (8 * rows.shape[1]))
+    for start in range(0, len(rows), step):  # a bit takes a byte on the way
+        digits = np.unpackbits(rows[start : start + step], axis=-1, count=seq_len * bits, bitorder="little")
+        digits = digits.reshape(-1, seq_len, bits)
+        tokens[start : start + step] = np.packbits(digits, axis=-1, bitorder="little")[..., 0]
+    return tokens.reshape(*packed.shape[:-1], seq_len)
 
 
 class TraceWriter:
@@ -90,17 +99,16 @@ def read_records(path: Path) -> tuple[bytes, TraceHeader, Records]:
         ValueError: The file is missing, damaged, or none of ours.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             line = file.readline(LONGEST_LINE)
             header = parse(path, line)
-            size = os.fstat(file.fileno()).st_size - len(line)
+            dtype, size = header.dtype(), os.fstat(file.fileno()).st_size - len(line)
+            if size > header.puzzles * dtype.itemsize:
+                expected = f"at most {header.puzzles} records of {dtype.itemsize} bytes"
+                raise ValueError(f"{path}: expected {expected} after the header, found {size} bytes")
+            records = np.fromfile(file, dtype, size // dtype.itemsize)
     except OSError as error:
         raise ValueError(f"{path}: expected a file of recorded traces, found none ({error.strerror})") from error
-    dtype = header.dtype()
-    if size > header.puzzles * dtype.itemsize:
-        expected = f"at most {header.puzzles} records of {dtype.itemsize} bytes"
-        raise ValueError(f"{path}: expected {expected} after the header, found {size} bytes")
-    records = np.fromfile(path, dtype, size // dtype.itemsize, offset=len(line))
     damaged = _checksums(records, zlib.crc32(line)) != records["crc32"]
     if damaged.any():
         number = int(damaged.argmax())
@@ -119,7 +127,8 @@ def _checksums(records: Records, seed: int) -> npt.NDArray[np.uint32]:
 
 
 def _begin(path: Path, header: TraceHeader) -> None:
-    """Writes a file with the header alone."""
+    """Writes a file with the header alone, which can be read again."""
+    parse(path, header.line())
     try:
         with atomic_write(path) as file:
             file.write(header.line())
@@ -135,5 +144,5 @@ def _check_same(path: Path, wanted: TraceHeader, found: TraceHeader) -> None:
     names = [field.name for field in fields(TraceHeader) if field.name != "source"]
     other = [name for name in names if getattr(wanted, name) != getattr(found, name)]
     if other:
-        expected, recorded = (", ".join(f"{n}={getattr(h, n)!r}" for n in other) for h in (wanted, found))
+        expected, recorded = (", ".join(f"{n}={shortened(getattr(h, n))}" for n in other) for h in (wanted, found))
         raise ValueError(f"{path}: expected a recording of {expected}, found one of {recorded}; name another file")

@@ -17,12 +17,14 @@ from typing import Any
 import numpy as np
 
 from hrm_agent.halting.probabilities import LOG_PROBABILITIES
+from hrm_env.checks import shortened
 
 FORMAT = "hrm-gym traces {}"
 VERSION = 2
 LONGEST_LINE = 2**16
 _LARGEST = {"seq_len": 2**16, "vocab_size": 2**8, "max_segments": 2**12, "views": 2**12, "puzzles": 2**31 - 1}
 _LARGEST_WIDTH, _LARGEST_RECORD = 2**14, 2**30
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which cannot be printed
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def parse(path: Path, line: bytes) -> TraceHeader:
     named = found.pop("format", None)
     version = next((number for number in range(1, VERSION + 1) if named == FORMAT.format(number)), None)
     if version is None:
-        what = "none" if not isinstance(named, str) else f"the format {_short(named)}"
+        what = "none" if not isinstance(named, str) else f"the format {shortened(named)}"
         raise ValueError(
             f'{path}: expected recorded traces, whose first line names the format "{FORMAT.format(VERSION)}" or an '
             f"older one, found {what}"
@@ -120,23 +122,23 @@ def _names(version: int) -> list[str]:
 def _problems(header: dict[str, Any], names: list[str]) -> Iterator[str]:
     """What is wrong with a header; what comes first makes the rest meaningless."""
     if set(header) != set(names):
-        yield f"the entries {_short(sorted(header))} instead of {', '.join(sorted(names))}"
+        yield f"the entries {shortened(sorted(header))} instead of {', '.join(sorted(names))}"
     for name in ("task", "agent", "source", "checksum"):
-        if not isinstance(header[name], str):
-            yield f"{name}={_short(header[name])} instead of a text"
-    if header.get("probabilities", "softmax") not in LOG_PROBABILITIES:
-        yield f"probabilities={_short(header['probabilities'])} instead of one of {', '.join(LOG_PROBABILITIES)}"
+        if not isinstance(header[name], str) or _SURROGATE.search(header[name]):
+            yield f"{name}={shortened(header[name])} instead of a text"
+    if header.get("probabilities", "softmax") not in list(LOG_PROBABILITIES):
+        yield f"probabilities={shortened(header['probabilities'])} instead of one of {', '.join(LOG_PROBABILITIES)}"
     for name, largest in _LARGEST.items():
         if not _is_count(header[name], largest):
-            yield f"{name}={_short(header[name])} instead of an integer from 1 to {largest}"
+            yield f"{name}={shortened(header[name])} instead of an integer from 1 to {largest}"
     noise, signals = header["noise"], header["signals"]
     if not isinstance(noise, float) or not 0 <= noise < math.inf:
-        yield f"noise={_short(noise)} instead of a number from 0"
+        yield f"noise={shortened(noise)} instead of a number from 0"
     if not isinstance(signals, dict) or not signals:
-        yield f"signals={_short(signals)} instead of names and widths"
+        yield f"signals={shortened(signals)} instead of names and widths"
     for name, width in signals.items():
         if not re.fullmatch(r"\w{1,64}", name, re.ASCII) or not _is_count(width, _LARGEST_WIDTH):
-            yield f"a signal {_short(name)} of width {_short(width)}"
+            yield f"a signal {shortened(name)} of width {shortened(width)}"
     numbers = header["seq_len"] + 4 * sum(signals.values())
     if header["views"] * header["max_segments"] * numbers > _LARGEST_RECORD:
         yield "sizes that make a record larger than 1 GiB"
@@ -144,8 +146,3 @@ def _problems(header: dict[str, Any], names: list[str]) -> Iterator[str]:
 
 def _is_count(value: Any, largest: int) -> bool:
     return type(value) is int and 1 <= value <= largest
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}..."

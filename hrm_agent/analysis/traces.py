@@ -82,10 +82,10 @@ class Traces:
         """
         _, header, records = read_records(Path(path))
         size = header.seq_len
-        answers = np.empty((len(records), header.views, header.max_segments, size), np.uint8)
-        for rows in _slices(len(records)):  # unpacking takes many times the memory of its result
-            answers[rows] = unpack(records["answers"][rows], header.bits, size)
-        inputs = unpack(records["inputs"], header.bits, size)
+        answers, inputs = (unpack(records[name], header.bits, size) for name in ("answers", "inputs"))
+        highest = max(answers.max(initial=0), inputs.max(initial=0))
+        if highest >= header.vocab_size:
+            raise ValueError(f"{path}: expected tokens 0 to {header.vocab_size - 1}, found {highest}")
         index, rating = records["index"].astype(np.int64), records["rating"].astype(np.int32)
         signals = {name: records["signals"][name].astype(np.float32) for name in header.signals}
         group = records["group"].astype(np.int64) if header.version > 1 else np.arange(len(records))

@@ -10,6 +10,7 @@ from operator import index
 from typing import Any
 
 _LONGEST = 80  # characters of a value that a message repeats
+_LONGEST_REASON = 160
 
 
 class UnknownOptionError(TypeError):
@@ -88,6 +89,13 @@ def shortened(value: Any) -> str:
     """The ``repr`` of a value on one line, cut after 80 characters: a message never repeats a whole file."""
     text = " ".join(_SHORT.repr(value).split())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+def reason(error: Exception) -> str:
+    """What an error says of a damaged file, in printable characters on one line, cut after 160 of them."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    line = "".join(char if char.isprintable() else "?" for char in " ".join(text[:1000].split()))
+    return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 3] + "..."
 
 
 class _Short(reprlib.Repr):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import re
 import zipfile
@@ -35,6 +36,24 @@ def test_no_door_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, door: st
     before = sorted(tmp_path.rglob("*"))
     refusal(open_it, path)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+IRREGULAR: dict[str, Callable[[Path], Any]] = {
+    "pipe": os.mkfifo,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+    "folder": lambda path: (path / "inside").mkdir(parents=True),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("kind", IRREGULAR)
+def test_no_door_waits_for_what_is_no_file(tmp_path: Path, kind: str, door: str) -> None:
+    name, open_it = DOORS[door]
+    write_folder(SUDOKU, tmp_path / "inside", {"train": SUDOKU.generate(6, np.random.default_rng(0))})
+    path = tmp_path / "inside" / name
+    path.unlink(missing_ok=True)
+    IRREGULAR[kind](path)
+    refusal(open_it, path)
 
 
 def test_the_payloads_are_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,9 @@
 """Where puzzles come from: the generated splits with their cache, puzzles in memory, and files by their kind."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -11,6 +13,7 @@ import hrm_env
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import load_puzzles, options_of
 from hrm_env.sources.folder import write_folder
+from hrm_env.sources.generated import _digest
 from hrm_env.tasks import make_task
 from hrm_env.tasks.sudoku import Sudoku
 
@@ -68,6 +71,46 @@ def test_a_wrong_checksum_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert np.array_equal(load_puzzles(TASK, num_puzzles=5).solution, first.solution)
 
 
+def another(name: str, value: Any, row: Any = 0) -> Callable[[dict[str, np.ndarray]], Any]:
+    def change(arrays: dict[str, np.ndarray]) -> None:
+        arrays[name] = arrays[name].copy()
+        arrays[name][row] = value
+
+    return change
+
+
+RESEALED: dict[str, Callable[[dict[str, np.ndarray]], Any]] = {
+    "a token that is none": another("inputs", 6),
+    "a solution that solves another puzzle": another("solution", 2),
+    "an id without a name": another("puzzle_id", 1),
+    "a negative id": another("puzzle_id", -1),
+    "fewer puzzles": lambda arrays: arrays.update({name: array[:2] for name, array in arrays.items()}),
+    "fewer solutions": lambda arrays: arrays.update(solution=arrays["solution"][:2]),
+    "a single number": lambda arrays: arrays.update(inputs=np.array(3)),
+    "floats": lambda arrays: arrays.update(rating=arrays["rating"].astype(float)),
+    "an array more": lambda arrays: arrays.update(extra=np.array(False)),
+    "no names": lambda arrays: arrays.pop("names"),
+    "names of another kind": lambda arrays: arrays.update(names=np.zeros(1)),
+}
+
+
+@pytest.mark.parametrize("kind", RESEALED)
+def test_other_puzzles_under_a_right_checksum_are_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setenv("HRM_ENV_CACHE", str(tmp_path))
+    first = load_puzzles(TASK, num_puzzles=5)
+    (file,) = tmp_path.iterdir()
+    with np.load(file) as stored:
+        arrays = {name: array for name, array in stored.items() if name != "sha256"}
+    RESEALED[kind](arrays)
+    np.savez(file, sha256=_digest(arrays), **arrays)
+    with pytest.warns(UserWarning, match=r"damaged \((it holds|source: expected|puzzles: expected) .*made again"):
+        again = load_puzzles(TASK, num_puzzles=5)
+    assert np.array_equal(again.solution, first.solution)
+    assert np.array_equal(load_puzzles(TASK, num_puzzles=5).solution, first.solution)
+
+
 def test_an_unwritable_cache_costs_only_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("HRM_ENV_CACHE", str(tmp_path / "file" / "below"))
@@ -90,8 +133,26 @@ def test_unknown_options_are_refused() -> None:
         load_puzzles(TASK, colour="red")
     with pytest.raises(ValueError, match=r"split: expected one of .*found 'tset'"):
         load_puzzles(TASK, split="tset")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="num_puzzles: expected at least 1, found 0"):
-        load_puzzles(TASK, num_puzzles=0)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"num_puzzles": 0}, "num_puzzles: expected an integer from 1 to 2147483647, found 0"),
+        ({"num_puzzles": 2.5}, r"num_puzzles: expected an integer .*, found 2\.5"),
+        ({"num_puzzles": "9"}, "num_puzzles: expected an integer .*, found '9'"),
+        ({"puzzle_seed": -1}, "puzzle_seed: expected an integer from 0 to .*, found -1"),
+        ({"puzzle_seed": None}, "puzzle_seed: expected an integer from 0 to .*, found None"),
+        ({"split": ["test"]}, r"split: expected one of train, test, found \['test'\]"),
+    ],
+)
+def test_bad_options_are_one_sentence_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: dict[str, Any], message: str
+) -> None:
+    monkeypatch.setenv("HRM_ENV_CACHE", str(tmp_path))
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        load_puzzles(TASK, **option)
+    assert not list(tmp_path.iterdir())
 
 
 def test_puzzles_in_memory_are_a_source() -> None:

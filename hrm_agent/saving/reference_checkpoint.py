@@ -26,7 +26,7 @@ from hrm_agent.cores.hrm import HRMConfig, HRMCore
 from hrm_agent.cores.trm import TRMConfig
 from hrm_agent.saving.checkpoint import CheckpointError
 from hrm_agent.saving.torch_file import load_tensors
-from hrm_env.checks import shortened
+from hrm_env.checks import reason, shortened
 from hrm_env.files import atomic_write, open_regular
 from hrm_env.sources.npz_file import read_npz
 
@@ -170,10 +170,9 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: expected a checkpoint of the reference code, found no such file") from error
     except (OSError, ValueError, SafetensorError) as error:
-        reason = " ".join(str(error).split())
         raise CheckpointError(
             f"{path}: expected a checkpoint of the reference code, found a file that is damaged or holds more than "
-            f"tensors by name ({reason})"
+            f"tensors by name ({reason(error)})"
         ) from error
 
 

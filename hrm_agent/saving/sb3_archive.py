@@ -15,6 +15,7 @@ from torch import Tensor
 
 from hrm_agent.saving.torch_file import load_tensors
 from hrm_env.archives import open_archive
+from hrm_env.checks import reason
 from hrm_env.files import open_regular
 from hrm_env.sources.json_file import parse_json
 
@@ -45,7 +46,7 @@ def read_sb3(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     except FileNotFoundError:
         raise ValueError(f"{path}: expected a model that SB3 saved, found no such file") from None
     except (OSError, ValueError, RecursionError) as error:
-        found = f"a file that is damaged or holds more than tensors ({error})"
+        found = f"a file that is damaged or holds more than tensors ({reason(error)})"
         raise ValueError(f"{path}: expected a model that SB3 saved, found {found}") from error
 
 

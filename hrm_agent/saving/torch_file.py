@@ -37,7 +37,8 @@ def load_tensors(file: BinaryIO) -> dict[str, Tensor]:
         OSError: The file cannot be read.
     """
     size = file.seek(0, os.SEEK_END)
-    file.seek(0)
+    if not zipfile.is_zipfile(file):
+        raise ValueError("no zip, which torch writes since 1.6")
     with open_archive(file, most=size) as archive:
         pickles = [name for name in archive.namelist() if name.endswith(_PICKLE)]
         if len(pickles) != 1:

@@ -15,7 +15,7 @@ from typing import BinaryIO, Literal, cast, get_args
 import numpy as np
 from tqdm import tqdm
 
-from hrm_env.checks import check_choice, check_flag, check_integer, shortened
+from hrm_env.checks import check_choice, check_flag, check_integer, reason, shortened
 from hrm_env.files import atomic_write
 from hrm_env.puzzles import Puzzles, Tokens
 from hrm_env.sources.csv_rows import Row, RowReader
@@ -144,9 +144,9 @@ def _rows(path: Path) -> Iterator[Row]:
                 if number % 10_000 == 0:
                     bar.update(file.position - bar.n)
     except OSError as error:
-        raise ValueError(f"{path}: expected a readable CSV file, plain or gzip ({error})") from error
+        raise ValueError(f"{path}: expected a readable CSV file, plain or gzip ({reason(error)})") from error
     except csv.Error as error:
-        raise ValueError(f"{path}, line {number}: expected CSV ({error})") from error
+        raise ValueError(f"{path}, line {number}: expected CSV ({reason(error)})") from error
 
 
 def _lines(text: io.TextIOWrapper) -> Iterator[str]:

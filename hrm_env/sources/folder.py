@@ -16,7 +16,7 @@ https://github.com/sapientinc/HRM.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from os.path import isfile
+from os.path import exists
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ COLUMNS = ("inputs", "labels", "puzzle_identifiers", "puzzle_indices", "group_in
 
 def is_split(path: str | Path) -> bool:
     """Whether the path is one split of a built folder."""
-    return isfile(Path(path) / "dataset.json")
+    return exists(Path(path) / "dataset.json")
 
 
 def is_folder(path: str | Path) -> bool:

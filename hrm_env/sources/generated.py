@@ -5,27 +5,27 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-import zipfile
 import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from hrm_env.files import atomic_write
+from hrm_env.checks import check_choice, check_integer, reason
+from hrm_env.files import atomic_write, open_regular
 from hrm_env.puzzles import Puzzles, concatenate
-from hrm_env.task import PuzzleTask
+from hrm_env.sources.npz_file import read_npz
+from hrm_env.task import PuzzleBatch, PuzzleTask
 
 Split = Literal["train", "test"]
 GENERATOR_VERSION = 3  # part of the cache's file names: raise it when a generator changes
 _CHUNK = 512  # puzzles made at a time
-_UNREADABLE = (  # what numpy stumbles over in a damaged file
-    *(OSError, EOFError, KeyError, MemoryError, TypeError, ValueError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error),
-)
+_TRIED = 1000  # puzzles of a cached file that are solved again
+_LARGEST_SEED = 2**63 - 1
 
 
 def cache_folder() -> Path:
@@ -54,13 +54,13 @@ def generated(
         **generator_options: Those of the task's ``generate``, such as Sudoku's ``clues``.
 
     Raises:
-        ValueError: ``split`` or ``num_puzzles`` is out of range.
+        ValueError: An option is of another type or out of range.
     """
     check_split(split)
-    if num_puzzles < 1:
-        raise ValueError(f"num_puzzles: expected at least 1, found {num_puzzles}")
+    num_puzzles = check_integer("num_puzzles", num_puzzles, 1, 2**31 - 1)
+    puzzle_seed = check_integer("puzzle_seed", puzzle_seed, 0, _LARGEST_SEED)
     path = cache_folder() / _file_name(task, split, num_puzzles, puzzle_seed, generator_options)
-    puzzles = _read(path, num_puzzles * (2 * task.spec.seq_len + 1000) + 2**16)
+    puzzles = _read(path, task, num_puzzles)
     if puzzles is None:
         puzzles = _generate(task, split, num_puzzles, puzzle_seed, generator_options)
         _write(path, puzzles)
@@ -73,8 +73,7 @@ def check_split(split: str) -> None:
     Raises:
         ValueError: ``split`` is another.
     """
-    if split not in get_args(Split):
-        raise ValueError(f"split: expected one of {get_args(Split)}, found {split!r}")
+    check_choice("split", split, get_args(Split))
 
 
 def _generate(task: PuzzleTask, split: Split, num_puzzles: int, seed: int, options: dict[str, Any]) -> Puzzles:
@@ -95,7 +94,7 @@ def _generate(task: PuzzleTask, split: Split, num_puzzles: int, seed: int, optio
 
 
 def _file_name(task: PuzzleTask, split: Split, num_puzzles: int, seed: int, options: dict[str, Any]) -> str:
-    extra = "".join(f"-{name}{value}" for name, value in sorted(options.items()))
+    extra = "".join(f"-{name}{quote(str(value), safe='')}" for name, value in sorted(options.items()))
     return f"{task.spec.name}-{split}-{num_puzzles}-seed{seed}{extra}-v{GENERATOR_VERSION}.npz".replace(":", "-")
 
 
@@ -110,22 +109,41 @@ def _digest(arrays: dict[str, npt.NDArray[Any]]) -> npt.NDArray[np.uint8]:
     return np.frombuffer(digest, dtype=np.uint8)
 
 
-def _read(path: Path, most: int) -> Puzzles | None:
-    """The cached puzzles, or None where there are none or the file is damaged or unpacks to more than ``most``."""
+def _read(path: Path, task: PuzzleTask, num_puzzles: int) -> Puzzles | None:
+    """The cached puzzles, or None where there are none or the file is damaged or holds others."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if (size := sum(member.file_size for member in file.zip.infolist())) > most:
-                raise ValueError(f"expected at most {most} bytes, found {size}")
-            arrays = {name: file[name] for name in file.files}
-        if np.array_equal(arrays.pop("sha256"), _digest(arrays)):
-            return Puzzles(**{**arrays, "names": tuple(arrays["names"].tolist())})
-        problem = "its checksum does not match"
+        with open_regular(path) as file:
+            arrays = read_npz(file, most=num_puzzles * (2 * task.spec.seq_len + 1000) + 2**16)
+        if not np.array_equal(arrays.pop("sha256", []), _digest(arrays)):
+            raise ValueError("its checksum does not match")
+        return _checked(task, num_puzzles, arrays)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except _UNREADABLE as error:
-        problem = str(error)
-    warnings.warn(f"{path}: damaged ({problem}); its puzzles are made again", stacklevel=2)
-    return None
+    except (OSError, ValueError) as error:
+        warnings.warn(f"{path}: damaged ({reason(error)}); its puzzles are made again", stacklevel=2)
+        return None
+
+
+def _checked(task: PuzzleTask, num_puzzles: int, arrays: dict[str, npt.NDArray[Any]]) -> Puzzles:
+    """Puzzles of arrays that are those of the task: all tokens are looked at, and 1,000 puzzles solved.
+
+    Raises:
+        ValueError: They are others.
+    """
+    tokens, numbers = (num_puzzles, task.spec.seq_len), (num_puzzles,)
+    shapes = {"inputs": tokens, "solution": tokens, "rating": numbers, "puzzle_id": numbers}
+    names = arrays.pop("names", np.empty(0))
+    if {name: array.shape if array.dtype.kind in "iu" else None for name, array in arrays.items()} != shapes:
+        raise ValueError("it holds other arrays")
+    if names.dtype.kind != "U" or names.ndim != 1:
+        raise ValueError("it holds no names")
+    columns: dict[str, Any] = {**arrays, "names": tuple(names.tolist())}
+    puzzles = Puzzles(**columns)
+    puzzles.check_fit(task.spec.name, task.spec.seq_len, task.spec.vocab_size)
+    tried = PuzzleBatch.of(puzzles[np.linspace(0, num_puzzles - 1, min(num_puzzles, _TRIED)).astype(np.int64)])
+    if not task.check(tried.inputs, tried.solution).all():
+        raise ValueError("it holds a solution that solves nothing")
+    return puzzles
 
 
 def _write(path: Path, puzzles: Puzzles) -> None:
@@ -135,4 +153,6 @@ def _write(path: Path, puzzles: Puzzles) -> None:
         with atomic_write(path) as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
     except OSError as error:
-        warnings.warn(f"{path}: could not be written ({error}); the puzzles are made anew next time", stacklevel=2)
+        warnings.warn(
+            f"{path}: could not be written ({reason(error)}); the puzzles are made anew next time", stacklevel=2
+        )

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hrm_env.checks import reason
 from hrm_env.sources.unpacked import Unpacked
 
 _MOST = 250  # bytes that are taken for each byte of a file; 200 for the densest of ARC's own, which are gzip
@@ -23,7 +24,7 @@ def read_json(path: Path) -> Any:
         with Unpacked(path) as file:
             return parse_json(file.readall(), file.size)
     except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: expected a readable JSON file, plain or gzip ({error})") from error
+        raise ValueError(f"{path}: expected a readable JSON file, plain or gzip ({reason(error)})") from error
 
 
 def parse_json(data: bytes, size: int) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hrm_env.checks import shortened
+from hrm_env.checks import reason, shortened
 from hrm_env.files import open_regular
 from hrm_env.puzzles import Numbers, Tokens
 from hrm_env.sources.npy_header import read_header
@@ -90,7 +90,7 @@ def _open(path: Path, wanted: str, shape: tuple[int | None, ...]) -> np.memmap[A
             # copy on write: torch wants arrays that it may write to
             mapped = np.memmap(file, header.dtype, "c", offset, header.shape, header.order)
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: expected a readable npy file ({error})") from error
+        raise ValueError(f"{path}: expected a readable npy file ({reason(error)})") from error
     fits = mapped.ndim == len(shape) and all(
         want in (None, have) for want, have in zip(shape, mapped.shape, strict=True)
     )

@@ -255,13 +255,16 @@ class HRM(SavedAlgorithm):
         """
         self.training_log.write(self)
 
-    def evaluate(self, env: PuzzleEnvironment, halting: str | HaltingPolicy | None = None) -> Evaluation:
+    def evaluate(
+        self, env: PuzzleEnvironment, halting: str | HaltingPolicy | None = None, progress_bar: bool = False
+    ) -> Evaluation:
         """Every puzzle of ``env`` exactly once; see `hrm_agent.evaluation.evaluate`.
 
         Args:
             env: ``gym.make_vec(id, num_envs=B, order="once", ...)``; or one of SB3's or Gymnasium's scalar
                 environments, of which the puzzles and the options are taken.
             halting: Another policy for this sweep.
+            progress_bar: Show one, where the sweep takes longer than a second.
 
         Raises:
             CheckpointError: The puzzles are others than the agent was made for.
@@ -269,7 +272,7 @@ class HRM(SavedAlgorithm):
         swept = sweep_env(env, self.device)
         self.puzzles.require(swept, "evaluate: the agent is made")
         policy = self.halting if halting is None else halting_policies.make(halting)
-        return evaluate(self.policy.acting_core, policy, swept)
+        return evaluate(self.policy.acting_core, policy, swept, progress_bar)
 
     def set_env(self, env: PuzzleEnvironment, force_reset: bool = True) -> None:
         """Goes on with other puzzles of the same sizes; the budget of segments may differ.

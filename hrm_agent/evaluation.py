@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from hrm_agent.cores.core import ReasoningCore
 from hrm_agent.distributed import rank, sum_over_ranks, world_size
@@ -68,7 +69,9 @@ class Evaluation:
         }
 
 
-def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) -> Evaluation:
+def evaluate(
+    core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv, progress_bar: bool = False
+) -> Evaluation:
     """Sweeps all puzzles of an environment made with ``order="once"``.
 
     A slot that finishes takes the next puzzle; when none are left the batch shrinks, in steps, to the rows that still
@@ -79,6 +82,7 @@ def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) 
         core: The network.
         halting: The policy that decides when to stop.
         env: Made by ``gym.make_vec(id, num_envs=B, order="once", ...)``, on the core's device.
+        progress_bar: Show a bar where it takes longer than a second, in the first of several processes.
 
     Raises:
         ValueError: The environment hands out puzzles more than once or in random variants.
@@ -92,6 +96,8 @@ def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) 
     right = np.zeros(budget, np.int64)
     started = time.perf_counter()
     shard = rank(), world_size()
+    mine, hidden = slice(shard[0], None, shard[1]), not progress_bar or rank() > 0
+    bar = tqdm(total=len(exact[mine]), desc="evaluating", unit=" puzzles", delay=1, leave=False, disable=hidden)
     observation, info = env.reset_tensors(seed=0, options={"shard": shard})
     rows = info["active"].nonzero().squeeze(1)
     reasoner, unit = Reasoner(core, halting, budget, len(rows), env.rules.task), max(1, len(rows) // BATCH_SIZES)
@@ -116,12 +122,14 @@ def evaluate(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv) 
         work[index] = thought.work[done].cpu().numpy()
         q_halt[index] = thought.q_halt[done].cpu().numpy()
         action[rows] = pack(answer, thought.halt)
+        bar.update(len(index))
         observation, _, _, _, info = env.step_tensors(action)
+    bar.close()
     spent = np.zeros(shard[1])
     spent[shard[0]] = time.perf_counter() - started
     # a puzzle that halted keeps its answer for all later segments
     right += np.cumsum(np.bincount(segments[exact] - 1, minlength=budget))
-    mine, valid = slice(shard[0], None, shard[1]), np.zeros_like(exact)
+    valid = np.zeros_like(exact)
     valid[mine] = _checked(env, asked[mine], answers[mine])
     parts = (exact, valid, cells, answers, segments, work, q_halt, right, spent)
     exact, valid, cells, answers, segments, work, q_halt, right, spent = _summed(parts)

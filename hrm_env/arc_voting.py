@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from hrm_env.files import atomic_write
 from hrm_env.puzzles import Puzzles, Tokens
@@ -39,7 +40,8 @@ def vote(task: Arc, puzzles: Puzzles, answers: Tokens, q_halt: npt.NDArray[np.fl
     """
     ballots: dict[str, dict[bytes, dict[bytes, list[tuple[float, Grid]]]]] = {}
     right = np.exp(-np.logaddexp(0, -q_halt.astype(np.float64)))  # sigmoid
-    for (id, asked, answer), q in zip(_originals(task, puzzles, answers), right.tolist(), strict=True):
+    originals = tqdm(_originals(task, puzzles, answers), "counting votes", len(puzzles), delay=1, leave=False)
+    for (id, asked, answer), q in zip(originals, right.tolist(), strict=True):
         ballots.setdefault(id, {}).setdefault(_key(asked), {}).setdefault(_key(answer), []).append((q, answer))
     return {id: [_ranked(list(box.values())) for box in tests.values()] for id, tests in ballots.items()}
 

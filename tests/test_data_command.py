@@ -149,9 +149,17 @@ BAD = {
     ),
     "no symmetries": (
         ["generated", "{tmp}/new", "--env", "HRM-Copy-v0", "--augmentations", "1"],
-        "augmentations: expected a task with symmetries, found copy:4x4, which has none",
+        "--augmentations: expected a task with symmetries, found copy:4x4, which has none",
     ),
     "missing source": (["{tmp}/none.csv", "{tmp}/a.csv"], "{tmp}/none.csv: expected a readable CSV file.*"),
+    "missing test source": (
+        ["{csv}", "{tmp}/new", "--test-source", "{tmp}/none.csv"],
+        "--test-source: expected generated, hub:owner/name, a file or a folder, found '{tmp}/none.csv'",
+    ),
+    "a file as folder": (
+        ["{csv}", "{csv}/a.csv"],
+        "OUT: expected a file in a folder that can be written, found {csv}/a.csv",
+    ),
     "malformed option": (["{csv}", "{tmp}/a.csv", "--option", "rows"], "--option: expected name=value, found 'rows'"),
     "unknown option": (
         ["{csv}", "{tmp}/a.csv", "--option", "colour=1"],

@@ -195,3 +195,28 @@ def test_summary_by_hand() -> None:
         "accuracy_by_segment": [0.25, 0.5, 0.75, 0.75],
         "puzzles_per_second": 2.0,
     }
+
+
+class Bar:
+    """Counts in place of a bar."""
+
+    made: list[Bar] = []  # noqa: RUF012  # emptied by the test
+
+    def __init__(self, **options: Any) -> None:
+        self.options, self.count, self.open = options, 0, True
+        self.made.append(self)
+
+    def update(self, number: int) -> None:
+        self.count += number
+
+    def close(self) -> None:
+        self.open = False
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_bar_counts_every_puzzle(shown: bool, model: HRM, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hrm_agent.evaluation.tqdm", Bar)
+    Bar.made.clear()
+    model.evaluate(every_puzzle_once(), progress_bar=shown)
+    (bar,) = Bar.made
+    assert (bar.options["total"], bar.options["disable"], bar.count, bar.open) == (60, not shown, 60, False)

@@ -143,6 +143,11 @@ BAD: dict[str, tuple[list[str], Any, str]] = {
         "imageio_ffmpeg",
         "imageio_ffmpeg: not installed; type: pip install 'hrm-gym[video]'",
     ),
+    "views": (
+        ["--halting", "halt-first:4"],
+        None,
+        "views: copy:4x4 has 0 symmetries beside itself; expected noise for 4 views, such as halt-first:4:0.5",
+    ),
     "puzzles": (["--puzzles", "0"], None, "--puzzles: expected an integer of at least 1, found 0"),
     "strip": (["--strip", "0"], None, "--strip: expected an integer of at least 1, found 0"),
     "pause": (["--pause", "-1"], None, "--pause: expected a finite number of at least 0, found -1.0"),

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from stable_baselines3.common.utils import get_device
-
 from benchmarks import evaluation, memory, presets, training_step, vector_env
 from benchmarks.report import Part, report
 from benchmarks.timing import Clock, use_threads
+from hrm_agent.devices import check_device
 
 from .options import Device, Threads, parsed
 
@@ -52,7 +51,7 @@ def main(arguments: list[str]) -> None:
     """Parses the options, measures, prints and writes."""
     options: Bench = parsed(Bench, arguments, "bench")
     use_threads(options.threads)
-    report(measured(options), get_device(options.device), options, options.out / "bench.json")
+    report(measured(options), check_device(options.device), options, options.out / "bench.json")
 
 
 def measured(options: Bench) -> Iterator[Part]:

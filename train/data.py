@@ -22,8 +22,8 @@ from hrm_env.tasks.arc import Arc
 
 from .data_inspection import inspected
 from .data_tables import print_report
-from .data_writing import check_target, with_variants, write
-from .environments import load_part, task_of
+from .data_writing import check_symmetric, check_target, with_variants, write
+from .environments import check_source, load_part, task_of
 from .options import Seed, integer, parsed
 from .splitting import hold_out, sample
 
@@ -68,6 +68,8 @@ class Inspect(_OfTask):
         """Prints the figures. Bad rows are counted, unless an option says otherwise."""
         if self.json_out:
             check_writable("--json", Path(self.json_out))
+        if self.against:
+            check_source("--against", self.against)
         task = task_of(self.env)
         sets = self._sets(task, self.source, self.split)
         if self.against:
@@ -117,6 +119,10 @@ class Convert(_OfTask):
         if self.hold_out and has_test:
             raise ValueError("--hold-out: expected a source without test puzzles of its own, found one with them")
         check_target(self.out, 2 if has_test or self.hold_out else 1)
+        if self.test_source:
+            check_source("--test-source", self.test_source)
+        if self.augmentations:
+            check_symmetric(task)
         train = self.load(task, self.source, "train", puzzle_seed=self.seed)
         splits: dict[Split, Puzzles] = {}
         if has_test:

@@ -19,6 +19,16 @@ from hrm_env.task import PuzzleBatch, PuzzleTask
 _CHUNK = 4096  # variants made together
 
 
+def check_symmetric(task: PuzzleTask) -> None:
+    """Refuses a task whose puzzles have no variants.
+
+    Raises:
+        ValueError: It has none.
+    """
+    if type(task).augment is PuzzleTask.augment and task.symmetries(1, torch.Generator()) is None:
+        raise ValueError(f"--augmentations: expected a task with symmetries, found {task.spec.name}, which has none")
+
+
 def with_variants(task: PuzzleTask, puzzles: Puzzles, count: int, seed: int) -> Puzzles:
     """Each puzzle followed by random symmetric variants of it, in the same group.
 
@@ -32,14 +42,9 @@ def with_variants(task: PuzzleTask, puzzles: Puzzles, count: int, seed: int) -> 
 
     Returns:
         N · (K + 1) puzzles.
-
-    Raises:
-        ValueError: The task knows no symmetries.
     """
     if count == 0:
         return puzzles
-    if type(task).augment is PuzzleTask.augment and task.symmetries(1, torch.Generator()) is None:
-        raise ValueError(f"augmentations: expected a task with symmetries, found {task.spec.name}, which has none")
     varied = puzzles[np.repeat(np.arange(len(puzzles)), count + 1)]  # a copy, whose rows are replaced below
     variants = np.flatnonzero(np.arange(len(varied)) % (count + 1))
     generator = torch.Generator().manual_seed(seed)

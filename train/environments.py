@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import gymnasium as gym
@@ -79,6 +80,16 @@ def _held_out(task: PuzzleTask, data: Data) -> HeldOut | None:
     if data.held_out is None and not data.test_source and "split" not in options_of(task, data.source):
         return "auto"
     return data.held_out
+
+
+def check_source(option: str, source: str) -> None:
+    """Refuses a source whose file is missing, before another source is read.
+
+    Raises:
+        ValueError: Begins with ``option``.
+    """
+    if source != "generated" and not source.startswith("hub:") and not Path(source).exists():
+        raise ValueError(f"{option}: expected generated, hub:owner/name, a file or a folder, found {source!r}")
 
 
 def test_arguments(data: Data, seed: int) -> list[str]:

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import torch
 import tyro
-from stable_baselines3.common.utils import get_device
 
+from hrm_agent.devices import check_device
 from hrm_agent.distributed import local_world_size, own_device, process_group, rank
 from hrm_agent.evaluation import Evaluation
 from hrm_env.arc_voting import score, vote, write_submission
@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> None:
     for option, path in (("--json", options.json_out), ("--submission", options.submission)):
         if path:
             check_writable(option, Path(path))
-    with process_group(get_device(options.device)):
+    with process_group(check_device(options.device)):
         summary = score_of(options)
         if rank():
             return
@@ -62,13 +62,13 @@ def main(arguments: list[str]) -> None:
 def score_of(options: Evaluate) -> dict[str, Any]:
     """The figures of a sweep; under torchrun every process calls it, and sweeps its share of the puzzles."""
     torch.set_num_threads(options.threads or max(1, (os.cpu_count() or 1) // local_world_size()))
-    model = options.agent(str(own_device(get_device(options.device))))
+    model = options.agent(str(own_device(check_device(options.device))))
     task = options.task(model, options.checkpoint)
     if options.submission and not isinstance(task, Arc):
         raise ValueError(f"--submission: expected puzzles of ARC, found {task.spec.name}")
     env = options.environment(model, options.checkpoint, options.batch_size, options.max_segments)
     skipped = env.rules.puzzles.skipped
-    evaluation = model.evaluate(env)
+    evaluation = model.evaluate(env, progress_bar=True)
     summary = {"halting": model.halting.name, "skipped_rows": skipped, **evaluation.summary()}
     if isinstance(task, Arc):
         summary |= _voted(task, env.rules.puzzles, evaluation, "" if rank() else options.submission)

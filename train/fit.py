@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from stable_baselines3.common.utils import get_device
 
 from hrm_agent.agent import HRM
 from hrm_agent.callbacks import EvaluateCallback, HaltingDashboard, Progress, SaveCallback
+from hrm_agent.devices import check_device
 from hrm_agent.distributed import (
     first_on_each_machine,
     local_world_size,
@@ -30,7 +30,7 @@ from hrm_env.easing import check_blanks
 from hrm_env.files import atomic_write
 from hrm_env.vector import PuzzleVectorEnv
 
-from .environments import task_of, test_arguments, training_and_test_env
+from .environments import check_source, task_of, test_arguments, training_and_test_env
 from .options import parsed
 from .presets import PRESETS, Fit
 from .resume import RunFolder, stopping
@@ -41,7 +41,7 @@ from .summary import print_summary
 def main(arguments: list[str]) -> None:
     """Parses the options, the preset's where none are given, and trains."""
     options = parse(arguments, "fit")
-    with process_group(get_device(options.device)), stopping("fit", arguments):
+    with process_group(check_device(options.device)), stopping("fit", arguments):
         fit(options)
 
 
@@ -54,6 +54,8 @@ def parse(arguments: list[str], command: str) -> Fit:
     if preset not in PRESETS:
         raise ValueError(f"--preset: expected one of {', '.join(PRESETS)}, found {preset!r}")
     options: Fit = parsed(Fit, arguments, command, PRESETS[preset])
+    if options.data.test_source:
+        check_source("--test-source", options.data.test_source)
     check_blanks(task_of(options.data.env), options.data.blank_fraction, options.data.easier)
     if (views := make(options.halting).views) > 1:
         raise ValueError(
@@ -66,7 +68,7 @@ def parse(arguments: list[str], command: str) -> Fit:
 def make_agent(options: Fit) -> tuple[HRM, PuzzleVectorEnv]:
     """The untrained agent of ``options`` with its training environment, and the test environment."""
     torch.set_num_threads(options.threads or max(1, (os.cpu_count() or 1) // local_world_size()))
-    device, (slots, rest) = str(own_device(get_device(options.device))), divmod(options.batch_size, world_size())
+    device, (slots, rest) = str(own_device(check_device(options.device))), divmod(options.batch_size, world_size())
     if rest or not slots:
         raise ValueError(f"--batch-size: expected a multiple of {world_size()} processes, found {options.batch_size}")
     with first_on_each_machine():

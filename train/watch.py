@@ -11,6 +11,7 @@ from typing import Annotated
 
 import torch
 from PIL import Image
+from tqdm import tqdm
 
 from hrm_agent.dashboard_figures import thinking_picture
 from hrm_agent.thinking import Frame, captioned, frames
@@ -73,7 +74,7 @@ def outlet(to: str, pause: float, strip: int) -> Outlet:
     write = film_writer(path)
 
     def save(task: PuzzleTask, shown: Iterable[Frame]) -> None:
-        film = [(captioned(task, frame), _seconds(frame, pause)) for frame in shown]
+        film = [(captioned(task, frame), _seconds(frame, pause)) for frame in _counted(shown)]
         write(film)
         print(f"{path}: {len(film)} frames")
 
@@ -94,7 +95,7 @@ def _print(task: PuzzleTask, shown: Iterable[Frame], pause: float) -> None:
 
 
 def _draw(task: PuzzleTask, shown: Iterable[Frame], path: Path, strip: int) -> None:
-    puzzles = [list(seen) for _, seen in groupby(shown, lambda frame: frame.index)]
+    puzzles = [list(seen) for _, seen in groupby(_counted(shown), lambda frame: frame.index)]
     longest = max(len(seen) - 1 for seen in puzzles)
     picture = Image.fromarray(thinking_picture(task, puzzles, min(strip, longest)))
     with atomic_write(path) as file:
@@ -109,6 +110,12 @@ def _show(task: PuzzleTask, shown: Iterable[Frame], pause: float, window: Window
             return
     window.wait()
     window.close()
+
+
+def _counted(shown: Iterable[Frame]) -> Iterable[Frame]:
+    """The frames; where they take longer than a second, their number is shown as it grows."""
+    counted: Iterable[Frame] = tqdm(shown, "thinking", unit=" frames", delay=1, leave=False)
+    return counted
 
 
 def _seconds(frame: Frame, pause: float) -> float:

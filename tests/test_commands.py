@@ -173,10 +173,10 @@ BAD = {
     "missing preset": (["fit", "--preset"], "--preset: expected one of .*, found ''"),
     "environment": (
         ["fit", "--env", "CartPole-v1"],
-        r"env: expected a puzzle \(.*\), or module:id, found 'CartPole-v1'",
+        r"--env: expected a puzzle \(.*\), or module:id, found 'CartPole-v1'",
     ),
     "source": (["fit", "--source", "{tmp}/no.csv"], ".*/no.csv: expected a readable CSV file"),
-    "halting": (["fit", *TINY, "--halting", "never"], "halting: expected one of .* found 'never'"),
+    "halting": (["fit", *TINY, "--halting", "never"], "--halting: expected one of .* found 'never'"),
     "out": (["fit", *TINY, "--out", "{tmp}/file/run"], "tensorboard_log: expected a writable folder"),
     "checkpoint": (["evaluate", "--checkpoint", "{tmp}/none"], ".*none.zip: expected a checkpoint, found no such file"),
     "damaged": (["evaluate", "--checkpoint", "{tmp}/file.zip"], ".*: expected a complete checkpoint, found a damaged"),
@@ -187,7 +187,7 @@ BAD = {
     ),
     "unknown puzzle": (
         ["evaluate", "--checkpoint", "{run}", "--env", "HRM-Nope-v0"],
-        r"env: expected a puzzle \(.*\), or module:id, found 'HRM-Nope-v0'",
+        r"--env: expected a puzzle \(.*\), or module:id, found 'HRM-Nope-v0'",
     ),
     "json": (
         ["evaluate", "--checkpoint", "{run}", "--num-puzzles", "3", "--json", "{tmp}/file/a.json"],
@@ -215,7 +215,7 @@ BAD = {
     ),
     "blanks": (
         ["fit", "--env", "HRM-Copy-v0", "--blank-fraction", "0.5", "1", "--out", "{tmp}/run"],
-        "blank_fraction: expected 1, as copy:4x4 has no blank cells, .*",
+        "--blank-fraction: expected 1, as copy:4x4 has no blank cells, .*",
     ),
     "option": (
         ["fit", *TINY, "--option", "clue=3", "--out", "{tmp}/run"],

@@ -165,7 +165,11 @@ BAD = {
         ["{csv}", "{tmp}/a.csv", "--option", "colour=1"],
         "--option: expected one of rows, bad_rows, .*, found 'colour'",
     ),
-    "no environment": (["{csv}", "{tmp}/a.csv", "--env", "HRM-Nope-v0"], "env: expected a puzzle .*'HRM-Nope-v0'"),
+    "bad value of an option": (
+        ["{csv}", "{tmp}/a.csv", "--option", "min-rating=few"],
+        "--option min_rating: expected an integer, found 'few'",
+    ),
+    "no environment": (["{csv}", "{tmp}/a.csv", "--env", "HRM-Nope-v0"], "--env: expected a puzzle .*'HRM-Nope-v0'"),
 }
 
 

@@ -14,7 +14,7 @@ from train.bench import Bench
 from train.data import Build, BuildArc, Convert, Inspect
 from train.evaluate import Evaluate
 from train.learn_halting import LearnHalting
-from train.options import Checked, ProperShare, Seed, Share, integer, number, parsed, parsed_in_part
+from train.options import Checked, ProperShare, Seed, Share, as_typed, integer, number, parsed, parsed_in_part
 from train.presets import Data, Fit
 from train.release import Release
 from train.study import Study
@@ -148,3 +148,20 @@ BAD = {
 def test_every_command_refuses_bad_numbers(typed: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(typed.split()) == 2
     assert re.fullmatch(f"error: {message}\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("message", "typed", "shown"),
+    [
+        ("max_segments: expected 1", "--max-segments 0", "--max-segments: expected 1"),
+        ("max_segments: expected 1", "--max_segments=0", "--max-segments: expected 1"),
+        ("halting 'fixed': expected 1", "--halting fixed", "--halting 'fixed': expected 1"),
+        ("clues: expected 1", "--option clues=x", "--option clues: expected 1"),
+        ("min_rating: expected 1", "--option=min-rating=x", "--option min_rating: expected 1"),
+        ("seed: expected 1", "--seeds 3 --out seed", "seed: expected 1"),
+        ("/some/file: expected 1", "--some file", "/some/file: expected 1"),
+        ("env is missing", "--env x", "env is missing"),
+    ],
+)
+def test_a_message_names_an_option_as_it_was_typed(message: str, typed: str, shown: str) -> None:
+    assert as_typed(message, typed.split()) == shown

@@ -41,7 +41,9 @@ def main(arguments: list[str]) -> int:
         sys.stdout = None
         return 0
     except (ValueError, TypeError, RuntimeError, OSError, DependencyNotInstalled) as error:
-        print(f"error: {error}", file=sys.stderr)
+        from .options import as_typed
+
+        print(f"error: {as_typed(str(error), arguments)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

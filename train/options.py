@@ -141,6 +141,25 @@ def _sentence(frame: str) -> str:
     return re.sub(r"^Error parsing \w+: (\w+):", lambda found: f"{flag(found[1])}:", text)
 
 
+def as_typed(message: str, arguments: Sequence[str]) -> str:
+    """An error's message with the name that it begins with as it was typed, where it is that of an option.
+
+    Args:
+        message: Such as "max_segments: expected ..." or "halting 'fixed': expected ..."; "clues: expected ..." may be
+            about ``--option clues=3``.
+        arguments: Those typed.
+    """
+    named = re.match(r"\w+(?=:| ')", message)
+    if named:
+        option = flag(named[0])
+        texts = [argument.replace("_", "-") for argument in arguments]
+        if any(re.match(rf"{option}(=|$)", text) for text in texts):
+            return option + message[named.end() :]
+        if any(re.match(rf"(--option=)?{option[2:]}=", text) for text in texts):
+            return f"--option {message}"
+    return message
+
+
 def flag(name: str) -> str:
     """How the option of this name is typed."""
     return f"--{name.replace('_', '-')}"

@@ -18,9 +18,9 @@ from hrm_env.task import PuzzleTask
 from hrm_env.tasks import make_task
 from hrm_env.vector import PuzzleVectorEnv
 
-from .options import flag
+from .options import HeldOut, flag
 from .presets import Data
-from .splitting import HeldOut, hold_out
+from .splitting import hold_out
 
 EVALUATION_SLOTS = 256
 NUM_PUZZLES = 1000
@@ -75,7 +75,7 @@ def _puzzles(task: PuzzleTask, data: Data, seed: int) -> tuple[Puzzles, Puzzles]
     return train, test.spread(data.test_puzzles)
 
 
-def _held_out(task: PuzzleTask, data: Data) -> HeldOut | None:
+def _held_out(task: PuzzleTask, data: Data) -> HeldOut:
     """How many training puzzles are the test puzzles, or None where there are others."""
     if data.held_out is None and not data.test_source and "split" not in options_of(task, data.source):
         return "auto"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, is_dataclass
 from io import StringIO
 from itertools import repeat
 from types import NoneType
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import tyro
 from tyro.conf import OmitArgPrefixes
@@ -75,6 +75,8 @@ def _check_device(name: str, value: str) -> None:
     check_device(value, name)
 
 
+HeldOut = Annotated[int | Literal["auto"] | None, integer(1, words=("auto",))]
+"""How many puzzles are held out; "auto" is a tenth, at most 5,000."""
 Seed = Annotated[int, integer(0, 2**32 - 1)]
 """A seed that numpy and torch take."""
 Share = Annotated[float, number(0, 1)]

@@ -13,8 +13,7 @@ from hrm_agent.cores.trm import TRMConfig
 from hrm_agent.halting.exploration import Per
 from hrm_agent.learning.config import LearnerConfig
 
-from .options import Device, Seed, Share, Threads, integer, number
-from .splitting import HeldOut
+from .options import Device, HeldOut, Seed, Share, Threads, integer, number
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Data:
     env: str = "HRM-Sudoku6x6-v0"
     source: str = "generated"
     test_source: str = ""
-    held_out: Annotated[HeldOut | None, integer(1, words=("auto",))] = None
+    held_out: HeldOut = None
     num_puzzles: Annotated[int | None, integer(1)] = None
     test_puzzles: Annotated[int, integer(1)] = 1000
     max_segments: Annotated[int, integer(1)] = 8

@@ -13,11 +13,10 @@ from hrm_env.task import PuzzleTask
 
 from .data_inspection import Part
 
-HeldOut = int | Literal["auto"]
-"""How many rows to hold out; "auto" is a tenth, at most 5,000."""
 
-
-def hold_out(task: PuzzleTask, puzzles: Puzzles, count: HeldOut, option: str = "--held-out") -> tuple[Puzzles, Puzzles]:
+def hold_out(
+    task: PuzzleTask, puzzles: Puzzles, count: int | Literal["auto"], option: str = "--held-out"
+) -> tuple[Puzzles, Puzzles]:
     """All but the last puzzles, and the last ones, of at least ``count`` rows.
 
     What is related, by group or by symmetry, stays together: it counts as standing where its last row stands.
@@ -25,7 +24,7 @@ def hold_out(task: PuzzleTask, puzzles: Puzzles, count: HeldOut, option: str = "
     Args:
         task: The puzzle family.
         puzzles: N puzzles.
-        count: How many rows to hold out.
+        count: How many rows to hold out; "auto" is a tenth, at most 5,000.
         option: Where ``count`` comes from, for errors.
 
     Returns:

@@ -15,8 +15,8 @@ from hrm_env.task import PuzzleTask
 from hrm_env.vector import PuzzleVectorEnv
 
 from .environments import load_part, task_of
-from .options import Seed, Share, integer
-from .splitting import HeldOut, hold_out
+from .options import HeldOut, Seed, Share, integer
+from .splitting import hold_out
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class TestPuzzles:
     """
 
     source: str = "generated"
-    held_out: Annotated[HeldOut | None, integer(1, words=("auto",))] = None
+    held_out: HeldOut = None
     rows: str | None = None
     num_puzzles: Annotated[int | None, integer(1)] = None
     test_puzzles: Annotated[int | None, integer(1)] = None

@@ -201,6 +201,22 @@ BAD = {
         ["evaluate", "--checkpoint", "{run}", "--source", "{tmp}/no.csv", "--submission", "{tmp}/a.json"],
         "--submission: expected puzzles of ARC, found sudoku:2x2",
     ),
+    "policy": (
+        ["learn-halting", "--checkpoint", "{tmp}/none", "--out", "{tmp}/file/a.zip"],
+        "--out: expected a file in a folder that can be written, found .*/file/a.zip",
+    ),
+    "traces": (
+        ["learn-halting", "--checkpoint", "{tmp}/none", "--traces", "{tmp}"],
+        "--traces: .*, found the folder .*",
+    ),
+    "study": (
+        ["study", "--checkpoint", "{tmp}/none", "--out", "{tmp}/file"],
+        "--out: expected a file in a folder that can be written, found .*/file/study.json",
+    ),
+    "bench": (
+        ["bench", "--out", "{tmp}/file"],
+        "--out: expected a file in a folder that can be written, found .*/file/bench.json",
+    ),
     "film": (
         ["watch", "--checkpoint", "{tmp}/none", "--to", "{tmp}/file/a.gif"],
         "--to: expected a file in a folder that can be written, found .*/file/a.gif",

@@ -11,6 +11,7 @@ from benchmarks import evaluation, memory, presets, training_step, vector_env
 from benchmarks.report import Part, report
 from benchmarks.timing import Clock, use_threads
 from hrm_agent.devices import check_device
+from hrm_env.files import check_writable
 
 from .options import Device, Threads, parsed
 
@@ -50,6 +51,7 @@ class Bench:
 def main(arguments: list[str]) -> None:
     """Parses the options, measures, prints and writes."""
     options: Bench = parsed(Bench, arguments, "bench")
+    check_writable("--out", options.out / "bench.json")
     use_threads(options.threads)
     report(measured(options), check_device(options.device), options, options.out / "bench.json")
 

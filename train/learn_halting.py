@@ -20,7 +20,7 @@ from hrm_agent.analysis.replay import replay
 from hrm_agent.analysis.traces import Traces, record
 from hrm_agent.halting_env import HaltingEnv
 from hrm_agent.saving.checkpoint import checkpoint_path
-from hrm_env.files import atomic_write
+from hrm_env.files import atomic_write, check_writable
 
 from .options import Device, ProperShare, Seed, Threads, integer, number, parsed
 from .trained import Trained
@@ -90,13 +90,18 @@ class LearnHalting(Trained):
         """The file of the learned policy."""
         return Path(self.out or self.folder / f"halting-{self.algorithm}.zip")
 
+    @property
+    def traces_path(self) -> Path:
+        """The file of the recording."""
+        return Path(self.traces or self.folder / "halting.traces")
+
 
 def main(arguments: list[str]) -> None:
     """Parses the options, records, learns, and compares with the paper's rule."""
     options: LearnHalting = parsed(LearnHalting, arguments, "learn-halting")
     torch.set_num_threads(options.threads or os.cpu_count() or 1)
-    if options.model_path.is_dir():
-        raise ValueError(f"--out: expected the name of a file, found the folder {options.out!r}")
+    check_writable("--out", options.model_path)
+    check_writable("--traces", options.traces_path)
     traces = recorded(options)
     compared = split_by_group(traces.group, options.comparison, options.seed, least=1)
     if not compared.any():
@@ -113,9 +118,8 @@ def recorded(options: LearnHalting) -> Traces:
         options = replace(options, num_puzzles=PUZZLES)
     options = replace(options, halting="fixed:1")  # every segment is recorded, and a file may not name any policy
     model, env = options.load(options.batch_size, options.device)
-    path = Path(options.traces or options.folder / "halting.traces")
     source = f"{options.source}, test, seed {options.puzzle_seed}, rows {options.rows}"
-    return record(model.policy.acting_core, env, path, source=source, progress=True)
+    return record(model.policy.acting_core, env, options.traces_path, source=source, progress=True)
 
 
 def learn(options: LearnHalting, traces: Traces) -> None:

@@ -20,6 +20,7 @@ from hrm_agent.analysis.trace_header import LONGEST_LINE, TraceHeader, parse
 from hrm_agent.analysis.traces import Traces, default_signals, record
 from hrm_agent.halting import make, split_list
 from hrm_agent.saving.checkpoint import checkpoint_path
+from hrm_env.files import check_writable
 
 from .options import Device, ProperShare, Seed, Threads, integer, number, parsed
 from .study_files import write_csv, write_json, write_tensorboard
@@ -109,6 +110,7 @@ def main(arguments: list[str]) -> None:
     if not options.checkpoint:
         raise ValueError("--checkpoint: expected the folder of a run, found none")
     out = Path(options.out)
+    check_writable("--out", out / "study.json")
     plan = options.plan([checkpoint_path(each).parent for each in options.checkpoint])
     # a study brings its own policies, and an agent's may be one that its file cannot name
     models = [HRM.load(each, device=options.device, halting="fixed:1") for each in options.checkpoint]

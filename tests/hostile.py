@@ -122,6 +122,13 @@ def resealed(content: bytes) -> bytes:
     return content[:-64] + sha256(content[:-64]).hexdigest().encode()
 
 
+def resealed_traces(line: bytes, records: np.ndarray) -> bytes:
+    """A recording with the checksums that its header and records have."""
+    for number, record in enumerate(records):
+        records["crc32"][number] = zlib.crc32(record.tobytes()[4:], zlib.crc32(line))
+    return line + records.tobytes()
+
+
 @contextmanager
 def little_memory(megabytes: float = 300) -> Iterator[None]:
     """Fails where the block takes more memory than that, for a moment or for good; knows only Linux."""

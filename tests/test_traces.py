@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import time
-import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from agents import every_puzzle_once, tiny_core
+from hostile import resealed_traces
 from processes import FORKS
 
 from hrm_agent.analysis.trace_file import pack, unpack
@@ -172,14 +172,7 @@ def in_format_1(content: bytes) -> bytes:
     older = np.zeros(len(records), replace(newer, version=1).dtype())
     for name in older.dtype.names or ():
         older[name] = records[name]
-    return sealed(json.dumps(entries).encode() + b"\n", older)
-
-
-def sealed(line: bytes, records: np.ndarray) -> bytes:
-    """A recording whose checksums are right."""
-    for number, record_ in enumerate(records):
-        records["crc32"][number] = zlib.crc32(record_.tobytes()[4:], zlib.crc32(line))
-    return line + records.tobytes()
+    return resealed_traces(json.dumps(entries).encode() + b"\n", older)
 
 
 def test_a_file_of_format_1_is_read_and_every_puzzle_is_a_group(whole: Path, copy: Path) -> None:
@@ -322,7 +315,7 @@ def test_tokens_that_the_puzzles_do_not_have(copy: Path, name: str) -> None:
     line, _, rest = copy.read_bytes().partition(b"\n")
     records = np.frombuffer(rest, Traces.read(copy).header.dtype()).copy()
     records[name][3] = 255
-    copy.write_bytes(sealed(line + b"\n", records))
+    copy.write_bytes(resealed_traces(line + b"\n", records))
     with pytest.raises(ValueError, match=f"^{copy}: expected tokens 0 to 4, found 7$"):
         Traces.read(copy)
 

@@ -18,7 +18,7 @@ _MAGIC = b"\x93NUMPY"
 _LONGEST = 10_000  # bytes, as for numpy
 _ENTRY = r"'(descr|fortran_order|shape)':('[^']*'|True|False|\([\d,]*\))"
 _HEADER = re.compile(rf"\{{{_ENTRY},{_ENTRY},{_ENTRY},?\}}")  # in any order
-_TYPE = re.compile(r"'([<>|=]?(?:b1|[iu][1248]|f[248]|U\d{1,9}))'")
+_TYPE = re.compile(r"'([<>|=]?(?:b1|[iu][1248]|f[248]|U\d{1,8}))'")
 _SHAPE = re.compile(r"\((?:\d{1,18},)*(?:\d{1,18})?\)")
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 MOST_UNPACKED = 50
-"""Times the size of a file. Sudoku unpacks to 3 times its size, mazes to 6 times, ARC to 13 times."""
-_ALWAYS = 2**24  # bytes that any file may unpack to
+"""Times what was read of a file. Sudoku unpacks to 3 times its size, mazes to 6 times, ARC to 13 times."""
+_ALWAYS = 2**22  # bytes that any file may unpack to
 
 
 class Unpacked(io.RawIOBase):
@@ -30,7 +30,7 @@ class Unpacked(io.RawIOBase):
 
     Raises:
         OSError: The file cannot be opened or is no regular one. Reading raises it where the file is damaged, too, or
-            unpacks to more than `MOST_UNPACKED` times its size and 16 MiB.
+            unpacks to more than `MOST_UNPACKED` times what was read of it, and 4 MiB.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,7 +39,7 @@ class Unpacked(io.RawIOBase):
         packed = self._file.read(2) == b"\x1f\x8b"
         self._file.seek(0)
         self._source = gzip.GzipFile(fileobj=self._file) if packed else self._file
-        self._left = max(_ALWAYS, MOST_UNPACKED * self.size)
+        self._count = 0
 
     @property
     def position(self) -> int:
@@ -56,8 +56,8 @@ class Unpacked(io.RawIOBase):
             count = self._source.readinto(buffer)
         except (EOFError, zlib.error) as error:
             raise OSError(str(error)) from error
-        self._left -= count
-        if self._left < 0:
+        self._count += count
+        if self._count > _ALWAYS + MOST_UNPACKED * self.position:
             raise OSError(f"it unpacks to more than {MOST_UNPACKED} times its size")
         return count
 

@@ -13,7 +13,6 @@ from stable_baselines3.common.vec_env import VecEnv
 from hrm_agent import halting as halting_policies
 from hrm_agent.agent_options import check_agent_options, check_names, check_surroundings, plain
 from hrm_agent.cores import core_config
-from hrm_agent.devices import check_device
 from hrm_agent.distributed import Vote, rank_seed, world_size
 from hrm_agent.evaluation import Evaluation, evaluate
 from hrm_agent.event_files import event_writers, forget_after
@@ -31,6 +30,7 @@ from hrm_agent.training_log import TrainingLog
 from hrm_agent.vec_env import PuzzleEnvironment, as_vec_env, sweep_env, training_env
 from hrm_env.actions import action_space
 from hrm_env.checks import check_choice, check_integer
+from hrm_env.devices import check_device
 from hrm_env.observations import observation_space, sizes_of
 
 

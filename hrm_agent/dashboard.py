@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 
+import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from hrm_agent.agent import HRM
@@ -13,6 +14,7 @@ from hrm_agent.evaluation import Evaluation
 from hrm_agent.run_card import halting_card, puzzles_card, table
 from hrm_agent.thinking import frames
 from hrm_env.drawing import Picture, side_by_side
+from hrm_env.task import PuzzleBatch
 from hrm_env.vector import PuzzleVectorEnv
 
 Charts = dict[str, list[str]]
@@ -74,8 +76,9 @@ def sweep_pictures(
     }
     order = env.rules.puzzles.round_robin()
     if answers:
-        inputs, solution, _ = (tensor.cpu() for tensor in env.stored(order[:answers]))
-        handed_in = zip(inputs, evaluation.answer[order[:answers]], solution, strict=True)
+        batch = PuzzleBatch(*(tensor.cpu() for tensor in env.stored(order[:answers])))
+        answer = torch.from_numpy(evaluation.answer[order[:answers]]).long()
+        handed_in = zip(batch.inputs, answer, env.rules.judged_by(batch, answer), strict=True)
         found["eval/puzzles"] = side_by_side([task.render(*tokens) for tokens in handed_in])
     if strips:
         seen = [list(frames(model, env, index)) for index in order[:strips].tolist()]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from gymnasium.vector import AutoresetMode
 from torch import Tensor
 from tqdm import tqdm
 
@@ -85,7 +86,7 @@ def evaluate(
         progress_bar: Show a bar where it takes longer than a second, in the first of several processes.
 
     Raises:
-        ValueError: The environment hands out puzzles more than once or in random variants.
+        ValueError: The environment is none of `check_sweep`.
     """
     check_sweep("evaluate", env)
     count, budget = len(env.rules.puzzles), env.rules.max_segments
@@ -137,7 +138,7 @@ def evaluate(
 
 
 def check_sweep(whose: str, env: PuzzleVectorEnv) -> None:
-    """Refuses an environment whose puzzles are not handed out once each, as they are.
+    """Refuses an environment whose puzzles are not handed out once each, as they are, one after another in a slot.
 
     Random variants would be others for another number of slots.
 
@@ -147,6 +148,8 @@ def check_sweep(whose: str, env: PuzzleVectorEnv) -> None:
     if env.rules.order != "once" or env.rules.augment:
         found = f"order={env.rules.order!r}, augment={env.rules.augment}"
         raise ValueError(f'{whose}: expected an environment made with order="once", augment=False, found {found}')
+    if env.autoreset_mode is not AutoresetMode.SAME_STEP:
+        raise ValueError(f"{whose}: expected autoreset_mode SameStep, found {env.autoreset_mode.value}")
 
 
 def _summed(parts: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:

@@ -15,12 +15,12 @@ from torch import Tensor
 
 from hrm_agent import halting as halting_policies
 from hrm_agent.cores import PuzzleShape, ReasoningCore, make_core
-from hrm_agent.devices import check_device
 from hrm_agent.halting import HaltingPolicy
 from hrm_agent.learning.average import WeightAverage
 from hrm_agent.reasoning import Reasoner
 from hrm_agent.saving.policy_file import load_policy, save_policy
 from hrm_env.actions import pack
+from hrm_env.devices import check_device
 from hrm_env.observations import sizes_of
 from hrm_env.task import PuzzleTask
 

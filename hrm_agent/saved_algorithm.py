@@ -11,9 +11,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.utils import get_system_info
 
 from hrm_agent.agent_options import check_names, known_options
-from hrm_agent.devices import check_device
 from hrm_agent.saving.agent_file import load_agent, read_weights, save_agent
 from hrm_agent.vec_env import PuzzleEnvironment
+from hrm_env.devices import check_device
 
 if TYPE_CHECKING:
     from hrm_agent.agent import HRM

@@ -12,7 +12,7 @@ from hrm_agent.agent import HRM
 from hrm_agent.reasoning import Reasoner
 from hrm_env.drawing import GREEN, RED, Line, Picture, with_caption
 from hrm_env.grading import exact_match
-from hrm_env.task import PuzzleTask
+from hrm_env.task import PuzzleBatch, PuzzleTask
 from hrm_env.vector import PuzzleVectorEnv
 
 
@@ -23,7 +23,8 @@ class Frame:
     Attributes:
         index: Number of the puzzle.
         inputs: The question, ``(L,)`` int64.
-        solution: What it is graded against, ``(L,)`` int64.
+        solution: What the answer is compared with, ``(L,)`` int64: the stored solution, or the answer itself where the
+            environment's reward takes any answer that solves the puzzle.
         budget: Segments an episode can have.
         segment: Segments used; 0 shows the question alone.
         answer: The newest answer, ``(L,)`` int64.
@@ -66,15 +67,17 @@ class Frame:
 
 def frames(model: HRM, env: PuzzleVectorEnv, index: int) -> Iterator[Frame]:
     """Puzzle ``index`` and the agent's answer after every segment until it halts; tensors are on the CPU."""
-    inputs, solution, puzzle_id = (tensor.to(model.device) for tensor in env.stored(slice(index, index + 1)))
-    frame = Frame(index, inputs[0].cpu(), solution[0].cpu(), env.rules.max_segments)
+    batch = PuzzleBatch(*(tensor.to(model.device) for tensor in env.stored(slice(index, index + 1))))
+    frame = Frame(index, batch.inputs[0].cpu(), batch.solution[0].cpu(), env.rules.max_segments)
     yield frame
     reasoner = Reasoner(model.policy.acting_core, model.halting, frame.budget, batch_size=1, task=env.rules.task)
     while not frame.halted:
         used = torch.tensor([frame.segment], device=model.device)
-        thought = reasoner.think(inputs, puzzle_id, used == 0, used, solution)
+        thought = reasoner.think(batch.inputs, batch.puzzle_id, used == 0, used, batch.solution)
+        judged = env.rules.judged_by(batch, thought.answer)
         frame = replace(
             frame,
+            solution=judged[0].cpu(),
             segment=frame.segment + 1,
             answer=thought.answer[0].cpu(),
             previous=frame.answer,
@@ -82,7 +85,7 @@ def frames(model: HRM, env: PuzzleVectorEnv, index: int) -> Iterator[Frame]:
             q_continue=float(thought.q_continue.sigmoid()),
             halted=bool(thought.done),
             chosen=bool(thought.halt),
-            solved=bool(exact_match(thought.answer, solution)),
+            solved=bool(exact_match(thought.answer, judged)),
         )
         yield frame
 

@@ -14,7 +14,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
-from gymnasium.vector import VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
@@ -143,11 +143,13 @@ def native(env: VectorEnv[Any, Any, Any]) -> PuzzleVectorEnv:
     """The native environment under what ``gym.make_vec(id)`` returned.
 
     Raises:
-        ValueError: It is not a native one.
+        ValueError: It is not a native one, or does not refill its slots in the same step, as SB3 expects.
     """
     inner = env.unwrapped
     if not isinstance(inner, PuzzleVectorEnv):
         raise ValueError(f"env: expected the native PuzzleVectorEnv of gym.make_vec(id), found {type(inner).__name__}")
+    if inner.autoreset_mode is not AutoresetMode.SAME_STEP:
+        raise ValueError(f"env: expected autoreset_mode SameStep, found {inner.autoreset_mode.value}")
     return inner
 
 

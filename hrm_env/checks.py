@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from operator import index
 from typing import Any
 
@@ -14,13 +15,48 @@ _LONGEST_REASON = 160
 
 
 class UnknownOptionError(TypeError):
-    """An option that nobody has, said in Python's own words for an unexpected keyword."""
+    """An option that nobody has, said in Python's own words for an unexpected keyword.
 
-    def __init__(self, owner: str, name: str, known: Iterable[str]) -> None:
+    Like every error of Python's own it can also be made from its text alone: Gymnasium adds the id to the text of a
+    TypeError and raises it anew, and its asynchronous environments and `pickle` carry text from process to process.
+
+    Args:
+        owner: What was given the option; or the whole text, where nothing else is given.
+        name: The option.
+        known: The options that there are.
+    """
+
+    def __init__(self, owner: str, name: str | None = None, known: Iterable[str] = ()) -> None:
+        if name is None:
+            super().__init__(owner)
+            return
         known = list(known)
         similar = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {similar[0]!r}?" if similar else f"expected one of {', '.join(known) or 'none'}"
         super().__init__(f"{owner} got an unexpected keyword argument {shortened(name)}; {hint}")
+
+
+def check_known(owner: str, options: Iterable[str], known: Iterable[str]) -> None:
+    """Refuses options that nobody has.
+
+    Args:
+        owner: What was given the options.
+        options: Their names.
+        known: The names that there are.
+
+    Raises:
+        UnknownOptionError: Names the first that is not known.
+    """
+    known = list(known)
+    for name in options:
+        if name not in known:
+            raise UnknownOptionError(owner, name, known)
+
+
+def keywords(function: Callable[..., Any]) -> list[str]:
+    """The names of a function's keyword-only arguments: its options."""
+    parameters = inspect.signature(function).parameters.values()
+    return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
 
 
 def check_integer(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 
+from hrm_env.checks import check_number, shortened
 from hrm_env.task import PuzzleBatch, PuzzleTask
 
 
@@ -37,11 +38,12 @@ def check_blanks(task: PuzzleTask, fraction: float | tuple[float, float], share:
     Raises:
         ValueError: A number is not within 0 and 1, or the task has no blank cells.
     """
-    bounds = tuple(fraction) if isinstance(fraction, tuple | list) else (fraction, fraction)
-    if len(bounds) != 2 or not 0 <= bounds[0] <= bounds[1] <= 1:
-        raise ValueError(f"blank_fraction: expected a number or ascending bounds within 0 and 1, found {fraction!r}")
-    if not 0 <= share <= 1:
-        raise ValueError(f"easier: expected a share of 0 to 1, found {share!r}")
+    given = tuple(fraction) if isinstance(fraction, tuple | list) else (fraction, fraction)
+    numbers = [check_number("blank_fraction", number, 0, 1) for number in given]
+    if len(numbers) != 2 or numbers[0] > numbers[1]:
+        raise ValueError(f"blank_fraction: expected a number or two ascending ones, found {shortened(fraction)}")
+    check_number("easier", share, 0, 1)
+    bounds = numbers[0], numbers[1]
     if bounds != (1, 1) and task.blank is None:
         raise ValueError(f"blank_fraction: expected 1, as {task.spec.name} has no blank cells, found {fraction!r}")
     return bounds

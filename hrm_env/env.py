@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, SupportsFloat
+from typing import Any, SupportsFloat
 
 import gymnasium as gym
 import numpy as np
@@ -11,8 +11,11 @@ import torch
 from torch import Tensor
 
 from hrm_env.actions import checked, unpack
-from hrm_env.rules import HALT_REASONS, EpisodeRules
+from hrm_env.checks import check_choice
+from hrm_env.rules import HALT_REASONS, EpisodeRules, check_options
+from hrm_env.slots import check_seed
 from hrm_env.task import PuzzleBatch, PuzzleTask
+from hrm_env.tasks import make_task
 from hrm_env.window import Window
 
 Observation = dict[str, Any]
@@ -35,6 +38,9 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
 
     **Reset options**: ``{"index": k}`` picks a puzzle.
 
+    **Drawings** compare an answer with the stored solution; under ``reward="rules"`` one that solves the puzzle is
+    right in every cell.
+
     Args:
         task: A `PuzzleTask` or the name of a built-in one.
         render_mode: ``"ansi"``, ``"rgb_array"``, or ``"human"``, a window that reset and step draw in by themselves.
@@ -42,15 +48,14 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
     """
 
     metadata: dict[str, Any] = {"render_modes": ["ansi", "human", "rgb_array"], "render_fps": 2}  # noqa: RUF012
-    _orders: ClassVar[tuple[str, ...]] = ("random", "sequential")
 
     def __init__(self, task: str | PuzzleTask, *, render_mode: str | None = None, **options: Any) -> None:
         check_render_mode(render_mode, self.metadata)
-        self.rules = EpisodeRules.build(task, **options)
-        if self.rules.order not in self._orders:
-            raise ValueError(
-                f"order: expected one of {self._orders} in a scalar environment, found {self.rules.order!r}"
-            )
+        made = make_task(task)
+        check_options(made, type(self), options)
+        if options.get("order") == "once":
+            raise ValueError("order: expected random or sequential in a scalar environment, found 'once'")
+        self.rules = EpisodeRules.build(made, **options)
         self.observation_space = self.rules.observation_space
         self.action_space = self.rules.action_space
         self.render_mode = render_mode
@@ -59,6 +64,7 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
         self._generator = torch.Generator()
         self._cursor = -1
         self._batch: PuzzleBatch | None = None
+        self._ended = False
         self._answer: Tensor | None = None
         self._previous: Tensor | None = None
         self._window = Window(self.rules.task.spec.name) if render_mode == "human" else None
@@ -67,14 +73,14 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Begins an episode with the next puzzle, or the one of ``options["index"]``."""
-        super().reset(seed=seed)
+        super().reset(seed=check_seed(seed))
         if seed is not None:
             self._cursor = -1
         self._index = self._next_index(options or {})
-        if self.rules.augment:
+        if self.rules.random_draws:
             self._generator.manual_seed(int(self.np_random.integers(2**62)))
         self._batch = self.rules.draw(self._stored, torch.tensor([self._index]), self._generator)
-        self._segment = 0
+        self._segment, self._ended = 0, False
         self._answer = self._previous = None
         self._show()
         return self._observation(), self._info()
@@ -90,22 +96,24 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
 
     def step(self, action: npt.NDArray[np.int64]) -> tuple[Observation, SupportsFloat, bool, bool, dict[str, Any]]:
         """Hands in an answer and a decision."""
-        if self._batch is None:
-            raise gym.error.ResetNeeded("step: expected reset() before the first step")
+        if self._batch is None or self._ended:
+            when = "after the end of an episode" if self._ended else "before the first step"
+            raise gym.error.ResetNeeded(f"step: expected reset() {when}")
         answer, halt = unpack(torch.from_numpy(checked(action, self.rules.action_space)).unsqueeze(0))
         self._previous, self._answer = self._answer, answer[0]
         self._segment += 1
         outcome = self.rules.grade(self._batch, answer, halt, torch.tensor([self._segment]))
         self._show()
         info = self._info()
-        if outcome.terminated:
+        self._ended = bool(outcome.terminated)
+        if self._ended:
             info |= {
                 "exact": bool(outcome.exact),
                 "cell_accuracy": float(outcome.cells),
                 "segments": self._segment,
                 "halt_reason": HALT_REASONS[int(outcome.halt_reason)],
             }
-        return self._observation(), float(outcome.reward), bool(outcome.terminated), False, info
+        return self._observation(), float(outcome.reward), self._ended, False, info
 
     def _observation(self) -> Observation:
         assert self._batch is not None
@@ -128,6 +136,8 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
         if self._batch is None:
             raise gym.error.ResetNeeded("render: expected reset() before the first render")
         inputs, solution = self._batch.inputs[0], self._batch.solution[0]
+        if self._answer is not None:
+            solution = self.rules.judged_by(self._batch, self._answer.unsqueeze(0))[0]
         if self.render_mode == "ansi":
             return self.rules.task.to_text(inputs, self._answer, solution, self._previous)
         if self.render_mode is None:
@@ -148,12 +158,10 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
             self._window.close()
 
 
-def check_render_mode(render_mode: str | None, metadata: dict[str, Any]) -> None:
-    """Refuses a mode that the environment does not have.
+def check_render_mode(render_mode: str | None, metadata: dict[str, Any]) -> str | None:
+    """The mode, where the environment has it or it is None.
 
     Raises:
         ValueError: ``render_mode`` is none of those in ``metadata``.
     """
-    known = metadata["render_modes"]
-    if render_mode is not None and render_mode not in known:
-        raise ValueError(f"render_mode: expected one of {known}, found {render_mode!r}")
+    return None if render_mode is None else check_choice("render_mode", render_mode, metadata["render_modes"])

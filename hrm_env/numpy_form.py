@@ -9,6 +9,10 @@ import numpy.typing as npt
 from torch import Tensor
 
 from hrm_env.rules import HALT_REASONS
+from hrm_env.slots import Mask
+
+ENDING = ("exact", "cell_accuracy", "segments", "halt_reason")
+"""What `info` tells of the end of an episode."""
 
 
 def to_numpy(tensors: dict[str, Tensor]) -> dict[str, Any]:
@@ -16,26 +20,40 @@ def to_numpy(tensors: dict[str, Tensor]) -> dict[str, Any]:
     return {key: tensor.cpu().numpy().copy() for key, tensor in tensors.items()}
 
 
-def numpy_info(info: dict[str, Any], each_once: bool) -> dict[str, Any]:
-    """Arrays with a mask ``_key`` beside each; final keys only where an episode ended.
+def numpy_info(
+    info: dict[str, Any], told: tuple[str, ...], reset: Mask | None = None, ended: Mask | None = None
+) -> dict[str, Any]:
+    """Arrays with a mask ``_key`` beside each; what the end of an episode tells only where one ended.
 
     Args:
         info: What the environment tells in tensors.
-        each_once: Whether a slot may hold no puzzle, which ``active`` then tells.
+        told: The keys of what it tells of every slot.
+        reset: The slots that were reset, ``(B,)`` bool, of which alone it then tells.
+        ended: The slots whose episode ended in this step, ``(B,)`` bool.
     """
-    every = np.ones(len(info["index"]), dtype=np.bool_)
-    keys = ("solution", "index", "active") if each_once else ("solution", "index")
-    result = masked(to_numpy({key: info[key] for key in keys}), every)
-    if "_final_info" in info and (done := info["_final_info"].cpu().numpy()).any():
-        # no copies: the environment itself does not hold these any more
-        final = {key: tensor.cpu().numpy() for key, tensor in info["final_info"].items() if key != "active"}
-        for array in final.values():
-            array[~done] = 0  # what Gymnasium's own vector environments hold where nothing ended
-        final["cell_accuracy"] = final["cell_accuracy"].astype(np.float64)
-        final["halt_reason"] = np.array(HALT_REASONS, dtype=object)[final["halt_reason"]]
-        final_obs = _rows(info["final_obs"], done)
-        result |= masked({"final_obs": final_obs, "final_info": masked(final, done)}, done)
-    return result
+    every = np.ones(len(info["index"]), dtype=np.bool_) if reset is None else reset
+    result = masked(_kept(to_numpy({key: info[key] for key in told}), every), every)
+    if ended is None or not ended.any():
+        return result
+    refilled = "final_info" in info  # then the slots show new puzzles already
+    within, keys = (info["final_info"], ("solution", "index", *ENDING)) if refilled else (info, ENDING)
+    tensors = {key: within[key] for key in keys}
+    # no copies of what was in a refilled slot: the environment itself does not hold it any more
+    arrays = {key: tensor.cpu().numpy() for key, tensor in tensors.items()} if refilled else to_numpy(tensors)
+    ending = _kept(arrays, ended)
+    ending["cell_accuracy"] = ending["cell_accuracy"].astype(np.float64)
+    ending["halt_reason"] = np.array(HALT_REASONS, dtype=object)[ending["halt_reason"]]
+    if not refilled:
+        return result | masked(ending, ended)
+    final_obs = _rows(info["final_obs"], ended)
+    return result | masked({"final_obs": final_obs, "final_info": masked(ending, ended)}, ended)
+
+
+def _kept(arrays: dict[str, Any], mask: Mask) -> dict[str, Any]:
+    """The arrays with zeros where the mask is False, as in Gymnasium's own vector environments."""
+    for array in arrays.values():
+        array[~mask] = 0
+    return arrays
 
 
 def masked(arrays: dict[str, Any], mask: Any) -> dict[str, Any]:

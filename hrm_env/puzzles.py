@@ -17,6 +17,28 @@ BLANK_NAME = "<blank>"
 """Name of puzzle id 0, which puzzles without an embedding of their own share."""
 
 
+_DTYPES: dict[str, type[np.integer[Any]]] = {
+    **{"inputs": np.uint8, "solution": np.uint8},
+    **{"rating": np.int32, "puzzle_id": np.int32, "group": np.int32},
+}
+
+
+def _column(name: str, column: Any, dtype: type[np.integer[Any]]) -> npt.NDArray[Any]:
+    """The column as an array of its type; of other integers, where that can hold them.
+
+    Raises:
+        ValueError: It is no array of integers, or one is too large or negative.
+    """
+    wanted = f"puzzles: expected {name} as an array of {np.dtype(dtype)}"
+    if not isinstance(column, np.ndarray) or not column.ndim or not np.issubdtype(column.dtype, np.integer):
+        raise ValueError(f"{wanted}, found {getattr(column, 'dtype', type(column).__name__)}")
+    if column.dtype != dtype and column.size:
+        low, high, bounds = int(column.min()), int(column.max()), np.iinfo(dtype)
+        if low < bounds.min or high > bounds.max:
+            raise ValueError(f"{wanted}, found {low if low < bounds.min else high}")
+    return column.astype(dtype, copy=False)
+
+
 def _none_given() -> Numbers:
     return np.empty(0, dtype=np.int32)
 
@@ -26,7 +48,7 @@ class Puzzles:
     """N puzzles of one family.
 
     Attributes:
-        inputs: ``(N, L)`` uint8.
+        inputs: ``(N, L)`` uint8; other integers are converted, here and below.
         solution: ``(N, L)`` uint8.
         rating: Difficulty, ``(N,)`` int32; what it counts depends on the source. Zeros unless given.
         puzzle_id: Row of the puzzle-embedding table, ``(N,)`` int32. Zeros unless given.
@@ -35,7 +57,7 @@ class Puzzles:
         skipped: Bad rows left out.
 
     Raises:
-        ValueError: The arrays do not belong together.
+        ValueError: A column holds anything but integers of its type, or the arrays do not belong together.
     """
 
     inputs: Tokens
@@ -47,7 +69,9 @@ class Puzzles:
     skipped: int = 0
 
     def __post_init__(self) -> None:
-        """Fills in the columns that were not given, and checks all."""
+        """Fills in the columns that were not given, and checks that all are arrays that belong together."""
+        for name, dtype in _DTYPES.items():
+            object.__setattr__(self, name, _column(name, getattr(self, name), dtype))
         count = len(self.inputs)
         zeros, numbers = np.zeros(count, dtype=np.int32), np.arange(count, dtype=np.int32)
         defaults = {"rating": zeros, "puzzle_id": zeros, "group": numbers}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, get_args
@@ -14,11 +15,12 @@ from torch import Tensor
 
 from hrm_env import grading
 from hrm_env.actions import action_space
+from hrm_env.checks import check_choice, check_flag, check_integer, check_known, check_number, keywords, shortened
 from hrm_env.easing import check_blanks, fill_in
-from hrm_env.observations import ObservationSizes, observation_space
+from hrm_env.observations import LARGEST, ObservationSizes, observation_space
 from hrm_env.puzzles import Puzzles
-from hrm_env.rewards import REWARDS, Reward
-from hrm_env.sources import load_puzzles
+from hrm_env.rewards import REWARDS, Reward, reward_of, try_reward
+from hrm_env.sources import described, load_puzzles, options_of
 from hrm_env.task import PuzzleBatch, PuzzleTask
 from hrm_env.tasks import make_task
 
@@ -90,21 +92,25 @@ class EpisodeRules:
         """Rules from the options of ``gym.make``; the rest are those of `hrm_env.sources.load_puzzles`.
 
         Raises:
-            ValueError: An option is out of range.
-            TypeError: An option is unknown.
+            ValueError: An option is out of range or of another type.
+            UnknownOptionError: The source has no such option.
         """
-        if max_segments < 1:
-            raise ValueError(f"max_segments: expected at least 1, found {max_segments}")
-        if order not in get_args(Order):
-            raise ValueError(f"order: expected one of {get_args(Order)}, found {order!r}")
-        if not callable(reward):
-            if reward not in REWARDS:
-                raise ValueError(f"reward: expected one of {', '.join(REWARDS)} or a function, found {reward!r}")
-            reward = REWARDS[reward]
         made = make_task(task)
+        budget = check_integer("max_segments", max_segments, 1, LARGEST.max_segments)
+        paid = reward_of(reward)
+        cost = check_number("segment_cost", segment_cost)
+        check_flag("augment", augment)
+        check_choice("order", order, get_args(Order))
         blanks = check_blanks(made, blank_fraction, easier)
         puzzles = load_puzzles(made, **source_options)
-        return cls(made, puzzles, max_segments, reward, segment_cost, augment, order, blanks, easier)
+        if not len(puzzles):
+            raise ValueError("source: expected at least one puzzle, found none")
+        return cls(made, puzzles, budget, paid, cost, augment, order, blanks, easier)
+
+    @property
+    def random_draws(self) -> bool:
+        """Whether what `draw` makes of a puzzle is random: eased, or in a random variant."""
+        return self.augment or (self.order != "once" and self.blank_fraction != (1.0, 1.0))
 
     @cached_property
     def observation_space(self) -> spaces.Dict:
@@ -126,6 +132,7 @@ class EpisodeRules:
         """
         arrays = (self.puzzles.inputs, self.puzzles.solution, self.puzzles.puzzle_id)
         stored = PuzzleBatch(*(torch.as_tensor(array).to(device) for array in arrays))
+        try_reward(self.reward, self.task, stored)
         return self._eased(stored, torch.Generator(device).manual_seed(0)) if self.order == "once" else stored
 
     def chosen(self, index: Any, batch: tuple[int, ...] = ()) -> npt.NDArray[np.int64]:
@@ -142,6 +149,15 @@ class EpisodeRules:
         if self.order != "once":
             batch = self._eased(batch, generator)
         return self.task.augment(batch, generator) if self.augment else batch
+
+    def judged_by(self, batch: PuzzleBatch, answer: Tensor) -> Tensor:
+        """What a drawing compares answers ``(B, L)`` with: the solutions ``(B, L)`` that are stored.
+
+        Under the reward ``"rules"`` an answer that solves its puzzle is its own solution, whichever is stored.
+        """
+        if self.reward is not REWARDS["rules"]:
+            return batch.solution
+        return torch.where(self.task.check(batch.inputs, answer).unsqueeze(-1), answer, batch.solution)
 
     def _eased(self, batch: PuzzleBatch, generator: torch.Generator) -> PuzzleBatch:
         if self.blank_fraction == (1.0, 1.0):
@@ -171,6 +187,23 @@ class EpisodeRules:
         )
 
 
+def check_options(task: PuzzleTask, environment: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Refuses options of ``gym.make`` that neither the environment nor the source of its puzzles has.
+
+    Args:
+        task: The puzzle family.
+        environment: The class that was given the options.
+        options: Those that its constructor does not name.
+
+    Raises:
+        UnknownOptionError: Names the option, with a similar one where there is one.
+        ValueError: The source is none.
+    """
+    source = options.get("source", "generated")
+    known = [*keywords(EpisodeRules.build), *keywords(environment), "source", *options_of(task, source)]
+    check_known(f"{environment.__name__} with {described(source)}", options, known)
+
+
 def integers(name: str, found: Any, below: int, batch: tuple[int, ...] = ()) -> npt.NDArray[np.int64]:
     """What a caller gave, as int64 array of shape ``batch`` with numbers from 0 to below ``below``.
 
@@ -181,5 +214,5 @@ def integers(name: str, found: Any, below: int, batch: tuple[int, ...] = ()) -> 
     fits = array.shape == batch and np.issubdtype(array.dtype, np.integer)
     if not fits or ((array < 0) | (array >= below)).any():
         wanted = f"{batch[0]} integers" if batch else "an integer"
-        raise ValueError(f"{name}: expected {wanted} from 0 to {below - 1}, found {found!r}")
+        raise ValueError(f"{name}: expected {wanted} from 0 to {below - 1}, found {shortened(found)}")
     return array.astype(np.int64)

@@ -12,6 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from hrm_env.checks import check_integer
+from hrm_env.observations import LARGEST
 from hrm_env.puzzles import Puzzles, Tokens
 from hrm_env.style import Style
 from hrm_env.symmetry import Symmetry
@@ -29,12 +31,22 @@ class PuzzleSpec:
         height: Rows of the drawn grid.
         width: Columns of the drawn grid.
         vocab_size: Number of tokens V; tokens are ``0..V-1`` and 0 is `PAD_ID`.
+
+    Raises:
+        ValueError: A size is no count, or larger than in `LARGEST`.
     """
 
     name: str
     height: int
     width: int
     vocab_size: int
+
+    def __post_init__(self) -> None:
+        """Checks the sizes."""
+        for name in ("height", "width"):
+            check_integer(name, getattr(self, name), 1)
+        check_integer("vocab_size", self.vocab_size, 2, LARGEST.vocab_size)
+        check_integer("height times width", self.seq_len, 1, LARGEST.seq_len)
 
     @property
     def seq_len(self) -> int:

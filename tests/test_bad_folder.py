@@ -196,7 +196,9 @@ def test_groups_rows_and_splits_are_checked(built: Path) -> None:
         load_puzzles(TASK, str(built), split="test", rows="2:")
     with pytest.raises(ValueError, match=r"split: expected one of .*, found 'valid'"):
         read_folder(TASK, built, split="valid")
-    with pytest.raises(TypeError, match=r"unknown option 'min_rating'; the options of the source .* are: split, rows"):
+    with pytest.raises(
+        TypeError, match=r"the source .* unexpected keyword argument 'min_rating'; expected one of split, rows"
+    ):
         load_puzzles(TASK, str(built), min_rating=3)
 
 

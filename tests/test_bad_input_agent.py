@@ -86,7 +86,7 @@ def refusal(action: Callable[[], Any], error: type[Exception] = ValueError) -> s
         ({"verbose": "yes"}, "verbose: expected an integer of at least 0, found 'yes'"),
         ({"n_envs": 0}, "n_envs: expected an integer from 1 to 16777216, found 0"),
         ({"n_envs": "4"}, "n_envs: expected an integer from 1 to 16777216, found '4'"),
-        ({"env_kwargs": {"max_segments": 0}}, "max_segments: expected at least 1, found 0"),
+        ({"env_kwargs": {"max_segments": 0}}, "max_segments: expected an integer from 1 to 65536, found 0"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -147,6 +147,10 @@ def test_numbers_of_numpy_can_be_saved(tmp_path: Path) -> None:
         (lambda: gym.make("CartPole-v1"), "expected the observation space of a puzzle .* found Box"),
         (lambda: gym.make_vec("CartPole-v1"), "env: expected the native PuzzleVectorEnv .* found CartPoleVectorEnv"),
         (lambda: gym.make_vec(COPY, vectorization_mode="sync"), "env: expected the native .* found SyncVectorEnv"),
+        (
+            lambda: gym.make_vec(COPY, autoreset_mode="NextStep"),
+            "env: expected autoreset_mode SameStep, found NextStep",
+        ),
     ],
 )
 def test_environments(env: Any, message: str) -> None:

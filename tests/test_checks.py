@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,8 @@ def test_an_unknown_option_is_pythons_type_error_with_a_suggestion() -> None:
     assert isinstance(error, TypeError)
     assert str(error) == "PuzzleEnv got an unexpected keyword argument 'max_segment'; did you mean 'max_segments'?"
     assert "expected one of order" in str(UnknownOptionError("PuzzleEnv", "xyz", ["order"]))
+    for copied in (type(error)(str(error)), pickle.loads(pickle.dumps(error))):  # as Gymnasium adds to a TypeError
+        assert str(copied) == str(error)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import torch
 from agents import tiny_agent, trained_agent
 
 from hrm_agent import HRM
-from hrm_agent.devices import check_device
 from hrm_agent.policy import HRMPolicy
+from hrm_env.devices import check_device
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from gymnasium.utils.env_checker import check_env
 
 from hrm_env.easing import fill_in
 from hrm_env.task import PuzzleBatch
@@ -72,6 +73,18 @@ def test_a_sweep_eases_the_same_cells_whatever_the_number_of_slots() -> None:
         seen.append(inputs)
     assert seen[0] == seen[1]
     assert 0 < np.mean([row.count(1) for row in seen[0].values()]) < 2  # nearly finished
+
+
+def test_easing_is_seeded() -> None:
+    options: dict[str, Any] = {"num_puzzles": 12, "blank_fraction": 0.5}
+    env = gym.make("HRM-Sudoku4x4-v0", **options)
+    check_env(env.unwrapped)
+    first, again, other = (env.reset(seed=seed, options={"index": 3})[0]["inputs"] for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    slots = gym.make_vec("HRM-Sudoku4x4-v0", num_envs=4, vectorization_mode="sync", **options)
+    inputs = slots.reset(options={"index": 3})[0]["inputs"]  # unseeded, each slot draws on its own
+    assert len({tuple(row) for row in inputs}) > 1
 
 
 def test_every_draw_eases_anew_and_a_seed_repeats_it() -> None:

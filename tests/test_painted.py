@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 from test_drawing import plain
 
+from hrm_env.env import PuzzleEnv
+from hrm_env.puzzles import Puzzles
 from hrm_env.sources import load_puzzles
 from hrm_env.tasks.arc import Arc
 from hrm_env.tasks.arc_grids import place
 from hrm_env.tasks.maze import Maze
+from hrm_env.vector import PuzzleVectorEnv
 
 WHITE, WALL, START, GOAL = "ffffff", "2f363d", "0969da", "8250df"
 RIGHT, WRONG, UNKNOWN = "4ac26b", "f0525a", "54aeff"
@@ -53,6 +56,24 @@ def test_a_maze_has_dark_walls_and_marked_ends() -> None:
     assert of_maze(SOLUTION, SOLUTION) == [*bare[:4], *[RIGHT] * 4, *bare[8:]]
     assert of_maze(SOLUTION) == [*bare[:4], *[UNKNOWN] * 4, *bare[8:]]
     assert of_maze(ANSWER, SOLUTION) == [START, WRONG, WALL, GOAL, RIGHT, RIGHT, *[WHITE] * 3, WALL, WHITE, WALL]
+
+
+@pytest.mark.parametrize("reward", ["exact", "rules"])
+def test_another_shortest_path_is_right_where_the_rules_are_the_reward(reward: str) -> None:
+    task = Maze(3, 3)
+    question, stored, answer, broken = (
+        task.encode(text)[None] for text in ("S       G", "S  o  ooG", "Soo  o  G", "Soo  o oG")
+    )
+    options: dict[str, Any] = {"source": Puzzles(question, stored), "reward": reward}
+    env = PuzzleEnv(task, render_mode="ansi", **options)
+    slots = PuzzleVectorEnv(task, num_envs=2, render_mode="rgb_array", **options)
+    env.reset()
+    slots.reset()
+    env.step(np.append(answer, 0))
+    slots.step(np.append(np.concatenate([answer, broken]), [[0], [0]], axis=1))
+    assert ("×" in env.render()) == (reward == "exact")
+    reds = [(picture == tuple(bytes.fromhex(WRONG))).all(-1).any() for picture in slots.render() or ()]
+    assert reds == [reward == "exact", True]
 
 
 def test_an_open_dot_marks_what_a_maze_answer_left_empty() -> None:

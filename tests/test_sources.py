@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import hrm_env
+from hrm_env.checks import UnknownOptionError
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import load_puzzles, options_of
 from hrm_env.sources.folder import write_folder
@@ -128,9 +129,11 @@ def test_options_are_part_of_the_cache(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_unknown_options_are_refused() -> None:
     with pytest.raises(
-        TypeError, match=r"sudoku:2x2: unknown option 'colour'; .* of the source 'generated' are: .*clues"
+        UnknownOptionError, match=r"the source 'generated' .* argument 'colour'; expected one of .*clues"
     ):
         load_puzzles(TASK, colour="red")
+    with pytest.raises(UnknownOptionError, match=r"'num_puzzle'; did you mean 'num_puzzles'\?"):
+        load_puzzles(TASK, num_puzzle=3)
     with pytest.raises(ValueError, match=r"split: expected one of .*found 'tset'"):
         load_puzzles(TASK, split="tset")  # type: ignore[arg-type]
 
@@ -159,7 +162,9 @@ def test_puzzles_in_memory_are_a_source() -> None:
     puzzles = load_puzzles(TASK, num_puzzles=10)
     assert isinstance(puzzles[2:5], Puzzles)
     assert np.array_equal(load_puzzles(TASK, puzzles[2:5]).inputs, puzzles.inputs[2:5])
-    with pytest.raises(TypeError, match="unknown option 'colour'; the options of puzzles in memory are: none"):
+    with pytest.raises(
+        UnknownOptionError, match=r"puzzles in memory got an .* argument 'colour'; expected one of none"
+    ):
         load_puzzles(TASK, puzzles, colour="red")
     with pytest.raises(ValueError, match=r"source: expected puzzles of 36 cells \(sudoku:2x3\), found 16"):
         load_puzzles(Sudoku(2, 3), puzzles)
@@ -190,8 +195,9 @@ def test_each_kind_of_source_has_its_reader(
         name = place.split(".")[-1]
         monkeypatch.setattr(f"hrm_env.sources.{place}", lambda task, path, name=name: asked.append((name, path)))
     path = source if source.startswith("hub:") else str(tmp_path / source)
-    load_puzzles(TASK, path)
-    assert asked == [(reader, path.removeprefix("hub:"))]
+    for given in (path, Path(path)):
+        load_puzzles(TASK, given)
+    assert asked == [(reader, path.removeprefix("hub:"))] * 2
 
 
 def test_the_options_of_a_source_are_those_of_its_reader(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_clues_are_exact() -> None:
 def test_impossible_clues_are_refused() -> None:
     with pytest.raises(ValueError, match=r"clues: only 0 of .* grids could be reduced to 2 clues"):
         made((2, 2), 10, clues=2)
-    with pytest.raises(ValueError, match=r"clues: expected 0 \(minimal\) to 16, found 17"):
+    with pytest.raises(ValueError, match="clues: expected an integer from 0 to 16, found 17"):
         made((2, 2), 10, clues=17)
 
 

@@ -36,27 +36,41 @@ def play(solution: np.ndarray, vocab_size: int, rng: np.random.Generator) -> np.
 
 @pytest.mark.parametrize("id", IDS)
 @settings(max_examples=8, deadline=None)
-@given(seed=st.integers(0, 2**31), num_envs=st.integers(1, 5))
-def test_scalar_and_native_trajectories_are_equal(id: str, seed: int, num_envs: int) -> None:
+@given(seed=st.integers(0, 2**31), num_envs=st.integers(1, 5), mode=st.sampled_from(AutoresetMode))
+def test_scalar_and_native_trajectories_are_equal(id: str, seed: int, num_envs: int, mode: AutoresetMode) -> None:
     rng = np.random.default_rng(seed)
-    batched = native(id, num_envs)
+    batched = native(id, num_envs, autoreset_mode=mode)
     scalars = [gym.make(id, **SMALL).unwrapped for _ in range(num_envs)]
     observation, info = batched.reset(seed=seed)
     vocab_size = int(batched.single_action_space.nvec[0])  # type: ignore[attr-defined]
     for slot, env in enumerate(scalars):
         assert_same(env.reset(options={"index": info["index"][slot]}), observation, info, slot)
+    resting = np.zeros(num_envs, dtype=np.bool_)
     for _ in range(6):
         action = play(info["solution"], vocab_size, rng)
         observation, reward, terminated, truncated, info = batched.step(action)
         for slot, env in enumerate(scalars):
-            one, paid, done, cut, one_info = env.step(action[slot])
+            if resting[slot]:  # the action does not count
+                step = env.reset(options={"index": info["index"][slot]})
+                one, paid, done, cut, one_info = step[0], 0, False, False, step[1]
+            else:
+                one, paid, done, cut, one_info = env.step(action[slot])
             assert (paid, done, cut) == (reward[slot], terminated[slot], truncated[slot])
             if done:
-                final = info["final_info"]
-                assert_same((one, one_info), info["final_obs"][slot], final, slot, final_row=True)
+                final = info["final_info"] if mode is AutoresetMode.SAME_STEP else info
                 assert all(one_info[key] == final[key][slot] for key in ENDED)
-                one, one_info = env.reset(options={"index": info["index"][slot]})
+                if mode is AutoresetMode.SAME_STEP:
+                    assert_same((one, one_info), info["final_obs"][slot], final, slot, final_row=True)
+                    one, one_info = env.reset(options={"index": info["index"][slot]})
             assert_same((one, one_info), observation, info, slot)
+        resting = terminated & (mode is AutoresetMode.NEXT_STEP)
+        if mode is AutoresetMode.DISABLED and terminated.any():
+            before = observation
+            observation, info = batched.reset(options={"reset_mask": terminated})
+            assert info["_index"].tolist() == terminated.tolist()
+            assert np.array_equal(observation["inputs"][~terminated], before["inputs"][~terminated])
+            for slot in np.flatnonzero(terminated):
+                assert_same(scalars[slot].reset(options={"index": info["index"][slot]}), observation, info, slot)
 
 
 def assert_same(scalar: Any, observation: Any, info: Any, slot: int, final_row: bool = False) -> None:
@@ -68,19 +82,31 @@ def assert_same(scalar: Any, observation: Any, info: Any, slot: int, final_row: 
 
 
 @pytest.mark.parametrize(("num_envs", "num_puzzles"), [(1, 12), (4, 1)])
+@pytest.mark.parametrize("mode", AutoresetMode)
 @pytest.mark.parametrize("id", IDS)
-def test_everything_returned_equals_gymnasiums_sync_vector_env(id: str, num_envs: int, num_puzzles: int) -> None:
+def test_everything_returned_equals_gymnasiums_sync_vector_env(
+    id: str, mode: AutoresetMode, num_envs: int, num_puzzles: int
+) -> None:
     """Keys, types, masks and values, where both draw the same puzzles: one slot in file order, or one puzzle."""
-    options = SMALL | {"order": "sequential", "num_puzzles": num_puzzles}
-    kwargs = {"vectorization_mode": "sync", "vector_kwargs": {"autoreset_mode": AutoresetMode.SAME_STEP}}
-    ours, theirs = native(id, num_envs, **options), gym.make_vec(id, num_envs=num_envs, **kwargs, **options)
+    options = SMALL | {"order": "sequential", "num_puzzles": num_puzzles, "segment_cost": 0.25}
+    kwargs = {"vectorization_mode": "sync", "vector_kwargs": {"autoreset_mode": mode}}
+    ours = native(id, num_envs, autoreset_mode=mode, **options)
+    theirs = gym.make_vec(id, num_envs=num_envs, **kwargs, **options)
+    assert ours.autoreset_mode == ours.metadata["autoreset_mode"] == theirs.metadata["autoreset_mode"] == mode
     rng = np.random.default_rng(0)
     got, expected = ours.reset(seed=0), theirs.reset(seed=0)
     assert_equal(got, expected)
+    solution = got[1]["solution"].copy()
     for _ in range(12):
-        action = play(got[-1]["solution"], int(ours.single_action_space.nvec[0]), rng)  # type: ignore[attr-defined]
-        got, expected = ours.step(action), theirs.step(action)
-        assert_equal(got, expected)
+        action = play(solution, int(ours.single_action_space.nvec[0]), rng)  # type: ignore[attr-defined]
+        step, wanted = ours.step(action), theirs.step(action)
+        assert_equal(step, wanted)
+        if mode is AutoresetMode.DISABLED and step[2].any():
+            got, expected = (env.reset(options={"reset_mask": step[2].copy()}) for env in (ours, theirs))
+            assert_equal(got, expected)
+            solution[step[2]] = got[1]["solution"][step[2]]
+        else:
+            solution = step[-1]["solution"].copy()
 
 
 def assert_equal(got: Any, expected: Any) -> None:
@@ -126,12 +152,52 @@ def test_other_vectorization_modes_work(mode: str) -> None:
     env.close()
 
 
-def test_gymnasiums_vector_wrappers_take_it() -> None:
-    env = RecordEpisodeStatistics(native("HRM-Copy-v0", 2))
+@pytest.mark.parametrize("mode", [AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP])
+def test_gymnasiums_vector_wrappers_take_it(mode: AutoresetMode) -> None:
+    env = RecordEpisodeStatistics(native("HRM-Copy-v0", 2, autoreset_mode=mode.value))
     _, info = env.reset(seed=0)
     info = env.step(np.concatenate([info["solution"], [[1], [0]]], axis=1))[4]
     assert info["episode"]["r"].tolist() == [1.0, 0.0]
     assert info["episode"]["l"].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("array", ["numpy", "torch"])
+def test_slots_that_nothing_resets_have_to_be_reset(array: str) -> None:
+    env = native(autoreset_mode="Disabled", array=array)
+    with pytest.raises(gym.error.ResetNeeded, match="reset of all slots before one of some"):
+        env.reset(options={"reset_mask": np.ones(4, dtype=np.bool_)})
+    _, info = env.reset(seed=0)
+    action = np.concatenate([info["solution"], [[1], [0], [0], [0]]], axis=1)
+    action = action if array == "numpy" else torch.from_numpy(action)
+    env.step(action)
+    with pytest.raises(gym.error.ResetNeeded, match="reset_mask"):
+        env.step(action)
+    env.reset(options={"reset_mask": np.array([True, False, False, False])})
+    assert np.asarray(env.step(action)[0]["segment"]).tolist() == [1, 2, 2, 2]
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "Disabled"])
+def test_once_hands_out_every_puzzle_once_in_every_mode(mode: str) -> None:
+    env = native(num_envs=5, order="once", autoreset_mode=mode)
+    _, info = env.reset(seed=0)
+    seen = []
+    for _ in range(20):
+        action = np.concatenate([np.zeros((5, 16), dtype=np.int64), np.ones((5, 1), dtype=np.int64)], axis=1)
+        _, _, terminated, _, info = env.step(action)
+        seen += info["index"][terminated].tolist()
+        if mode == "Disabled" and terminated.any():
+            info = env.reset(options={"reset_mask": terminated})[1]
+    assert sorted(seen) == list(range(12))
+
+
+def test_one_seed_or_one_for_each_slot() -> None:
+    def drawn(seed: Any) -> list[int]:
+        env = native(num_envs=3, num_puzzles=300)
+        return np.concatenate([env.reset(seed=seed if not n else None)[1]["index"] for n in range(3)]).tolist()
+
+    assert drawn(7) == drawn([7, 8, 9]) == drawn(np.int64(7))
+    assert drawn([7, 8, 1]) == drawn((7, 8, 1)) != drawn(7)
+    assert drawn([None] * 3) != drawn([None] * 3)
 
 
 @pytest.mark.parametrize("num_envs", [1, 5, 12, 30])
@@ -149,8 +215,9 @@ def test_once_hands_out_every_puzzle_once(num_envs: int) -> None:
     assert sorted(seen) == list(range(12))
 
 
-def test_torch_mode_equals_numpy_mode() -> None:
-    tensors, arrays = native(array="torch", augment=True), native(augment=True)
+@pytest.mark.parametrize("mode", [AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP])
+def test_torch_mode_equals_numpy_mode(mode: AutoresetMode) -> None:
+    tensors, arrays = (native(array=array, augment=True, autoreset_mode=mode) for array in ("torch", "numpy"))
     (observation, info), (observation_np, info_np) = tensors.reset(seed=3), arrays.reset(seed=3)
     rng = np.random.default_rng(0)
     for _ in range(8):
@@ -161,8 +228,10 @@ def test_torch_mode_equals_numpy_mode() -> None:
         observation_np, reward_np, terminated_np, _, info_np = arrays.step(action)
         assert np.array_equal(reward, reward_np)
         assert np.array_equal(terminated, terminated_np)
-        reasons = [HALT_REASONS[code] for code in info["final_info"]["halt_reason"]]
-        assert not terminated_np.any() or reasons == info_np["final_info"]["halt_reason"].tolist()
+        if terminated_np.any():
+            codes = info.get("final_info", info)["halt_reason"][terminated]
+            reasons = info_np.get("final_info", info_np)["halt_reason"][terminated_np].tolist()
+            assert [HALT_REASONS[code] for code in codes] == reasons
 
 
 def test_what_was_returned_stays_as_it_was() -> None:

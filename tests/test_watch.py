@@ -11,15 +11,19 @@ from typing import Any
 import imageio_ffmpeg
 import numpy as np
 import pytest
+import torch
 from agents import BUDGET, every_puzzle_once, tiny_agent, wavering_agent
 from PIL import Image
+from torch import Tensor
 
 from hrm_agent import HRM
 from hrm_agent.dashboard_figures import thinking_picture
 from hrm_agent.thinking import Frame, captioned, frames
+from hrm_env.rewards import REWARDS
 from hrm_env.sources import load_puzzles
 from hrm_env.sources.folder import write_folder
 from hrm_env.tasks import make_task
+from hrm_env.tasks.copy import Copy
 from hrm_env.window import Window
 from train.__main__ import main
 
@@ -64,6 +68,24 @@ def test_frames_are_what_evaluation_finds(model: HRM) -> None:
         assert last.answer.tolist() == evaluation.answer[index].tolist()
         assert last.verdict == ("solved" if evaluation.exact[index] else "not solved")
         assert last.q_halt == pytest.approx(1 / (1 + np.exp(-evaluation.q_halt[index])), rel=1e-4)
+
+
+class Lenient(Copy):
+    """Takes any answer."""
+
+    def check(self, inputs: Tensor, answer: Tensor) -> Tensor:
+        return torch.ones(len(answer), dtype=torch.bool)
+
+
+def test_an_answer_that_the_reward_takes_is_solved_and_drawn_as_right(model: HRM) -> None:
+    env = every_puzzle_once()
+    env.rules = replace(env.rules, task=Lenient(), reward=REWARDS["rules"])
+    *_, last = frames(model, env, int(np.flatnonzero(~model.evaluate(env).exact)[0]))
+    assert last.answer is not None
+    assert (last.verdict, last.solution.tolist()) == ("solved", last.answer.tolist())
+    env.rules = replace(env.rules, reward=REWARDS["exact"])
+    *_, last = frames(model, env, last.index)
+    assert last.verdict == "not solved"
 
 
 def test_a_frame_is_the_picture_with_a_caption_of_one_size(model: HRM) -> None:

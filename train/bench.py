@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from benchmarks import evaluation, memory, presets, training_step, vector_env
 from benchmarks.report import Part, report
 from benchmarks.timing import Clock, use_threads
-from hrm_agent.devices import check_device
+from hrm_env.devices import check_device
 from hrm_env.files import check_writable
 
 from .options import Device, Threads, parsed

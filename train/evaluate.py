@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import torch
 import tyro
 
-from hrm_agent.devices import check_device
 from hrm_agent.distributed import local_world_size, own_device, process_group, rank
 from hrm_agent.evaluation import Evaluation
 from hrm_env.arc_voting import score, vote, write_submission
+from hrm_env.devices import check_device
 from hrm_env.files import atomic_write, check_writable
 from hrm_env.puzzles import Puzzles
 from hrm_env.tasks.arc import Arc

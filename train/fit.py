@@ -13,7 +13,6 @@ import torch
 
 from hrm_agent.agent import HRM
 from hrm_agent.callbacks import EvaluateCallback, HaltingDashboard, Progress, SaveCallback
-from hrm_agent.devices import check_device
 from hrm_agent.distributed import (
     first_on_each_machine,
     local_world_size,
@@ -26,6 +25,7 @@ from hrm_agent.distributed import (
 )
 from hrm_agent.halting import make
 from hrm_agent.saving.training_state import restore_training
+from hrm_env.devices import check_device
 from hrm_env.easing import check_blanks
 from hrm_env.files import atomic_write
 from hrm_env.vector import PuzzleVectorEnv

@@ -70,7 +70,7 @@ def number(low: float, high: float = float("inf"), excluded: Sequence[float] = (
 
 
 def _check_device(name: str, value: str) -> None:
-    from hrm_agent.devices import check_device
+    from hrm_env.devices import check_device
 
     check_device(value, name)
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from functools import partial
 from os.path import isdir
 from pathlib import Path
 from typing import Any, Literal
 
+from hrm_env.checks import check_known, keywords, shortened
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources.csv_file import BadRows, read_csv
 from hrm_env.sources.folder import is_folder, is_split, read_folder, read_split
 from hrm_env.sources.generated import Split, generated
 from hrm_env.task import PuzzleTask
 
-__all__ = ["BadRows", "Source", "Split", "load_puzzles", "options_of"]
+__all__ = ["BadRows", "Source", "Split", "described", "load_puzzles", "options_of"]
 
-Source = Literal["generated"] | str | Puzzles
+Source = Literal["generated"] | str | os.PathLike[str] | Puzzles
 
 
 def load_puzzles(task: PuzzleTask, source: Source = "generated", **options: Any) -> Puzzles:
@@ -33,29 +35,32 @@ def load_puzzles(task: PuzzleTask, source: Source = "generated", **options: Any)
 
     Raises:
         ValueError: A file, row or option is not as it should be; the message names it.
-        TypeError: The source has no such option.
+        UnknownOptionError: The source has no such option.
     """
-    known = options_of(task, source)
-    unknown = next((name for name in options if name not in known), None)
-    if unknown is not None:
-        kind = "puzzles in memory" if isinstance(source, Puzzles) else f"the source {source!r}"
-        text = ", ".join(known) or "none"
-        raise TypeError(f"{task.spec.name}: unknown option {unknown!r}; the options of {kind} are: {text}")
+    check_known(described(source), options, options_of(task, source))
     return _reader(task, source)(**options)
 
 
 def options_of(task: PuzzleTask, source: Source) -> list[str]:
     """Names of the options of a source; one with ``split`` holds both training and test puzzles."""
-    parameters = inspect.signature(_reader(task, source)).parameters.values()
-    names = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    names = keywords(_reader(task, source))
     if source == "generated":  # those of the task's own generator, after self-evident count and rng
         names += list(inspect.signature(task.generate).parameters)[2:]
     return names
 
 
+def described(source: Source) -> str:
+    """A source as messages call it."""
+    return "puzzles in memory" if isinstance(source, Puzzles) else f"the source {shortened(source)}"
+
+
 def _reader(task: PuzzleTask, source: Source) -> Callable[..., Puzzles]:
     if isinstance(source, Puzzles):
         return partial(_in_memory, task, source)
+    if isinstance(source, os.PathLike):
+        source = os.fspath(source)
+    if not isinstance(source, str) or not source:
+        raise ValueError(f"source: expected 'generated', a data set, a path or Puzzles, found {shortened(source)}")
     if source == "generated":
         return partial(generated, task)
     if source.startswith("hub:"):
@@ -82,8 +87,5 @@ def _file_reader(path: Path) -> Callable[..., Puzzles]:
 
 
 def _in_memory(task: PuzzleTask, puzzles: Puzzles) -> Puzzles:
-    if puzzles.inputs.shape[1] != task.spec.seq_len:
-        raise ValueError(
-            f"source: expected puzzles of {task.spec.seq_len} cells ({task.spec.name}), found {puzzles.inputs.shape[1]}"
-        )
+    puzzles.check_fit(task.spec.name, task.spec.seq_len, task.spec.vocab_size)
     return puzzles

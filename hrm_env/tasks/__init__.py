@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
+from hrm_env.checks import shortened
 from hrm_env.task import PuzzleTask
 from hrm_env.tasks.arc import Arc
 from hrm_env.tasks.copy import Copy
@@ -17,14 +19,12 @@ def make_task(task: str | PuzzleTask) -> PuzzleTask:
     """The task of a name such as ``"sudoku:2x3"``; a task itself is returned as it is.
 
     Raises:
-        ValueError: The name is none of the built-in families, or its size is malformed.
+        ValueError: It is neither, or the family has no puzzles of this size.
     """
     if isinstance(task, PuzzleTask):
         return task
-    family, _, size = task.partition(":")
-    try:
-        first, second = (int(part) for part in size.split("x"))
-        return _FAMILIES[family](first, second)
-    except (KeyError, ValueError) as error:
+    named = re.fullmatch(r"([a-z]+):([0-9]{1,6})x([0-9]{1,6})", task) if isinstance(task, str) else None
+    if not named or named[1] not in _FAMILIES:
         known = ", ".join(f"{name}:<a>x<b>" for name in _FAMILIES)
-        raise ValueError(f"task: expected a PuzzleTask or one of {known}, found {task!r} ({error})") from error
+        raise ValueError(f"task: expected a PuzzleTask or one of {known}, found {shortened(task)}")
+    return _FAMILIES[named[1]](int(named[2]), int(named[3]))

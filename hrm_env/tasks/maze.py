@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from hrm_env.checks import check_integer
 from hrm_env.puzzles import Puzzles, Tokens
 from hrm_env.style import Style
 from hrm_env.symmetry import Symmetry
@@ -66,8 +67,8 @@ class Maze(PuzzleTask):
         """
         height, width = self.spec.height, self.spec.width
         default = MAZE_HARD if (height, width) == (30, 30) else height + width
-        low = default if min_rating is None else min_rating
-        high = longest_path(height, width) if max_rating is None else max_rating
+        low = default if min_rating is None else check_integer("min_rating", min_rating)
+        high = longest_path(height, width) if max_rating is None else check_integer("max_rating", max_rating)
         inputs = np.full((count, height, width), WALL, dtype=np.uint8)
         solution, rating = inputs.copy(), np.zeros(count, dtype=np.int32)
         for row, (free, path) in enumerate(make_mazes(count, height, width, (low, high), rng)):

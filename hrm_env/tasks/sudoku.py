@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from hrm_env.checks import check_integer
 from hrm_env.puzzles import Puzzles, Tokens
 from hrm_env.symmetry import Symmetry
 from hrm_env.task import PuzzleSpec, PuzzleTask
@@ -89,11 +90,9 @@ class Sudoku(PuzzleTask):
 
     def _check_options(self, clues: int, min_rating: int, max_rating: int | None) -> None:
         cells = self.spec.seq_len
-        if not 0 <= clues <= cells:
-            raise ValueError(f"clues: expected 0 (minimal) to {cells}, found {clues}")
-        if not 0 <= min_rating <= HARDEST:
-            raise ValueError(f"min_rating: expected 0 to {HARDEST}, found {min_rating}")
-        if max_rating is not None and max_rating < min_rating:
+        check_integer("clues", clues, 0, cells)
+        check_integer("min_rating", min_rating, 0, HARDEST)
+        if max_rating is not None and check_integer("max_rating", max_rating) < min_rating:
             raise ValueError(f"max_rating: expected at least min_rating, which is {min_rating}, found {max_rating}")
 
     def _dig(self, count: int, clues: int, rng: np.random.Generator) -> tuple[Tokens, Tokens]:

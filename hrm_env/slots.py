@@ -1,0 +1,73 @@
+"""What all batched environments share: how many slots, when they are refilled, seeds, and resets of some slots."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium.vector import AutoresetMode
+
+from hrm_env.checks import check_choice, check_integer, shortened
+
+Seeds = int | list[int | None] | None
+Mask = npt.NDArray[np.bool_]
+
+
+def check_autoreset(mode: AutoresetMode | str) -> AutoresetMode:
+    """The mode of an ``autoreset_mode``, as Gymnasium's own vector environments take it: the mode or its value.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if isinstance(mode, AutoresetMode):
+        return mode
+    return AutoresetMode(check_choice("autoreset_mode", mode, [str(known.value) for known in AutoresetMode]))
+
+
+def check_seed(seed: Any) -> int | None:
+    """The seed of one episode or stream: an integer of at least 0, or None.
+
+    Raises:
+        ValueError: It is anything else.
+    """
+    return None if seed is None else check_integer("seed", seed, 0)
+
+
+def shared_seed(seed: Any, num_envs: int) -> int | None:
+    """The one seed of slots that share a stream of random numbers.
+
+    Gymnasium's vector environments take a seed, or a list with one for each slot. A list seeds the stream with all its
+    numbers; ``[s, s + 1, ...]``, which Gymnasium makes of a seed s, is the same as s; a list of None seeds nothing.
+
+    Raises:
+        ValueError: A seed is negative or no integer, or a list has another length or seeds only some of the slots.
+    """
+    if not isinstance(seed, list | tuple | np.ndarray):
+        return check_seed(seed)
+    seeds = [check_seed(one) for one in seed]
+    numbers = [one for one in seeds if one is not None]
+    if len(seeds) != num_envs or 0 < len(numbers) < num_envs:
+        wanted = f"one integer, or a list of {num_envs} integers or of {num_envs} None"
+        raise ValueError(f"seed: expected {wanted}, as the slots share one stream, found {shortened(seed)}")
+    if not numbers:
+        return None
+    if numbers == list(range(numbers[0], numbers[0] + num_envs)):
+        return numbers[0]
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
+
+
+def reset_mask(options: dict[str, Any] | None, num_envs: int) -> Mask | None:
+    """The slots of ``reset(options={"reset_mask": ...})``, ``(B,)`` bool; None where all are reset.
+
+    Raises:
+        ValueError: The mask is no array of B bools of which one is True.
+    """
+    given = (options or {}).get("reset_mask")
+    if given is None:
+        return None
+    mask = np.asarray(given)
+    if mask.shape != (num_envs,) or mask.dtype != np.bool_ or not mask.any():
+        wanted = f"a boolean array of shape ({num_envs},) with at least one True"
+        raise ValueError(f'options["reset_mask"]: expected {wanted}, found {shortened(given)}')
+    return mask.copy()

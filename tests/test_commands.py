@@ -168,22 +168,10 @@ def test_every_preset_is_known_by_its_name() -> None:
 
 
 BAD = {
-    "no such command": (["train"], f"expected a command of {', '.join(COMMANDS)}, found 'train'"),
-    "preset": (["fit", "--preset", "nope"], "--preset: expected one of sudoku6x6, .*, found 'nope'"),
-    "missing preset": (["fit", "--preset"], "--preset: expected one of .*, found ''"),
-    "environment": (
-        ["fit", "--env", "CartPole-v1"],
-        r"--env: expected a puzzle \(.*\), or module:id, found 'CartPole-v1'",
-    ),
-    "source": (["fit", "--source", "{tmp}/no.csv"], ".*/no.csv: expected a readable CSV file"),
-    "halting": (["fit", *TINY, "--halting", "never"], "--halting: expected one of .* found 'never'"),
-    "out": (["fit", *TINY, "--out", "{tmp}/file/run"], "tensorboard_log: expected a writable folder"),
-    "checkpoint": (["evaluate", "--checkpoint", "{tmp}/none"], ".*none.zip: expected a checkpoint, found no such file"),
-    "damaged": (["evaluate", "--checkpoint", "{tmp}/file.zip"], ".*: expected a complete checkpoint, found a damaged"),
     "bad row": (["evaluate", "--checkpoint", "{run}", "--source", "{csv}"], ".*puzzles.csv, line 13: answer: expected"),
     "other task": (
         ["evaluate", "--checkpoint", "{run}", "--env", "HRM-Copy-v0"],
-        ".*: made for sudoku:2x2 .*, found an environment of copy:4x4",
+        r"--env: expected the puzzle of .* \(sudoku:2x2 \(16 cells, .*\)\), found copy:4x4",
     ),
     "unknown puzzle": (
         ["evaluate", "--checkpoint", "{run}", "--env", "HRM-Nope-v0"],
@@ -201,47 +189,10 @@ BAD = {
         ["evaluate", "--checkpoint", "{run}", "--source", "{tmp}/no.csv", "--submission", "{tmp}/a.json"],
         "--submission: expected puzzles of ARC, found sudoku:2x2",
     ),
-    "policy": (
-        ["learn-halting", "--checkpoint", "{tmp}/none", "--out", "{tmp}/file/a.zip"],
-        "--out: expected a file in a folder that can be written, found .*/file/a.zip",
-    ),
-    "traces": (
-        ["learn-halting", "--checkpoint", "{tmp}/none", "--traces", "{tmp}"],
-        "--traces: .*, found the folder .*",
-    ),
-    "study": (
-        ["study", "--checkpoint", "{tmp}/none", "--out", "{tmp}/file"],
-        "--out: expected a file in a folder that can be written, found .*/file/study.json",
-    ),
-    "bench": (
-        ["bench", "--out", "{tmp}/file"],
-        "--out: expected a file in a folder that can be written, found .*/file/bench.json",
-    ),
-    "film": (
-        ["watch", "--checkpoint", "{tmp}/none", "--to", "{tmp}/file/a.gif"],
-        "--to: expected a file in a folder that can be written, found .*/file/a.gif",
-    ),
-    "views to train with": (
-        ["fit", *TINY, "--halting", "halt-first:4", "--out", "{tmp}/run"],
-        "--halting: expected a policy of one view to train with, found 'halt-first:4' of 4 views, .*",
-    ),
-    "test source": (
-        ["fit", *TINY, "--test-source", "{tmp}/none.csv", "--out", "{tmp}/run"],
-        "--test-source: expected generated, hub:owner/name, a file or a folder, found .*none.csv'",
-    ),
-    "blanks": (
-        ["fit", "--env", "HRM-Copy-v0", "--blank-fraction", "0.5", "1", "--out", "{tmp}/run"],
-        "--blank-fraction: expected 1, as copy:4x4 has no blank cells, .*",
-    ),
-    "option": (
-        ["fit", *TINY, "--option", "clue=3", "--out", "{tmp}/run"],
-        r"--option: expected one of num_puzzles, .*, found 'clue' \(did you mean 'clues'\?\)",
-    ),
     "option of another source": (
         ["evaluate", "--checkpoint", "{run}", "--source", "{csv}", "--num-puzzles", "5"],
         "--num-puzzles: expected a source with that option, found .*/puzzles.csv",
     ),
-    "split": (["fit", *TINY, "--option", "split=test"], "--option: expected one of num_puzzles, .*, found 'split'"),
     "first puzzle": (["watch", "--checkpoint", "{run}", "--first", "5000"], "--first: expected 0 to 999, found 5000"),
 }
 

@@ -207,7 +207,7 @@ def test_a_puzzle_of_one_s_own_has_to_be_named(tmp_path: Path, capsys: pytest.Ca
     tiny_agent(latin).save(tmp_path / "model.zip")
     options = ["watch", "--checkpoint", str(tmp_path), "--puzzles", "1", "--pause", "0", "--num-puzzles", "2"]
     assert main(options) == 2
-    wanted = rf"error: --env: expected module:id of the puzzle that {tmp_path} is made for, .*latin.*, found none\n"
+    wanted = rf"error: --env: expected module:id of the puzzle of {tmp_path} \(latin.*, found none\n"
     assert re.fullmatch(wanted, capsys.readouterr().err)
     assert main([*options, "--env", latin]) == 0
 

@@ -56,14 +56,16 @@ class TestPuzzles:
             checkpoint: Where it comes from, for errors.
 
         Raises:
-            ValueError: It is another module's, and `env` does not name it.
+            ValueError: It is another than the agent's; or the agent's is another module's, and `env` does not name it.
         """
-        task = task_of(self.env) if self.env else puzzle_task(None, model.puzzles.task)
+        own = model.puzzles
+        task = task_of(self.env) if self.env else puzzle_task(None, own.task)
         if task is None:
-            raise ValueError(
-                f"--env: expected module:id of the puzzle that {checkpoint} is made for, which is "
-                f"{model.puzzles.task or 'one without a name'}, found none"
-            )
+            raise ValueError(f"--env: expected module:id of the puzzle of {checkpoint} ({own}), found none")
+        spec = task.spec
+        others = own.task not in (None, spec.name)
+        if others or (spec.seq_len, spec.vocab_size) != (own.sizes.seq_len, own.sizes.vocab_size):
+            raise ValueError(f"--env: expected the puzzle of {checkpoint} ({own}), found {spec.name}")
         return task
 
     def load_puzzles(self, task: PuzzleTask) -> Puzzles:

@@ -20,7 +20,10 @@ BAD = {
     ),
     "source": (["fit", "--source", "{tmp}/no.csv"], ".*/no.csv: expected a readable CSV file"),
     "halting": (["fit", *TINY, "--halting", "never"], "--halting: expected one of .* found 'never'"),
-    "out": (["fit", *TINY, "--out", "{tmp}/file/run"], "tensorboard_log: expected a writable folder"),
+    "out": (
+        ["fit", *TINY, "--out", "{tmp}/file/run"],
+        "--out: expected a file in a folder .*, found .*/run/result.json",
+    ),
     "checkpoint": (["evaluate", "--checkpoint", "{tmp}/none"], ".*none.zip: expected a checkpoint, found no such file"),
     "damaged": (["evaluate", "--checkpoint", "{tmp}/file.zip"], ".*: expected a complete checkpoint, found a damaged"),
     "policy": (

@@ -25,9 +25,10 @@ from hrm_agent.distributed import (
 )
 from hrm_agent.halting import make
 from hrm_agent.saving.training_state import restore_training
+from hrm_env.checks import check_choice
 from hrm_env.devices import check_device
 from hrm_env.easing import check_blanks
-from hrm_env.files import atomic_write
+from hrm_env.files import atomic_write, check_writable
 from hrm_env.vector import PuzzleVectorEnv
 
 from .environments import check_source, task_of, test_arguments, training_and_test_env
@@ -51,9 +52,8 @@ def parse(arguments: list[str], command: str) -> Fit:
     for position, argument in enumerate(arguments):
         if argument.startswith("--preset"):
             preset = (argument.partition("=")[2] or "".join(arguments[position + 1 : position + 2])).strip()
-    if preset not in PRESETS:
-        raise ValueError(f"--preset: expected one of {', '.join(PRESETS)}, found {preset!r}")
-    options: Fit = parsed(Fit, arguments, command, PRESETS[preset])
+    options: Fit = parsed(Fit, arguments, command, PRESETS[check_choice("--preset", preset, PRESETS)])
+    check_writable("--out", run_folder(options) / "result.json")
     if options.data.test_source:
         check_source("--test-source", options.data.test_source)
     check_blanks(task_of(options.data.env), options.data.blank_fraction, options.data.easier)

@@ -133,7 +133,7 @@ def _sentence(frame: str) -> str:
     parts: list[list[str]] = [[]]
     for line in frame.splitlines()[1:]:  # without the title
         text = line.strip("│ ")
-        if "helptext" in text:
+        if "helptext" in text or "Got errors" in text:
             break
         if set(text) <= set("─-"):
             parts.append([])

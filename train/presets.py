@@ -12,6 +12,7 @@ from hrm_agent.cores.hrm import HRMConfig, Precision
 from hrm_agent.cores.trm import TRMConfig
 from hrm_agent.halting.exploration import Per
 from hrm_agent.learning.config import LearnerConfig
+from hrm_env.observations import LARGEST
 
 from .options import Device, HeldOut, Seed, Share, Threads, integer, number
 
@@ -43,7 +44,7 @@ class Data:
     held_out: HeldOut = None
     num_puzzles: Annotated[int | None, integer(1)] = None
     test_puzzles: Annotated[int, integer(1)] = 1000
-    max_segments: Annotated[int, integer(1)] = 8
+    max_segments: Annotated[int, integer(1, LARGEST.max_segments)] = 8
     augment: bool = True
     option: Annotated[tuple[str, ...], UseAppendAction] = ()
     blank_fraction: tuple[Share, Share] = (1.0, 1.0)

@@ -10,6 +10,8 @@ from typing import Annotated
 
 from tyro.conf import UseAppendAction
 
+from hrm_env.checks import check_choice
+
 from .fit import fit, parse, run_folder
 from .options import integer, parsed_in_part
 from .presets import PRESETS, Fit
@@ -97,14 +99,10 @@ def chosen_variants(study: StudyTraining) -> dict[str, Variant]:
     Raises:
         ValueError: One is not ``name=options``, or no name of the default list.
     """
-    if study.preset not in PRESETS:
-        raise ValueError(f"--preset: expected one of {', '.join(PRESETS)}, found {study.preset!r}")
+    check_choice("--preset", study.preset, PRESETS)
     if study.variant:
         return dict(_named(text) for text in study.variant)
-    unknown = next((name for name in study.only if name not in VARIANTS), None)
-    if unknown is not None:
-        raise ValueError(f"--only: expected one of {', '.join(VARIANTS)}, found {unknown!r}")
-    return {name: VARIANTS[name] for name in study.only or VARIANTS}
+    return {check_choice("--only", name, VARIANTS): VARIANTS[name] for name in study.only or VARIANTS}
 
 
 def _named(text: str) -> tuple[str, Variant]:

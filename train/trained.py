@@ -10,6 +10,7 @@ from tyro.conf import UseAppendAction
 from hrm_agent.agent import HRM
 from hrm_agent.puzzle_identity import puzzle_task
 from hrm_agent.views import Views
+from hrm_env.observations import LARGEST
 from hrm_env.puzzles import Puzzles
 from hrm_env.task import PuzzleTask
 from hrm_env.vector import PuzzleVectorEnv
@@ -120,7 +121,7 @@ class Trained(TestPuzzles):
 
     checkpoint: str
     halting: str = ""
-    max_segments: Annotated[int, integer(0)] = 0
+    max_segments: Annotated[int, integer(0, LARGEST.max_segments)] = 0
 
     def agent(self, device: str = "cpu") -> HRM:
         """The agent.

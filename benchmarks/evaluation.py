@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tyro
-from stable_baselines3.common.utils import get_device
 
 from benchmarks.report import Part, Value, print_part
 from benchmarks.timing import Clock, side_by_side, use_threads
+from hrm_agent.devices import check_device
 from hrm_agent.evaluation import Evaluation
 from train.fit import make_agent
 from train.presets import PRESETS
@@ -56,7 +56,7 @@ class Options:
 def measure(options: Options) -> Part:
     """Sweeps the same puzzles both ways."""
     use_threads(options.threads)
-    device = get_device(options.device)
+    device = check_device(options.device, "--device")
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = options.checkpoint or _trained(options, Path(folder))
         puzzles = Trained(checkpoint=checkpoint, num_puzzles=options.puzzles)

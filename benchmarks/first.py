@@ -19,7 +19,6 @@ from pathlib import Path
 
 import torch
 import tyro
-from stable_baselines3.common.utils import get_device
 
 from benchmarks.presets import quiet_agent
 from benchmarks.profile_step import Options as ProfileOptions
@@ -29,6 +28,7 @@ from benchmarks.timing import product_rates, seconds, side_by_side, training_tur
 from benchmarks.training_step import core_of, layer_shapes
 from hrm_agent import HRM
 from hrm_agent.cores.flops import training_flops
+from hrm_agent.devices import check_device
 from hrm_agent.training import train_segment
 from hrm_env.files import atomic_write
 from train.presets import PRESETS, Fit
@@ -72,7 +72,7 @@ def look(options: Options) -> list[Part]:
     if options.quick:
         options = replace(options, compile=False, rounds=1, steps=1, rows=10)
     use_threads(options.threads)
-    device = get_device(options.device)
+    device = check_device(options.device, "--device")
     return report(parts(options, device), device, options, options.out / "first.json")
 
 

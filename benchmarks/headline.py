@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import tyro
-from stable_baselines3.common.utils import get_device
 
 from benchmarks.report import Part, Value, machine_line, print_part
 from benchmarks.timing import use_threads
 from hrm_agent import HRM
+from hrm_agent.devices import check_device
 from hrm_agent.halting import make
 from hrm_env.files import atomic_write
 from train.trained import TestPuzzles
@@ -63,7 +63,7 @@ class Options:
 def sweep(options: Options) -> list[Part]:
     """All sweeps, and the two tables of them."""
     use_threads(options.threads)
-    model = HRM.load(options.checkpoint, device=get_device(options.device))
+    model = HRM.load(options.checkpoint, device=check_device(options.device, "--device"))
     longest = f"fixed:{options.budget}"
     policies = {longest: options.budget, model.halting.name or "": options.max_segments}
     policies |= {f"halt-first:{views}": options.max_segments for views in options.views}

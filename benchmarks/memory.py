@@ -19,7 +19,6 @@ from typing import Any, Literal, get_args
 import torch
 import tyro
 from matplotlib.figure import Figure
-from stable_baselines3.common.utils import get_device
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
@@ -28,6 +27,7 @@ from benchmarks.report import Part, Value, print_part
 from hrm_agent.analysis.style import BLUE, GREEN, RED, house_style, new_figure, save_figure, write_at_end
 from hrm_agent.cores import PuzzleShape, make_core
 from hrm_agent.cores.hrm import Gradient, Precision
+from hrm_agent.devices import check_device
 from hrm_agent.learning.losses import answer_loss, stablemax
 
 COLOURS: dict[str, str] = {"one-step": BLUE, "last-cycle": GREEN, "full": RED}
@@ -136,7 +136,7 @@ def segment_peak(shape: PuzzleShape, batch_size: int, device: torch.device | str
 
 def measure(options: Options) -> Part:
     """Peak memory of every scheme at every depth."""
-    device = get_device(options.device)
+    device = check_device(options.device, "--device")
     blocks = {"l_layers": options.layers} | ({"h_layers": options.layers} if options.core == "hrm" else {})
     common = {"core": options.core, "hidden_size": options.hidden_size, "dtype": options.dtype, **blocks}
     common |= {"num_heads": max(1, options.hidden_size // 64)}

@@ -11,11 +11,11 @@ import tempfile
 from dataclasses import dataclass, replace
 
 import tyro
-from stable_baselines3.common.utils import get_device
 
 from benchmarks.report import Part, Value, print_part
 from benchmarks.timing import Clock, side_by_side, training_turn, use_threads
 from hrm_agent import HRM
+from hrm_agent.devices import check_device
 from train.fit import make_agent
 from train.presets import PRESETS, Fit
 
@@ -57,7 +57,7 @@ def _row(preset: str, options: Options) -> dict[str, Value]:
         agents["compiled"] = quiet_agent(replace(fit, compile=True))
     use_threads(options.threads)
     calls = {name: training_turn(agent, options.updates) for name, agent in agents.items()}
-    times = side_by_side(calls, options.rounds, get_device(options.device), options.clock)
+    times = side_by_side(calls, options.rounds, check_device(options.device, "--device"), options.clock)
     row: dict[str, Value] = {"preset": preset, "batch": agents["eager"].n_envs}
     row |= {f"{name}/s": options.updates / times.median(name) for name in agents}
     return row | ({"compiled × eager": times.ratio("compiled", "eager")} if options.compile else {})

@@ -16,7 +16,6 @@ from typing import Any, Literal
 import torch
 import torch.distributed as dist
 import tyro
-from stable_baselines3.common.utils import get_device
 
 from benchmarks.report import Part, Value, print_part
 from benchmarks.scaling_model import step_seconds
@@ -24,6 +23,7 @@ from benchmarks.timing import Times, side_by_side, use_threads
 from hrm_agent import halting
 from hrm_agent.cores import PuzzleShape, make_core
 from hrm_agent.cores.hrm import Precision
+from hrm_agent.devices import check_device
 from hrm_agent.distributed import own_device, process_group, rank, world_size
 from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.learner import Learner
@@ -157,7 +157,7 @@ def main() -> None:
     """Measures under torchrun; rank 0 prints."""
     options = tyro.cli(Options)
     use_threads(options.threads)
-    device = own_device(get_device(options.device))
+    device = own_device(check_device(options.device, "--device"))
     with process_group(device):
         if world_size() == 1:
             raise SystemExit("benchmarks.scaling: expected torchrun --nproc-per-node 2 or more, found one process")

@@ -22,7 +22,6 @@ from typing import Any, Literal, cast
 
 import torch
 import tyro
-from stable_baselines3.common.utils import get_device
 from torch import Tensor
 
 from benchmarks.reference_code import ReferenceCode
@@ -33,6 +32,7 @@ from hrm_agent import HRM
 from hrm_agent.cores.flops import training_flops
 from hrm_agent.cores.hrm import HRMCore, Precision
 from hrm_agent.cores.layers import Linear
+from hrm_agent.devices import check_device
 from hrm_agent.learning.adam_atan2 import AdamATan2
 from hrm_agent.learning.config import Bootstrap
 from hrm_agent.vec_env import NativeVecEnv
@@ -191,7 +191,7 @@ def layer_shapes(core: HRMCore, batch_size: int) -> list[tuple[int, int, int]]:
 def measure(options: Options) -> Part:
     """Times all steps that the options allow, by turns."""
     use_threads(options.threads)
-    device, network = get_device(options.device), NETWORKS[options.network]
+    device, network = check_device(options.device, "--device"), NETWORKS[options.network]
     code = network.code.of(options.reference) if options.reference else None
     options = replace(options, device=str(device), batch_size=options.batch_size or BATCH[device.type])
     kinds = {"": False, ", compiled": True} if options.compile else {"": False}

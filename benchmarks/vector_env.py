@@ -16,11 +16,11 @@ import gymnasium as gym
 import torch
 import tyro
 from gymnasium.vector import AutoresetMode, VectorEnv
-from stable_baselines3.common.utils import get_device
 from torch import Tensor
 
 from benchmarks.report import Part, Value, print_part
 from benchmarks.timing import Call, Clock, side_by_side, use_threads
+from hrm_agent.devices import check_device
 from hrm_env.actions import pack
 from hrm_env.sources import load_puzzles
 from hrm_env.tasks import make_task
@@ -56,7 +56,7 @@ class Options:
 def measure(options: Options) -> Part:
     """Steps per second for every number of slots."""
     use_threads(options.threads)
-    device = get_device(options.device)
+    device = check_device(options.device, "--device")
     rows = [_row(options, slots, device) for slots in options.slots]
     title = f"{options.puzzle}: steps per second, all slots together"
     note = "loop: SyncVectorEnv of the scalar environment, as gym.make_vec(id, vectorization_mode='sync') makes it."

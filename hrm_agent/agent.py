@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import torch
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import MaybeCallback, Schedule
+from stable_baselines3.common.utils import ConstantSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
 from hrm_agent import halting as halting_policies
@@ -102,6 +103,8 @@ class HRM(SavedAlgorithm):
             policy = self.policy_aliases[check_choice("policy", policy, self.policy_aliases)]  # type: ignore[assignment]
         check_surroundings(env_kwargs, policy_kwargs, compile, stats_window_size, tensorboard_log, verbose)
         check_agent_options(n_envs, warmup_steps, lr_min_ratio, exploration, exploration_per, seed)
+        if isinstance(learning_rate, ConstantSchedule):  # which rl_zoo3 makes of every number
+            learning_rate = learning_rate.val
         self.learner_config = LearnerConfig.of(learning_rate=full_rate(learning_rate), **learning)
         self._halting_at_start = halting_policies.make(halting)
         if "q_continue" in self._halting_at_start.needs and not self.learner_config.learns_q_continue:

@@ -104,6 +104,15 @@ def test_ways_to_name_a_checkpoint(tmp_path: Path, saved_as: str, loaded_as: str
     assert same(weights(HRM.load(tmp_path / loaded_as, device="cpu")), weights(trained_agent()))
 
 
+def test_a_folder_of_the_same_name_stands_beside_the_file(tmp_path: Path) -> None:
+    # rl_zoo3 saves its options in a folder of the agent's name
+    (tmp_path / "agent").mkdir()
+    trained_agent().save(tmp_path / "agent")
+    assert (tmp_path / "agent.zip").exists()
+    assert not list((tmp_path / "agent").iterdir())
+    assert same(weights(HRM.load(tmp_path / "agent", device="cpu")), weights(trained_agent()))
+
+
 def test_an_existing_file_is_read_under_its_very_name_and_never_written_over(tmp_path: Path) -> None:
     trained_agent().save(tmp_path / "agent")
     (tmp_path / "agent.zip").rename(tmp_path / "agent")

@@ -19,7 +19,7 @@ from hrm_agent.analysis.groups import split_by_group
 from hrm_agent.analysis.replay import replay
 from hrm_agent.analysis.traces import Traces, record
 from hrm_agent.halting_env import HaltingEnv
-from hrm_agent.saving.checkpoint import checkpoint_path
+from hrm_agent.saving.checkpoint import existing_checkpoint
 from hrm_env.files import atomic_write, check_writable
 
 from .options import Device, ProperShare, Seed, Threads, integer, number, parsed
@@ -83,7 +83,7 @@ class LearnHalting(Trained):
     @property
     def folder(self) -> Path:
         """Where the checkpoint lies."""
-        return checkpoint_path(self.checkpoint).parent
+        return existing_checkpoint(self.checkpoint).parent
 
     @property
     def model_path(self) -> Path:

@@ -14,7 +14,7 @@ from tyro.conf import UseAppendAction
 from hrm_agent.agent import HRM
 from hrm_agent.run_card import run_options, table
 from hrm_agent.saving.agent_file import agent_contents
-from hrm_agent.saving.checkpoint import checkpoint_path, write_checkpoint
+from hrm_agent.saving.checkpoint import existing_checkpoint, write_checkpoint
 from hrm_agent.saving.small_files import released
 from hrm_env.files import atomic_write
 
@@ -62,7 +62,7 @@ def write_release(model: HRM, file: Path) -> None:
 def card(model: HRM, options: Release) -> str:
     """The model card: what the agent is, how to use it, its figures, and every option it was trained with."""
     size = sum(parameter.numel() for parameter in model.policy.core.parameters())
-    result = checkpoint_path(options.checkpoint).parent / "result.json"
+    result = existing_checkpoint(options.checkpoint).parent / "result.json"
     figures: dict[str, Mapping[str, Any]] = {}
     lines = [
         f"# {options.out.name}",

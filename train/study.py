@@ -19,7 +19,7 @@ from hrm_agent.analysis.style import save_figure
 from hrm_agent.analysis.trace_header import LONGEST_LINE, TraceHeader, parse
 from hrm_agent.analysis.traces import Traces, default_signals, record
 from hrm_agent.halting import make, split_list
-from hrm_agent.saving.checkpoint import checkpoint_path
+from hrm_agent.saving.checkpoint import existing_checkpoint
 from hrm_env.files import check_writable
 
 from .options import Device, ProperShare, Seed, Threads, integer, number, parsed
@@ -111,7 +111,7 @@ def main(arguments: list[str]) -> None:
         raise ValueError("--checkpoint: expected the folder of a run, found none")
     out = Path(options.out)
     check_writable("--out", out / "study.json")
-    plan = options.plan([checkpoint_path(each).parent for each in options.checkpoint])
+    plan = options.plan([existing_checkpoint(each).parent for each in options.checkpoint])
     # a study brings its own policies, and an agent's may be one that its file cannot name
     models = [HRM.load(each, device=options.device, halting="fixed:1") for each in options.checkpoint]
     check_before_recording(options, plan, models)
@@ -170,7 +170,7 @@ def _recorded(options: Study, number: int, model: HRM) -> Traces:
     A recording of more segments than the budget serves as well.
     """
     checkpoint = options.checkpoint[number]
-    path = Path(options.out) / "traces" / f"{number}-{checkpoint_path(checkpoint).parent.name}.traces"
+    path = Path(options.out) / "traces" / f"{number}-{existing_checkpoint(checkpoint).parent.name}.traces"
     segments = max(options.budget, _recorded_segments(path))
     env = options.environment(model, checkpoint, options.batch_size, segments)
     return record(

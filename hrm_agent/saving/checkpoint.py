@@ -49,17 +49,18 @@ class DamagedCheckpointError(CheckpointError):
 
 
 def checkpoint_path(path: str | Path) -> Path:
-    """Where to write a checkpoint that is named with or without ``.zip``, or by a folder (``model.zip`` in it)."""
+    """Where to write a checkpoint that is named with or without ``.zip``, whatever folder has its name."""
     path = Path(path)
-    if path.is_dir():
-        return path / "model.zip"
     return path if path.suffix == ".zip" else path.with_name(path.name + ".zip")
 
 
 def existing_checkpoint(path: str | Path) -> Path:
-    """Where to read a checkpoint: the file of this very name where there is one, else as `checkpoint_path`."""
+    """Where to read a checkpoint: the file of this very name, the folder of a run (``model.zip``), or with ``.zip``."""
     path = Path(path)
-    return path if path.exists() and not path.is_dir() else checkpoint_path(path)
+    if not path.is_dir():
+        return path if path.exists() else checkpoint_path(path)
+    of_run = path / "model.zip"
+    return of_run if of_run.exists() or not path.name or not checkpoint_path(path).exists() else checkpoint_path(path)
 
 
 def write_checkpoint(

@@ -1,10 +1,11 @@
-# make demo: from a clone to a trained agent.  make test: everything CI checks.
+# make demo: from a clone to a trained agent.  make test: everything CI checks.  make test-peers: other libraries.
 PYTHON ?= python3
 VENV := .venv
+PEERS := .venv-peers
 RUN := $(VENV)/bin/python -m
 INSTALL := $(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: demo test clean
+.PHONY: demo test test-peers clean
 
 demo: $(VENV)/installed
 	$(RUN) train demo
@@ -15,6 +16,10 @@ test: $(VENV)/installed-test
 	$(RUN) mypy
 	$(RUN) pytest --numprocesses auto --dist worksteal
 
+test-peers: $(PEERS)/installed
+	$(PEERS)/bin/python -c "import ray.rllib, rl_zoo3, sb3_contrib, skrl, tianshou, torchrl"
+	$(PEERS)/bin/python -m pytest tests/peers
+
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) .
@@ -24,5 +29,10 @@ $(VENV)/installed-test: $(VENV)/installed
 	$(INSTALL) '.[test]'
 	touch $@
 
+$(PEERS)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[peers]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(PEERS) build dist *.egg-info

@@ -51,7 +51,7 @@ def test_ppo_learns_when_to_halt(traces: Traces, tmp_path: Path) -> None:
     observations, _ = env.reset()
     models["policy"].act({"observations": observations}, role="policy")  # of lazy layers, which learn their sizes here
     before = [weight.clone() for weight in models["policy"].parameters()]
-    SequentialTrainer(
-        env=env, agents=agent, cfg={"timesteps": 64, "disable_progressbar": True, "headless": True}
-    ).train()
+    # not headless it would render by `call`, which Gymnasium's VectorEnv does not have
+    cfg = {"timesteps": 64, "disable_progressbar": True, "headless": True}
+    SequentialTrainer(env=env, agents=agent, cfg=cfg).train()
     assert any(not torch.equal(weight, old) for weight, old in zip(models["policy"].parameters(), before, strict=True))

@@ -19,8 +19,8 @@ import tyro
 
 from benchmarks.report import Part, Value, print_part
 from benchmarks.timing import Clock, side_by_side, use_threads
-from hrm_agent.devices import check_device
 from hrm_agent.evaluation import Evaluation
+from hrm_env.devices import check_device
 from train.fit import make_agent
 from train.presets import PRESETS
 from train.trained import Trained

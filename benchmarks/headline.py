@@ -20,8 +20,8 @@ import tyro
 from benchmarks.report import Part, Value, machine_line, print_part
 from benchmarks.timing import use_threads
 from hrm_agent import HRM
-from hrm_agent.devices import check_device
 from hrm_agent.halting import make
+from hrm_env.devices import check_device
 from hrm_env.files import atomic_write
 from train.trained import TestPuzzles
 

@@ -15,7 +15,7 @@ import tyro
 from benchmarks.report import Part, Value, print_part
 from benchmarks.timing import Clock, side_by_side, training_turn, use_threads
 from hrm_agent import HRM
-from hrm_agent.devices import check_device
+from hrm_env.devices import check_device
 from train.fit import make_agent
 from train.presets import PRESETS, Fit
 

@@ -23,10 +23,10 @@ from benchmarks.timing import Times, side_by_side, use_threads
 from hrm_agent import halting
 from hrm_agent.cores import PuzzleShape, make_core
 from hrm_agent.cores.hrm import Precision
-from hrm_agent.devices import check_device
 from hrm_agent.distributed import own_device, process_group, rank, world_size
 from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.learner import Learner
+from hrm_env.devices import check_device
 from hrm_env.task import PuzzleBatch
 
 Size = Literal["small", "5m", "27m"]

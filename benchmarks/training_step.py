@@ -32,10 +32,10 @@ from hrm_agent import HRM
 from hrm_agent.cores.flops import training_flops
 from hrm_agent.cores.hrm import HRMCore, Precision
 from hrm_agent.cores.layers import Linear
-from hrm_agent.devices import check_device
 from hrm_agent.learning.adam_atan2 import AdamATan2
 from hrm_agent.learning.config import Bootstrap
 from hrm_agent.vec_env import NativeVecEnv
+from hrm_env.devices import check_device
 from hrm_env.task import PuzzleBatch
 
 NetworkName = Literal["hrm", "trm", "trm-mlp"]

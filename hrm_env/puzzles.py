@@ -89,27 +89,28 @@ class Puzzles:
         """N."""
         return len(self.inputs)
 
-    def check_fit(self, family: str, seq_len: int, vocab_size: int) -> None:
+    def check_fit(self, family: str, seq_len: int, vocab_size: int, called: str = "source") -> None:
         """Refuses puzzles that are none of a family; every token is looked at.
 
         Args:
             family: Its name, for errors.
             seq_len: Its tokens L of a puzzle.
             vocab_size: Its number of tokens V.
+            called: How errors call the puzzles.
 
         Raises:
             ValueError: There is no puzzle, one has another number of cells, a token is not below V, or a puzzle id has
                 no name.
         """
         if not len(self):
-            raise ValueError("source: expected at least one puzzle, found none")
+            raise ValueError(f"{called}: expected at least one puzzle, found none")
         if self.inputs.shape[1] != seq_len:
-            raise ValueError(f"source: expected puzzles of {seq_len} cells ({family}), found {self.inputs.shape[1]}")
+            raise ValueError(f"{called}: expected puzzles of {seq_len} cells ({family}), found {self.inputs.shape[1]}")
         for name, limit in (("inputs", vocab_size), ("solution", vocab_size), ("puzzle_id", len(self.names))):
             column = getattr(self, name)
             if (low := int(column.min())) < 0 or (high := int(column.max())) >= limit:
                 found = low if low < 0 else high
-                raise ValueError(f"source: expected {name} from 0 to {limit - 1} ({family}), found {found}")
+                raise ValueError(f"{called}: expected {name} from 0 to {limit - 1} ({family}), found {found}")
 
     def __getitem__(self, rows: slice | npt.NDArray[Any]) -> Puzzles:
         """The puzzles of a slice (a view of the arrays), of a mask ``(N,)`` or of indices."""

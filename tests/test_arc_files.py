@@ -158,8 +158,16 @@ def test_solutions_match_their_challenges(tmp_path: Path) -> None:
 
 def test_bad_options_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "tasks.json", {"a": ENTRY})
-    with pytest.raises(ValueError, match="augmentations: expected at least 0, found -1"):
-        read_arc(TASK, path, augmentations=-1)
+    for option, wanted in (
+        ({"augmentations": -1}, "augmentations: expected an integer from 0 to 1000000, found -1"),
+        ({"augmentations": "5"}, "augmentations: expected an integer .*, found '5'"),
+        ({"augmentations": 2.5}, r"augmentations: expected an integer .*, found 2\.5"),
+        ({"puzzle_seed": -1}, "puzzle_seed: expected an integer from 0 to .*, found -1"),
+    ):
+        with pytest.raises(ValueError, match=f"^{wanted}$"):
+            read_arc(TASK, path, **option)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^seed: expected an integer from 0 to .*, found -1$"):
+        build_arc(TASK, [path], [], seed=-1)
     with pytest.raises(ValueError, match="augmentations: expected 0 unless the canvas is square, found arc:6x7"):
         read_arc(Arc(6, 7), path, augmentations=1)
     with pytest.raises(ValueError, match=r"split: expected one of .*found 'all'"):

@@ -220,11 +220,21 @@ BAD_PUZZLES: dict[str, tuple[dict[Any, Puzzles], str]] = {
     "none": ({}, "splits: expected one or two with the same names of puzzle ids, found 0 lists of names"),
     "split": ({"valid": some()}, "split: expected one of .*, found 'valid'"),
     "names": ({"train": some(), "test": some(2, names=("<blank>", "b"))}, "same names of puzzle ids, found 2 lists"),
-    "count": ({"test": some()[:0]}, r"test: expected at least one puzzle of 16 cells \(sudoku:2x2\), found 0 of 16"),
-    "cells": ({"train": Puzzles(np.ones((2, 9), np.uint8), np.ones((2, 9), np.uint8))}, "of 16 cells .*, found 2 of 9"),
-    "token": ({"train": some(solution=np.full((6, 16), 6, np.uint8))}, "train: expected tokens 0 to 5 .*, found 6"),
-    "id": ({"train": some(names=("a", "b"))}, "train: expected puzzle ids 0 to 1, one for each name, found 2"),
-    "low id": ({"train": some(puzzle_id=np.full(6, -1))}, "train: expected puzzle ids 0 to 2, .*, found -1"),
+    "count": ({"test": some()[:0]}, "test: expected at least one puzzle, found none"),
+    "cells": (
+        {"train": Puzzles(np.ones((2, 9), np.uint8), np.ones((2, 9), np.uint8))},
+        r"train: expected puzzles of 16 cells \(sudoku:2x2\), found 9",
+    ),
+    "token": (
+        {"train": some(solution=np.full((6, 16), 6, np.uint8))},
+        "train: expected solution from 0 to 5 .*, found 6",
+    ),
+    "id": ({"train": some(names=("a", "b"))}, "train: expected puzzle_id from 0 to 1 .*, found 2"),
+    "low id": ({"train": some(puzzle_id=np.full(6, -1))}, "train: expected puzzle_id from 0 to 2 .*, found -1"),
+    "name": (
+        {"train": some(names=("a", "b", "\ud800"))},
+        r"identifiers\.json: expected printable names, found '\\ud800'",
+    ),
 }
 
 

@@ -12,14 +12,16 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from hrm_env.checks import check_integer
 from hrm_env.puzzles import BLANK_NAME, Puzzles, Tokens
 from hrm_env.sources.arc_files import ArcTask, Pair, read_tasks
 from hrm_env.sources.arc_leaks import without_leaks
-from hrm_env.sources.generated import Split, check_split
+from hrm_env.sources.generated import LARGEST_SEED, Split, check_split
 from hrm_env.task import PuzzleTask
 from hrm_env.tasks.arc import Arc
 from hrm_env.tasks.arc_grids import SYMMETRIES, UNCHANGED, Variant, place
 
+_MOST_AUGMENTATIONS = 1_000_000
 _TRIES = 5  # for every wanted variant, as in the reference code
 
 
@@ -57,6 +59,7 @@ def read_arc(
         ValueError: A file or an option is not as it should be; the message names it.
     """
     check_split(split)
+    _check_options(augmentations, puzzle_seed)
     if not isinstance(task, Arc):
         raise ValueError(f"{path}: expected a task that reads ARC's JSON files (arc:30x30), found {task.spec.name}")
     puzzles = _puzzles(task, _plan(task, [], [path], augmentations), split, puzzle_seed)
@@ -92,8 +95,14 @@ def build_arc(
     Raises:
         ValueError: A file or an option is not as it should be; the message names it.
     """
+    _check_options(augmentations, seed, seed_called="seed")
     plan = _plan(task, training, evaluation, augmentations)
     return ArcBuild(_puzzles(task, plan, "train", seed), _puzzles(task, plan, "test", seed), plan.left_out)
+
+
+def _check_options(augmentations: int, seed: int, seed_called: str = "puzzle_seed") -> None:
+    check_integer("augmentations", augmentations, 0, _MOST_AUGMENTATIONS)
+    check_integer(seed_called, seed, 0, LARGEST_SEED)
 
 
 class _Plan(NamedTuple):
@@ -106,8 +115,6 @@ class _Plan(NamedTuple):
 
 
 def _plan(canvas: Arc, training: Sequence[str | Path], evaluation: Sequence[str | Path], augmentations: int) -> _Plan:
-    if augmentations < 0:
-        raise ValueError(f"augmentations: expected at least 0, found {augmentations}")
     if augmentations and canvas.spec.height != canvas.spec.width:
         raise ValueError(f"augmentations: expected 0 unless the canvas is square, found {canvas.spec.name}")
     for_training, evaluated, left_out = without_leaks(read_tasks(canvas, training), read_tasks(canvas, evaluation))

@@ -25,7 +25,14 @@ import numpy.typing as npt
 
 from hrm_env.files import atomic_folder
 from hrm_env.puzzles import Numbers, Puzzles, concatenate
-from hrm_env.sources.folder_metadata import Metadata, read_metadata, read_names, write_metadata, write_names
+from hrm_env.sources.folder_metadata import (
+    Metadata,
+    check_names,
+    read_metadata,
+    read_names,
+    write_metadata,
+    write_names,
+)
 from hrm_env.sources.generated import Split, check_split
 from hrm_env.sources.npy_file import open_tokens, read_numbers, read_offsets
 from hrm_env.sources.rows import row_slice
@@ -131,32 +138,19 @@ def write_folder(task: PuzzleTask, path: str | Path, splits: Mapping[Split, Puzz
     """
     for split, puzzles in splits.items():
         check_split(split)
-        _check(task, split, puzzles)
+        puzzles.check_fit(task.spec.name, *_shape(task), called=split)
     names = {puzzles.names for puzzles in splits.values()}
     if len(names) != 1:
         raise ValueError(
             f"splits: expected one or two with the same names of puzzle ids, found {len(names)} lists of names"
         )
+    shared = names.pop()
+    check_names(Path(path) / "identifiers.json", shared)
     with atomic_folder(Path(path)) as folder:
         for split, puzzles in splits.items():
             (folder / split).mkdir()
             _write_split(task, folder / split, puzzles)
-        write_names(folder / "identifiers.json", names.pop())
-
-
-def _check(task: PuzzleTask, split: str, puzzles: Puzzles) -> None:
-    """Refuses what `read_folder` would refuse."""
-    seq_len, vocab_size = _shape(task)
-    if not len(puzzles) or puzzles.inputs.shape[1] != seq_len:
-        found = f"{len(puzzles)} of {puzzles.inputs.shape[1]}"
-        raise ValueError(f"{split}: expected at least one puzzle of {seq_len} cells ({task.spec.name}), found {found}")
-    highest = max(int(puzzles.inputs.max()), int(puzzles.solution.max()))
-    if highest >= vocab_size:
-        raise ValueError(f"{split}: expected tokens 0 to {vocab_size - 1} ({task.spec.name}), found {highest}")
-    lowest, highest = int(puzzles.puzzle_id.min()), int(puzzles.puzzle_id.max())
-    if lowest < 0 or highest >= len(puzzles.names):
-        wanted = f"puzzle ids 0 to {len(puzzles.names) - 1}, one for each name"
-        raise ValueError(f"{split}: expected {wanted}, found {lowest if lowest < 0 else highest}")
+        write_names(folder / "identifiers.json", shared)
 
 
 def _write_split(task: PuzzleTask, folder: Path, puzzles: Puzzles) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -80,10 +81,19 @@ def read_names(path: Path, count: int) -> tuple[str, ...]:
         raise ValueError(f"{path}: expected a JSON list of names, found {shortened(names)}")
     if len(names) != count:
         raise ValueError(f"{path}: expected {count} names, as num_puzzle_identifiers says, found {len(names)}")
+    check_names(path, names)
+    return tuple(names)
+
+
+def check_names(path: Path, names: Iterable[str]) -> None:
+    """Refuses names of puzzle ids that cannot be printed.
+
+    Raises:
+        ValueError: Names the file, what was expected and what was found.
+    """
     odd = next((name for name in names if not name.isprintable()), None)
     if odd is not None:
         raise ValueError(f"{path}: expected printable names, found {shortened(odd)}")
-    return tuple(names)
 
 
 def write_names(path: Path, names: tuple[str, ...]) -> None:

@@ -25,7 +25,7 @@ Split = Literal["train", "test"]
 GENERATOR_VERSION = 3  # part of the cache's file names: raise it when a generator changes
 _CHUNK = 512  # puzzles made at a time
 _TRIED = 1000  # puzzles of a cached file that are solved again
-_LARGEST_SEED = 2**63 - 1
+LARGEST_SEED = 2**63 - 1
 
 
 def cache_folder() -> Path:
@@ -58,7 +58,7 @@ def generated(
     """
     check_split(split)
     num_puzzles = check_integer("num_puzzles", num_puzzles, 1, 2**31 - 1)
-    puzzle_seed = check_integer("puzzle_seed", puzzle_seed, 0, _LARGEST_SEED)
+    puzzle_seed = check_integer("puzzle_seed", puzzle_seed, 0, LARGEST_SEED)
     path = cache_folder() / _file_name(task, split, num_puzzles, puzzle_seed, generator_options)
     puzzles = _read(path, task, num_puzzles)
     if puzzles is None:

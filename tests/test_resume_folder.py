@@ -59,8 +59,14 @@ REFUSED = {
         "--learning-rate: expected 0.003 as in {folder}/checkpoints/step-00000006.zip, found 1.0",
     ),
     "another puzzle": (["--resume", "--num-puzzles=21"], "--num-puzzles: expected 20 as in .*, found 21"),
-    "no checkpoints kept": (["--resume", "--keep-checkpoints=0"], "keep: expected at least 1 checkpoint, found 0"),
-    "no interval": (["--resume", "--checkpoint-seconds=nan"], "seconds between checkpoints: expected 0 or more"),
+    "no checkpoints kept": (
+        ["--resume", "--keep-checkpoints=0"],
+        "--keep-checkpoints: expected an integer of at least 1, found 0",
+    ),
+    "no interval": (
+        ["--resume", "--checkpoint-seconds=nan"],
+        "--checkpoint-seconds: expected a finite number of at least 0, found nan",
+    ),
 }
 
 

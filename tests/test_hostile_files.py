@@ -80,6 +80,7 @@ SPREAD = "found a file that is damaged or holds more than tensors by name"
 LARGE: dict[str, tuple[str, Callable[[io.BytesIO], Any]]] = {
     "the embedding of 10^9 tokens": ("step_10", lambda file: torch.save(one_place(10**9), file)),
     "many names for one": ("step_10", lambda file: torch.save(dict.fromkeys("abcdef", torch.zeros(99)), file)),
+    "of another sign": ("step_10", lambda file: torch.save({"inner.H_init": torch._neg_view(torch.ones(9))}, file)),
     "sparse": ("step_10", lambda file: torch.save({"inner.H_init": torch.eye(2).to_sparse()}, file)),
     "without storage": ("step_10", lambda file: torch.save({"inner.H_init": torch.zeros(9, device="meta")}, file)),
 }

@@ -160,7 +160,7 @@ def _made(function: Any, arguments: Any) -> Any:
             return {}
         if function == "torch._utils _rebuild_parameter" and arguments and isinstance(arguments[0], Strided):
             return arguments[0]
-        if function == "torch._utils _rebuild_tensor_v2" and len(arguments) >= 4:
+        if function == "torch._utils _rebuild_tensor_v2" and 4 <= len(arguments) <= 6:  # a seventh changes the numbers
             stored, offset, size, stride = arguments[:4]
             lengths = isinstance(size, tuple) and isinstance(stride, tuple) and len(size) == len(stride)
             if isinstance(stored, Stored) and lengths and _are_counts((offset, *size, *stride)):

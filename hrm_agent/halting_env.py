@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +17,11 @@ from gymnasium import spaces
 from hrm_agent.analysis.traces import Traces
 from hrm_agent.halting.features import DEFAULT_FEATURES, check_features, observe, signals_of
 from hrm_agent.halting.policy import HaltContext
+from hrm_agent.halting_picture import draw_decisions
+from hrm_env.checks import check_choice, check_known, check_number, keywords, shortened
+from hrm_env.env import check_render_mode
 from hrm_env.rules import HALT_REASONS, integers
+from hrm_env.slots import check_seed
 
 Order = Literal["random", "sequential"]
 Features = npt.NDArray[np.float32]
@@ -46,7 +49,7 @@ class Decisions:
     @classmethod
     def build(
         cls,
-        traces: str | Path | Traces,
+        traces: str | Path | Traces | None,
         *,
         cost: float = 0.01,
         features: Sequence[str] = DEFAULT_FEATURES,
@@ -61,17 +64,19 @@ class Decisions:
             order: ``"random"`` or ``"sequential"``.
 
         Raises:
-            ValueError: An option is out of range, or the traces are empty or lack a signal.
+            ValueError: An option is out of range or of another type, there are no traces, or they lack a signal.
         """
-        if not (math.isfinite(cost) and cost >= 0):
-            raise ValueError(f"cost: expected a number of at least 0, found {cost}")
-        if order not in get_args(Order):
-            raise ValueError(f"order: expected one of {get_args(Order)}, found {order!r}")
+        paid = check_number("cost", cost, 0)
+        check_choice("order", order, get_args(Order))
         names = check_features(features)
+        if not isinstance(traces, str | Path | Traces):
+            found = "none" if traces is None else shortened(traces)
+            wanted = "the recorded traces of an agent, a file of hrm_agent.analysis.traces.record or Traces"
+            raise ValueError(f"traces: expected {wanted}, found {found}")
         recorded = traces if isinstance(traces, Traces) else Traces.read(traces)
         if not len(recorded):
             raise ValueError("traces: expected at least one puzzle, found none")
-        return cls(_observations(recorded, names), recorded.correct[:, 0], names, float(cost), order)
+        return cls(_observations(recorded, names), recorded.correct[:, 0], names, paid, order)
 
     @cached_property
     def observation_space(self) -> spaces.Space[Any]:
@@ -111,6 +116,20 @@ def _observations(traces: Traces, names: Sequence[str]) -> Features:
     return table
 
 
+def check_halting_options(environment: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Refuses options of ``gym.make`` that an environment of halting decisions does not have.
+
+    Args:
+        environment: The class that was given the options.
+        options: Those that its constructor does not name.
+
+    Raises:
+        UnknownOptionError: Names the option, with a similar one where there is one.
+    """
+    known = ["traces", *keywords(Decisions.build), *keywords(environment)]
+    check_known(getattr(environment, "__name__", ""), options, known)
+
+
 class HaltingEnv(gym.Env[Features, np.int64]):
     """A puzzle is an episode, a segment is a step, and the one thing to decide is whether to stop.
 
@@ -129,27 +148,33 @@ class HaltingEnv(gym.Env[Features, np.int64]):
 
     Args:
         traces: A recorded file or `Traces`.
+        render_mode: ``"rgb_array"``: features, decisions and the ending as `draw_decisions` draws them.
         **options: Those of `Decisions.build`: ``cost``, ``features``, ``order``.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}  # noqa: RUF012
 
-    def __init__(self, traces: str | Path | Traces, **options: Any) -> None:
+    def __init__(
+        self, traces: str | Path | Traces | None = None, *, render_mode: str | None = None, **options: Any
+    ) -> None:
+        self.render_mode = check_render_mode(render_mode, self.metadata)
+        check_halting_options(type(self), options)
         self.decisions = Decisions.build(traces, **options)
         self.observation_space = self.decisions.observation_space
         self.action_space = spaces.Discrete(2)
         self._cursor = -1
         self._segment = 0  # none before the first reset
+        self._reason = 0  # index into HALT_REASONS
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Features, dict[str, Any]]:
         """Begins an episode with the next puzzle, or the one of ``options["index"]``."""
-        super().reset(seed=seed)
+        super().reset(seed=check_seed(seed))
         if seed is not None:
             self._cursor = -1
         self._index = self._next_index(options or {})
-        self._segment = 1
+        self._segment, self._reason = 1, 0
         return self._observation(), {"index": self._index}
 
     def _next_index(self, options: dict[str, Any]) -> int:
@@ -163,17 +188,27 @@ class HaltingEnv(gym.Env[Features, np.int64]):
 
     def step(self, action: np.int64) -> tuple[Features, SupportsFloat, bool, bool, dict[str, Any]]:
         """Continues or halts."""
-        if not self._segment:
-            raise gym.error.ResetNeeded("step: expected reset() before the first step")
+        if not self._segment or self._reason:
+            when = "after the end of an episode" if self._reason else "before the first step"
+            raise gym.error.ResetNeeded(f"step: expected reset() {when}")
         halt = bool(integers("action", action, 2) == HALT)
         info: dict[str, Any] = {"index": self._index}
         if not halt and self._segment < self.decisions.max_segments:
             self._segment += 1
             return self._observation(), -self.decisions.cost, False, False, info
         correct = bool(self.decisions.correct[self._index, self._segment - 1])
-        info |= {"correct": correct, "segments": self._segment, "halt_reason": HALT_REASONS[1 if halt else 2]}
+        self._reason = 1 if halt else 2
+        info |= {"correct": correct, "segments": self._segment, "halt_reason": HALT_REASONS[self._reason]}
         return self._observation(), correct - self.decisions.cost, True, False, info
 
     def _observation(self) -> Features:
         row: Features = self.decisions.observations[self._index, self._segment - 1]
         return row.copy()
+
+    def render(self) -> Any:
+        """A picture ``(H, W, 3)`` uint8 of the episode so far; None without a render mode."""
+        if not self._segment:
+            raise gym.error.ResetNeeded("render: expected reset() before the first render")
+        if self.render_mode is None:
+            return None
+        return draw_decisions(self.decisions, self._index, self._segment, self._reason)

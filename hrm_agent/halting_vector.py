@@ -13,92 +13,120 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from hrm_agent.analysis.traces import Traces
-from hrm_agent.halting_env import HALT, Decisions, Features
+from hrm_agent.halting_env import HALT, Decisions, Features, HaltingEnv, check_halting_options
+from hrm_agent.halting_picture import draw_decisions
+from hrm_env.checks import check_integer
+from hrm_env.env import check_render_mode
 from hrm_env.numpy_form import masked
 from hrm_env.rules import HALT_REASONS, integers
+from hrm_env.slots import Seeds, check_autoreset, reset_mask, shared_seed
 
 VectorStep = tuple[Features, npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_], dict[str, Any]]
 _REASONS = np.array(HALT_REASONS, dtype=object)
 
 
 class HaltingVectorEnv(VectorEnv[Features, npt.NDArray[np.int64], npt.NDArray[Any]]):
-    """`hrm_agent.halting_env.HaltingEnv`, B slots in lockstep. Autoreset is SAME_STEP.
+    """`hrm_agent.halting_env.HaltingEnv`, B slots in lockstep.
 
-    A slot whose episode ends is refilled in the same step: the returned observation is the new puzzle's, and
-    ``info["final_obs"]``, ``info["final_info"]`` the finished one's.
+    ``autoreset_mode`` is as in `hrm_env.vector.PuzzleVectorEnv`.
 
     Args:
         traces: A recorded file or `Traces`.
         num_envs: Slots B.
+        autoreset_mode: An `AutoresetMode`, or its value.
+        render_mode: ``"rgb_array"``; `render` gives a picture per slot.
         **options: Those of `Decisions.build`: ``cost``, ``features``, ``order``.
     """
 
-    metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
+    metadata: dict[str, Any] = {**HaltingEnv.metadata, "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
 
-    def __init__(self, traces: str | Path | Traces, num_envs: int = 1, **options: Any) -> None:
-        if num_envs < 1:
-            raise ValueError(f"num_envs: expected at least 1, found {num_envs}")
+    def __init__(
+        self,
+        traces: str | Path | Traces | None = None,
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+        render_mode: str | None = None,
+        **options: Any,
+    ) -> None:
+        self.num_envs = check_integer("num_envs", num_envs, 1)
+        self.autoreset_mode = check_autoreset(autoreset_mode)
+        self.render_mode = check_render_mode(render_mode, self.metadata)
+        check_halting_options(type(self), options)
         self.decisions = Decisions.build(traces, **options)
-        self.num_envs = num_envs
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.single_observation_space = self.decisions.observation_space
         self.single_action_space = spaces.Discrete(2)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
-        self._every = np.ones(num_envs, dtype=np.bool_)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self._every = np.ones(self.num_envs, dtype=np.bool_)
         self._cursor = 0
-        self._index = np.zeros(num_envs, dtype=np.int64)
-        self._segment = np.zeros(num_envs, dtype=np.int64)  # none before the first reset
+        self._index, self._segment, self._reason = np.zeros(
+            (3, self.num_envs), dtype=np.int64
+        )  # segment 0: no reset yet
 
-    def reset(
-        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Features, dict[str, Any]]:
+    def reset(self, *, seed: Seeds = None, options: dict[str, Any] | None = None) -> tuple[Features, dict[str, Any]]:
         """Begins an episode in every slot.
 
         Args:
-            seed: One seed for all slots; of a list, which Gymnasium allows, the first counts.
-            options: ``{"index": (B,) integers}`` picks the puzzles, by their rows in the traces.
+            seed: One seed for all slots, or a list with one for each, as in `hrm_env.slots.shared_seed`.
+            options: ``{"index": (B,) integers}`` picks the puzzles, by their rows in the traces; ``{"reset_mask": (B,)
+                bool}`` resets some slots and leaves the others as they are.
         """
-        seed = seed[0] if isinstance(seed, list) else seed
+        seed, mask, index = shared_seed(seed, self.num_envs), reset_mask(options, self.num_envs), None
+        if mask is not None and not self._segment[0]:
+            raise gym.error.ResetNeeded("reset: expected a reset of all slots before one of some")
         super().reset(seed=seed)
         if seed is not None:
             self._cursor = 0
         if options and "index" in options:
-            self._index = integers('options["index"]', options["index"], self.decisions.puzzles, (self.num_envs,))
-        else:
-            self._index = self._next_indices(self.num_envs)
-        self._segment = np.ones(self.num_envs, dtype=np.int64)
-        return self._observation(), masked({"index": self._index.copy()}, self._every.copy())
+            index = integers('options["index"]', options["index"], self.decisions.puzzles, (self.num_envs,))
+        mask = self._every.copy() if mask is None else mask
+        self._refill(mask, index)
+        return self._observation(), masked({"index": self._index * mask}, mask)
 
     def step(self, actions: npt.NDArray[np.int64]) -> VectorStep:
         """Continues or halts in every slot, ``(B,)`` zeros and ones."""
         if not self._segment[0]:
             raise gym.error.ResetNeeded("step: expected reset() before the first step")
         halt = integers("actions", actions, 2, (self.num_envs,)) == HALT
-        done = halt | (self._segment >= self.decisions.max_segments)
+        resting = self._reason > 0  # slots whose episode ended in an earlier step; none where each is refilled at once
+        if self.autoreset_mode is AutoresetMode.NEXT_STEP:
+            self._refill(resting)
+        elif resting.any():
+            raise gym.error.ResetNeeded(
+                'step: expected reset(options={"reset_mask": ...}) of the slots that have ended'
+            )
+        done = (halt | (self._segment >= self.decisions.max_segments)) & ~resting
         correct = self.decisions.correct[self._index, self._segment - 1] & done
-        final = self._final(done, halt, correct)
-        self._segment = np.where(done, 1, self._segment + 1)
-        self._index[done] = self._next_indices(int(np.count_nonzero(done)))
-        info = masked({"index": self._index.copy()}, self._every.copy()) | final
-        return self._observation(), correct - self.decisions.cost, done, np.zeros_like(done), info
+        self._reason = np.where(halt, 1, 2) * done
+        ending = self._ending(done, correct)
+        self._segment += ~(done | resting)
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            self._refill(done)
+        reward = np.where(resting, 0.0, correct - self.decisions.cost)
+        info = masked({"index": self._index.copy()}, self._every.copy()) | ending
+        return self._observation(), reward, done, np.zeros_like(done), info
 
-    def _final(
-        self, done: npt.NDArray[np.bool_], halt: npt.NDArray[np.bool_], correct: npt.NDArray[np.bool_]
-    ) -> dict[str, Any]:
-        """Observation and info of the episodes that end, before their slots are refilled; nothing where none does."""
+    def _ending(self, done: npt.NDArray[np.bool_], correct: npt.NDArray[np.bool_]) -> dict[str, Any]:
+        """What is told of the episodes that end; before their slots are refilled, with observation and index."""
         if not done.any():
             return {}
+        info = {"correct": correct, "segments": self._segment * done, "halt_reason": _REASONS[self._reason]}
+        if self.autoreset_mode is not AutoresetMode.SAME_STEP:
+            return masked(info, done)
+        info["index"] = self._index * done  # 0 where no episode ends, as in Gymnasium's own vector environments
         last = np.full(self.num_envs, None, dtype=object)
         observation = self._observation()
         for slot in np.flatnonzero(done):
             last[slot] = observation[slot]
-        info = {
-            "index": self._index * done,  # 0 where no episode ends, as in Gymnasium's own vector environments
-            "correct": correct,
-            "segments": self._segment * done,
-            "halt_reason": _REASONS[np.where(halt, 1, 2) * done],
-        }
         return masked({"final_obs": last, "final_info": masked(info, done)}, done)
+
+    def _refill(self, mask: npt.NDArray[np.bool_], index: npt.NDArray[np.int64] | None = None) -> None:
+        """Begins an episode in some slots, with the puzzles of ``index (B,)`` or the next ones."""
+        self._index[mask] = self._next_indices(int(np.count_nonzero(mask))) if index is None else index[mask]
+        self._segment[mask] = 1
+        self._reason[mask] = 0
 
     def _next_indices(self, count: int) -> npt.NDArray[np.int64]:
         """The puzzles of the next ``count`` episodes."""
@@ -109,3 +137,10 @@ class HaltingVectorEnv(VectorEnv[Features, npt.NDArray[np.int64], npt.NDArray[An
 
     def _observation(self) -> Features:
         return self.decisions.observations[self._index, self._segment - 1]
+
+    def render(self) -> tuple[Any, ...] | None:
+        """A picture per slot, as in `HaltingEnv.render`."""
+        if self.render_mode is None or not self._segment[0]:
+            return None
+        slots = zip(self._index.tolist(), self._segment.tolist(), self._reason.tolist(), strict=True)
+        return tuple(draw_decisions(self.decisions, *slot) for slot in slots)

@@ -85,6 +85,10 @@ class Puzzles:
             if getattr(self, name).shape != (count,):
                 raise ValueError(f"puzzles: expected {name} of shape ({count},), found {getattr(self, name).shape}")
 
+    def __repr__(self) -> str:
+        """Their number and size: Gymnasium repeats all options in some of its messages."""
+        return f"Puzzles({len(self)} of {self.inputs.shape[1]} cells)"
+
     def __len__(self) -> int:
         """N."""
         return len(self.inputs)

@@ -16,7 +16,7 @@ import torch
 from agents import every_puzzle_once, wavering_agent
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
-from gymnasium.wrappers.vector import RecordEpisodeStatistics
+from gymnasium.wrappers.vector import NormalizeObservation, RecordEpisodeStatistics
 from halting_traces import BUDGET, random_traces, traces_of
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 from torch import Tensor
@@ -28,6 +28,7 @@ from hrm_agent.halting import HaltContext, HaltingPolicy
 from hrm_agent.halting.features import DEFAULT_FEATURES, FEATURES, observe, signals_of
 from hrm_agent.halting_env import HaltingEnv
 from hrm_agent.halting_vector import HaltingVectorEnv
+from hrm_env.checks import UnknownOptionError
 
 ID = "HRM-Halting-v0"
 COST = 0.125  # exact in binary
@@ -162,17 +163,27 @@ def test_scalar_and_native_trajectories_are_equal(seed: int) -> None:
             assert one_info["index"] == info["index"][slot]
 
 
+@pytest.mark.parametrize("mode", AutoresetMode)
 @pytest.mark.parametrize(("num_envs", "puzzles"), [(1, 12), (4, 1)])
-def test_everything_returned_equals_gymnasiums_sync_vector_env(num_envs: int, puzzles: int) -> None:
+def test_everything_returned_equals_gymnasiums_sync_vector_env(
+    num_envs: int, puzzles: int, mode: AutoresetMode
+) -> None:
     """Keys, types, masks and values, where both draw the same puzzles: one slot in order, or one puzzle."""
     options: dict[str, Any] = {"traces": random_traces(puzzles), "order": "sequential", "cost": COST}
-    kwargs = {"vectorization_mode": "sync", "vector_kwargs": {"autoreset_mode": AutoresetMode.SAME_STEP}}
-    ours, theirs = native(num_envs, **options), gym.make_vec(ID, num_envs=num_envs, **kwargs, **options)
+    kwargs = {"vectorization_mode": "sync", "vector_kwargs": {"autoreset_mode": mode}}
+    ours = native(num_envs, autoreset_mode=mode, **options)
+    theirs = gym.make_vec(ID, num_envs=num_envs, **kwargs, **options)
+    assert ours.autoreset_mode == ours.metadata["autoreset_mode"] == mode
     rng = np.random.default_rng(0)
     assert_equal(ours.reset(seed=0), theirs.reset(seed=0))
     for _ in range(20):
         action = rng.integers(2, size=num_envs)
-        assert_equal(ours.step(action), theirs.step(action))
+        step = ours.step(action)
+        assert_equal(step, theirs.step(action))
+        if mode is AutoresetMode.DISABLED and step[2].any():
+            with pytest.raises(gym.error.ResetNeeded, match="reset_mask"):
+                ours.step(action)
+            assert_equal(*(env.reset(options={"reset_mask": step[2].copy()}) for env in (ours, theirs)))
 
 
 def assert_equal(got: Any, expected: Any) -> None:
@@ -211,6 +222,9 @@ def test_gymnasiums_vector_wrappers_take_it() -> None:
     env.reset(seed=0)
     info = env.step(np.array([1, 0]))[4]
     assert info["episode"]["l"].tolist() == [1, 0]
+    normalized = NormalizeObservation(native(2, autoreset_mode="NextStep"))  # takes this mode alone
+    normalized.reset(seed=0)
+    assert np.isfinite(normalized.step(np.array([1, 0]))[0]).all()
 
 
 def test_orders_and_seeds() -> None:
@@ -254,9 +268,16 @@ POOR = traces_of({name: signal for name, signal in random_traces().signals.items
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"cost": -1}, "cost: expected a number of at least 0, found -1"),
-        ({"cost": math.nan}, "cost: expected a number of at least 0, found nan"),
+        ({"cost": -1}, "cost: expected a finite number of at least 0, found -1"),
+        ({"cost": math.nan}, "cost: expected a finite number of at least 0, found nan"),
+        ({"cost": "0.1"}, "cost: expected a finite number of at least 0, found '0.1'"),
         ({"order": "once"}, "order: expected one of .*found 'once'"),
+        ({"order": 1}, "order: expected one of .*found 1"),
+        ({"features": 3}, "features: .*found .3"),
+        ({"features": "margin "}, "features: .*found .'margin '"),
+        ({"features": [["kl"]]}, "features: .*found ..'kl'"),
+        ({"traces": None}, "traces: expected the recorded traces of an agent, .*, found none"),
+        ({"traces": 3}, "traces: expected the recorded traces of an agent, .*, found 3"),
         ({"features": ()}, r"features: expected different names of q_halt, .*, found \[\]"),
         ({"features": ("correct",)}, "features: .*found .'correct'"),
         ({"features": ("kl", "kl")}, "features: .*found .'kl', 'kl'"),
@@ -283,6 +304,16 @@ def test_bad_actions_are_one_clear_error(action: Any) -> None:
         batched.step(action)
 
 
+def test_step_after_the_end_needs_a_reset() -> None:
+    env = scalar()
+    env.reset(seed=0)
+    assert env.step(np.int64(1))[2]
+    with pytest.raises(gym.error.ResetNeeded, match="after the end"):
+        env.step(np.int64(1))
+    env.reset()
+    env.step(np.int64(0))
+
+
 @pytest.mark.parametrize("made", [scalar, native])
 def test_step_needs_a_reset(made: Any) -> None:
     with pytest.raises(gym.error.ResetNeeded):
@@ -294,8 +325,62 @@ def test_bad_index_and_slots() -> None:
         scalar().reset(options={"index": 12})
     with pytest.raises(ValueError, match=r'options."index".: expected 3 integers from 0 to 11'):
         native().reset(options={"index": [1, 2]})
-    with pytest.raises(ValueError, match="num_envs: expected at least 1, found 0"):
-        native(0)
+    for num_envs in (0, "4", 2.5):
+        with pytest.raises(ValueError, match="num_envs: expected an integer of at least 1, found"):
+            native(num_envs)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="autoreset_mode: expected one of NextStep, SameStep, Disabled, found 'same'"):
+        native(autoreset_mode="same")
+    for seed in ([], [None, 7, 8], -1, "7"):
+        with pytest.raises(ValueError, match="seed: expected"):
+            native().reset(seed=seed)
+
+
+@pytest.mark.parametrize("make", [scalar, native])
+def test_options_that_nobody_has(make: Any) -> None:
+    with pytest.raises(UnknownOptionError, match="got an unexpected keyword argument 'frameskip'") as caught:
+        make(frameskip=1)
+    assert len(str(caught.value)) < 500  # Gymnasium adds all options, of which the traces are long
+    with pytest.raises(UnknownOptionError, match=r"'feature'; did you mean 'features'\?"):
+        make(feature=("kl",))
+
+
+def test_a_picture_shows_the_segments_so_far_and_the_ending() -> None:
+    traces = random_traces()
+    index = int(np.flatnonzero(traces.correct[:, 0, 1])[0])
+    env = scalar(render_mode="rgb_array", features=("margin", "state"))
+    with pytest.raises(gym.error.ResetNeeded, match="render"):
+        env.render()
+    env.reset(options={"index": index})
+    pictures = [env.render()]
+    env.step(np.int64(0))
+    pictures.append(env.render())
+    env.step(np.int64(1))
+    pictures.append(env.render())
+    assert {(picture.shape, picture.dtype.name) for picture in pictures} == {((224, 560, 3), "uint8")}
+    column, row = 420 // BUDGET, 28  # pixels of a segment and of a feature; then decision and answer
+    cells = [[picture[12 + row * place, 132 + column].tolist() for place in range(5)] for picture in pictures]
+    unseen, share = [234, 237, 240], traces.signals["margin"][index, 0, 1]
+    assert cells[0] == [unseen] * 5  # segment 2 is still to come
+    assert cells[1][0] == pytest.approx(255 + (np.array([225, 111, 36]) - 255) * share, abs=1)
+    assert cells[1][3:] == [unseen] * 2
+    assert cells[2] == [*cells[1][:3], [28, 33, 40], [26, 127, 55]]  # halted, and right
+    silent = scalar()
+    silent.reset()
+    assert silent.render() is None
+
+
+def test_slots_are_drawn_one_by_one() -> None:
+    env = native(2, render_mode="rgb_array", autoreset_mode="NextStep", order="sequential")
+    assert env.render() is None
+    env.reset(seed=0)
+    env.step(np.array([1, 0]))
+    one = scalar(render_mode="rgb_array")
+    one.reset(options={"index": 0})
+    one.step(np.int64(1))
+    pictures = env.render()
+    assert pictures is not None
+    assert np.array_equal(pictures[0], one.render())
+    assert not np.array_equal(pictures[1], one.render())
 
 
 def test_registered_by_a_light_import() -> None:

@@ -63,6 +63,10 @@ class Traces:
         """Right answers, ``(N, V, M)``."""
         return self.signals["correct"] > 0.5
 
+    def __repr__(self) -> str:
+        """Their number and size: Gymnasium repeats all options in some of its messages."""
+        return f"Traces({len(self)} puzzles, {self.header.views} views, {self.header.max_segments} segments)"
+
     def __len__(self) -> int:
         """N; less than ``header.puzzles`` where the recording was interrupted or these are chosen rows."""
         return len(self.index)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -66,10 +67,10 @@ def check_features(names: Sequence[str]) -> tuple[str, ...]:
     Raises:
         ValueError: There is none, one is unknown, or one stands twice.
     """
-    unknown = next((name for name in names if name not in FEATURES), None)
-    if not names or unknown is not None or len(set(names)) < len(names):
-        raise ValueError(f"features: expected different names of {', '.join(FEATURES)}, found {shortened(list(names))}")
-    return tuple(names)
+    given: list[Any] = list(names) if isinstance(names, list | tuple) else [names]
+    if not given or any(name not in list(FEATURES) for name in given) or len(set(given)) < len(given):
+        raise ValueError(f"features: expected different names of {', '.join(FEATURES)}, found {shortened(given)}")
+    return tuple(given)
 
 
 def signals_of(names: Sequence[str]) -> tuple[str, ...]:

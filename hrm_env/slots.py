@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
+from torch import Tensor
 
 from hrm_env.checks import check_choice, check_integer, shortened
 
@@ -71,3 +72,14 @@ def reset_mask(options: dict[str, Any] | None, num_envs: int) -> Mask | None:
         wanted = f"a boolean array of shape ({num_envs},) with at least one True"
         raise ValueError(f'options["reset_mask"]: expected {wanted}, found {shortened(given)}')
     return mask.copy()
+
+
+def check_below(name: str, numbers: Tensor, limit: int) -> None:
+    """Refuses numbers of a saved state that are negative or not below a limit.
+
+    Raises:
+        ValueError: Begins with ``name``.
+    """
+    low, high = int(numbers.min()), int(numbers.max())
+    if low < 0 or high >= limit:
+        raise ValueError(f"{name}: expected numbers from 0 to {limit - 1}, found {low if low < 0 else high}")

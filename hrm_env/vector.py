@@ -20,11 +20,11 @@ from hrm_env.devices import check_device
 from hrm_env.env import PuzzleEnv, check_render_mode
 from hrm_env.numpy_form import numpy_info, to_numpy
 from hrm_env.rules import EpisodeRules, Outcome, check_options
-from hrm_env.slots import Seeds, check_autoreset, reset_mask, shared_seed
+from hrm_env.slots import Seeds, check_autoreset, check_below, reset_mask, shared_seed
 from hrm_env.task import PuzzleBatch, PuzzleTask
 from hrm_env.tasks import make_task
 
-_SLOTS = (*PuzzleBatch._fields, "index", "active", "segment", "ended", "next")
+_SLOTS = (*PuzzleBatch._fields, "index", "active", "segment", "next")
 TensorStep = tuple[dict[str, Tensor], Tensor, Tensor, Tensor, dict[str, Any]]
 
 
@@ -203,9 +203,11 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         """
         if self._batch is None:
             raise gym.error.ResetNeeded("state_dict: expected reset() before")
-        slots = (*self._batch, self._index, self._active, self._segment, self._ended, self._dealing.next)
+        slots = (*self._batch, self._index, self._active, self._segment, self._dealing.next)
+        refilled = self.autoreset_mode is AutoresetMode.SAME_STEP  # then no slot waits for its next puzzle
         return {
             **dict(zip(_SLOTS, slots, strict=True)),
+            **({} if refilled else {"ended": self._ended}),
             "shard": list(self._dealing.shard),
             "generator": self._generator.get_state(),
             "np_random": self.np_random.bit_generator.state,
@@ -216,15 +218,32 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         """Goes on where `state_dict` was taken, to the last bit.
 
         Raises:
-            ValueError: It was taken of other puzzles or of another number of slots.
+            ValueError: It was taken of other puzzles, of another number of slots or in another autoreset mode, or holds
+                numbers that no slot can have.
         """
-        ended = torch.zeros(self.num_envs, dtype=torch.bool)  # of a state from before there were other autoreset modes
-        slots = [({"ended": ended} | dict(state))[name].to(self.device) for name in _SLOTS]
-        if state["puzzles"] != self.rules.puzzles.digest() or slots[0].shape[0] != self.num_envs:
+        waits = self.autoreset_mode is not AutoresetMode.SAME_STEP
+        if state["puzzles"] != self.rules.puzzles.digest() or len(state["inputs"]) != self.num_envs:
             raise ValueError("environment: expected the state of the same puzzles in as many slots, found another's")
-        self._batch = PuzzleBatch(*slots[:3])
-        self._index, self._active, self._segment, self._ended, self._dealing.next = slots[3:]
+        if ("ended" in state) != waits:
+            raise ValueError(
+                f"environment: expected a state of autoreset_mode {self.autoreset_mode.value}, found another"
+            )
+        spec, segments = self.rules.task.spec, self.rules.max_segments
+        limits = (
+            spec.vocab_size,
+            spec.vocab_size,
+            len(self.rules.puzzles.names),
+            len(self.rules.puzzles),
+            2,
+            segments + 1,
+        )
+        for name, limit in zip(_SLOTS, (*limits, 2**62), strict=True):
+            check_below(f"environment: {name}", state[name], limit)
         self._dealing.share(state["shard"])
+        slots = [state[name].to(self.device) for name in _SLOTS]
+        self._batch = PuzzleBatch(*slots[:3])
+        self._index, self._active, self._segment, self._dealing.next = slots[3:]
+        self._ended = state["ended"].to(self.device) if waits else torch.zeros_like(self._active)
         self._answer = None
         self._generator.set_state(state["generator"].cpu())
         self.np_random.bit_generator.state = state["np_random"]

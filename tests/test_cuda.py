@@ -148,10 +148,11 @@ def test_the_stand_in_sees_what_waits(name: str) -> None:
         WAITING[name](x)
 
 
-def test_a_refill_that_does_not_look_replaces_the_same_slots() -> None:
+@pytest.mark.parametrize("mode", ["SameStep", "NextStep"])
+def test_a_refill_that_does_not_look_replaces_the_same_slots(mode: str) -> None:
     seen = []
     for looks in (True, False):
-        env = native_env(5, order="sequential", array="torch")
+        env = native_env(5, order="sequential", array="torch", autoreset_mode=mode)
         env._looks = looks
         env.reset(seed=0)
         for halt in (torch.tensor([1, 0, 0, 1, 0]), torch.tensor([0, 0, 0, 0, 0]), torch.tensor([1, 1, 1, 1, 1])):
@@ -162,6 +163,17 @@ def test_a_refill_that_does_not_look_replaces_the_same_slots() -> None:
             seen.append(observation["inputs"])
     for looked, not_looked in zip(seen[:3], seen[3:], strict=True):
         assert torch.equal(looked, not_looked)
+
+
+@pytest.mark.parametrize("mode", ["SameStep", "NextStep"])
+def test_an_environment_waits_for_no_device_in_either_mode(mode: str) -> None:
+    env = native_env(5, array="torch", autoreset_mode=mode, augment=True)
+    env._looks = False
+    env.reset(seed=0)
+    action = torch.ones(env.action_space.shape, dtype=torch.long)  # type: ignore[arg-type]
+    with Operators([]), Functions():
+        for _ in range(3):
+            env.step(action)
 
 
 @needs_cuda

@@ -220,8 +220,9 @@ def test_every_shared_generator_is_put_back() -> None:
     assert [drawn() for _ in range(2)] == expected
 
 
+@pytest.mark.parametrize("mode", ["SameStep", "NextStep"])
 @pytest.mark.parametrize(("order", "slots"), [*itertools.product(["random", "sequential", "once"], [1, 4])])
-def test_an_environment_goes_on_where_it_was(order: str, slots: int) -> None:
+def test_an_environment_goes_on_where_it_was(order: str, slots: int, mode: str) -> None:
     def play(env: Any, steps: int, seed: int) -> list[Any]:
         action = torch.from_numpy(np.random.default_rng(seed).integers(0, 2, (steps, *env.action_space.shape)))
         seen = []
@@ -231,7 +232,8 @@ def test_an_environment_goes_on_where_it_was(order: str, slots: int) -> None:
         return seen
 
     def environment() -> Any:
-        return native_env(slots, order=order, num_puzzles=9, augment=order != "once", array="torch")
+        common = {"num_puzzles": 9, "augment": order != "once", "array": "torch"}
+        return native_env(slots, order=order, autoreset_mode=mode, **common)
 
     env, other = environment(), environment()
     env.reset_tensors(seed=5)
@@ -243,3 +245,23 @@ def test_an_environment_goes_on_where_it_was(order: str, slots: int) -> None:
         assert all(torch.equal(*pair) for pair in zip(first, second, strict=True))
     for seed in (None, 3):  # what a reset draws, too
         assert torch.equal(env.reset_tensors(seed)[0]["inputs"], other.reset_tensors(seed)[0]["inputs"])
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "message"),
+    [
+        ("inputs", 5, "environment: inputs: expected numbers from 0 to 4, found 5"),
+        ("puzzle_id", 1, "environment: puzzle_id: expected numbers from 0 to 0, found 1"),
+        ("index", -1, "environment: index: expected numbers from 0 to 8, found -1"),
+        ("segment", 99, "environment: segment: expected numbers from 0 to [0-9], found 99"),
+        ("next", -(2**63), "environment: next: expected numbers from 0 to 4611686018427387903, found -"),
+    ],
+)
+def test_numbers_that_no_slot_can_have_are_refused(name: str, number: int, message: str) -> None:
+    env = native_env(2, num_puzzles=9)
+    env.reset(seed=0)
+    state = env.state_dict()
+    with pytest.raises(ValueError, match=f"^{message}"):
+        env.load_state_dict({**state, name: torch.full_like(state[name], number)})
+    with pytest.raises(ValueError, match="expected a state of autoreset_mode NextStep"):
+        native_env(2, num_puzzles=9, autoreset_mode="NextStep").load_state_dict(state)

@@ -18,8 +18,8 @@ from typing import Any
 import tyro
 from stable_baselines3.common.callbacks import BaseCallback
 
-from train.fit import make_agent
 from train.presets import PRESETS
+from train.training import make_agent
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from benchmarks.report import Part, Value, print_part
 from benchmarks.timing import Clock, side_by_side, use_threads
 from hrm_agent.evaluation import Evaluation
 from hrm_env.devices import check_device
-from train.fit import make_agent
 from train.presets import PRESETS
 from train.trained import Trained
+from train.training import make_agent
 
 PRESET = "sudoku4x4"
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import tyro
 
 from hrm_agent.agent import HRM
-from train.fit import make_agent
 from train.study_training import VARIANTS, StudyTraining, options_of_run
+from train.training import make_agent
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ from hrm_agent.saving.checkpoint import CheckpointError, read_checkpoint, write_
 from hrm_agent.saving.folder import CheckpointFolder
 from hrm_agent.saving.small_files import lightened
 from hrm_env.files import atomic_write
-from train.fit import parse, run_folder
+from train.fit import parse
+from train.presets import run_folder
 from train.release import write_release
 
 MIB = 1 << 20

@@ -25,8 +25,8 @@ from torch.utils._pytree import tree_iter
 
 from benchmarks.report import Part, Value, print_part
 from hrm_agent.analysis.style import BLUE, GREEN, RED, house_style, new_figure, save_figure, write_at_end
+from hrm_agent.config import Gradient, Precision
 from hrm_agent.cores import PuzzleShape, make_core
-from hrm_agent.cores.hrm import Gradient, Precision
 from hrm_agent.learning.losses import answer_loss, stablemax
 from hrm_env.devices import check_device
 

@@ -22,8 +22,8 @@ from benchmarks.parity_with_reference import (
     compare,
 )
 from benchmarks.trm_code import TRMCode
+from hrm_agent.config import TRMConfig
 from hrm_agent.cores.core import PuzzleShape
-from hrm_agent.cores.trm import TRMConfig
 
 TRM = Recipe(TRMConfig, "q-threshold:0.5", "none", ANSWER_AND_HALT)
 

@@ -16,8 +16,8 @@ from benchmarks.report import Part, Value, print_part
 from benchmarks.timing import Clock, side_by_side, training_turn, use_threads
 from hrm_agent import HRM
 from hrm_env.devices import check_device
-from train.fit import make_agent
 from train.presets import PRESETS, Fit
+from train.training import make_agent
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from benchmarks.report import Part, Value, print_part
 from benchmarks.timing import Call, Clock, side_by_side, training_turn, use_threads
 from benchmarks.training_step import BATCH, our_agent
 from benchmarks.training_step import Options as StepOptions
-from hrm_agent.cores.hrm import Precision
+from hrm_agent.config import Precision
 
 Change = Literal["baseline", "attention", "eager", "compiled", "next-step"]
 CHANGES: tuple[Change, ...] = get_args(Change)

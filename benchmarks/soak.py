@@ -26,8 +26,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 from hrm_agent.analysis.style import new_figure, save_figure
 from hrm_agent.callbacks import EvaluateCallback, HaltingDashboard, SaveCallback
 from hrm_agent.saving.folder import CheckpointFolder
-from train.fit import make_agent
 from train.presets import PRESETS
+from train.training import make_agent
 
 _ENDLESS = 10**9  # optimizer steps
 

@@ -29,8 +29,9 @@ from benchmarks.report import Part, Value, print_part
 from benchmarks.timing import Call, Clock, fastest_products, side_by_side, training_turn, use_threads
 from benchmarks.trm_code import TRMCode
 from hrm_agent import HRM
+from hrm_agent.config import Precision
 from hrm_agent.cores.flops import training_flops
-from hrm_agent.cores.hrm import HRMCore, Precision
+from hrm_agent.cores.hrm import HRMCore
 from hrm_agent.cores.layers import Linear
 from hrm_agent.learning.adam_atan2 import AdamATan2
 from hrm_agent.learning.config import Bootstrap

@@ -13,12 +13,12 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from hrm_agent import halting as halting_policies
 from hrm_agent.agent_options import check_agent_options, check_names, check_surroundings, plain
+from hrm_agent.config import Per
 from hrm_agent.cores import core_config
 from hrm_agent.distributed import Vote, rank_seed, world_size
 from hrm_agent.evaluation import Evaluation, evaluate
 from hrm_agent.event_files import event_writers, forget_after
 from hrm_agent.halting import Exploration, HaltingPolicy
-from hrm_agent.halting.exploration import Per
 from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.learner import Learner
 from hrm_agent.limits import check_thinking

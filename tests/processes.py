@@ -7,4 +7,4 @@ forked from one that has computed with torch may wait for ever for a lock that a
 import multiprocessing
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["hrm_agent.agent", "train.fit"])
+FORKS.set_forkserver_preload(["hrm_agent.agent", "train.training"])

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from agents import every_puzzle_once, trained_agent
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hrm_agent import HRM
+from hrm_agent.cores.hrm import precision
 from hrm_env.sources import load_puzzles
 from hrm_env.tasks import make_task
 from train.__main__ import COMMANDS, main, script
@@ -162,7 +164,8 @@ def test_demo_trains_and_then_shows(
 
 def test_every_preset_is_known_by_its_name() -> None:
     for name, preset in PRESETS.items():
-        assert parse(["--preset", name], "fit") == preset
+        core = replace(preset.core, dtype=precision(preset.core.dtype))
+        assert parse(["--preset", name], "fit") == replace(preset, core=core)
         assert preset.preset == name
         assert parse([f"--preset={name}", "--updates", "7"], "fit").updates == 7
 
@@ -249,6 +252,21 @@ def test_modules_of_the_folder_it_is_typed_in_are_found(tmp_path: Path, monkeypa
     with pytest.raises(SystemExit):
         script()
     assert sys.path[-1] == str(tmp_path)
+
+
+def test_help_needs_nothing_heavy() -> None:
+    code = """
+import sys
+from train.__main__ import COMMANDS, main
+for command in COMMANDS:
+    try:
+        main([command, "--help"])
+    except SystemExit as end:
+        assert end.code == 0
+    heavy = {"torch", "stable_baselines3", "matplotlib", "PIL"} & set(sys.modules)
+    assert not heavy, f"{command}: {heavy}"
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
 def test_as_a_person_types_it() -> None:

@@ -11,8 +11,9 @@ import torch
 from agents import SHAPE, relative_error, tiny_core
 from torch import Tensor
 
+from hrm_agent.config import HRMConfig
 from hrm_agent.cores import CORES, Carry, PuzzleShape, ReasoningCore, SegmentOutput, make_core
-from hrm_agent.cores.hrm import HRMConfig, HRMCore
+from hrm_agent.cores.hrm import HRMCore
 from hrm_env.checks import UnknownOptionError
 
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
@@ -254,3 +255,16 @@ def test_defaults_are_the_papers() -> None:
     positions |= {"positions": "rope", "puzzle_positions": 1}
     expected = {**sizes, **cycles, **positions, "embedded_positions": None, "dtype": "float32"}
     assert asdict(HRMConfig()) == expected
+
+
+@pytest.mark.parametrize(
+    ("cuda", "amx", "expected"), [(True, False, "bfloat16"), (False, True, "bfloat16"), (False, False, "float32")]
+)
+def test_auto_is_the_precision_that_the_machine_multiplies_in(
+    cuda: bool, amx: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    core = HRMCore(SHAPE, HRMConfig(hidden_size=8, num_heads=1, dtype="auto"))
+    assert core.config.dtype == expected
+    assert core.initial_carry(1).z_h.dtype == getattr(torch, expected)

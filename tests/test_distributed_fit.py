@@ -21,7 +21,8 @@ from ranks import on_ranks
 from hrm_agent.distributed import rank
 from hrm_agent.saving.checkpoint import read_checkpoint
 from train.__main__ import main
-from train.fit import make_agent, parse
+from train.fit import parse
+from train.training import make_agent
 
 UPDATES = 40
 TINY = (

@@ -9,8 +9,8 @@ import torch
 from agents import Remembering
 from torch import Tensor
 
+from hrm_agent.config import Per
 from hrm_agent.halting import Exploration, HaltContext, HaltingPolicy, make
-from hrm_agent.halting.exploration import Per
 from hrm_agent.halting.rules import Fixed, QCompare
 
 ROWS = 30_000

@@ -12,9 +12,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from hrm_agent import halting
+from hrm_agent.config import Gradient
 from hrm_agent.cores import CORES, HRMCore, PuzzleShape
 from hrm_agent.cores.flops import segment_flops, training_flops
-from hrm_agent.cores.hrm import Gradient
 from hrm_agent.cores.layers import Mixer
 from hrm_agent.learning.config import Bootstrap, LearnerConfig
 from hrm_agent.learning.learner import Learner

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from benchmarks import evaluation, memory, presets, training_step, vector_env
-from benchmarks.report import Part, report
-from benchmarks.timing import Clock, use_threads
-from hrm_env.devices import check_device
 from hrm_env.files import check_writable
 
 from .options import Device, Threads, parsed
+
+if TYPE_CHECKING:
+    from benchmarks.report import Part
 
 PartName = Literal["step", "presets", "evaluation", "environment", "memory"]
 
@@ -44,13 +43,22 @@ class Bench:
     compile: bool = True
     threads: Threads = 0
     device: Device = "auto"
-    clock: Clock = "wall"
+    clock: Literal["wall", "cpu"] = "wall"
     out: Path = Path("runs/bench")
 
 
 def main(arguments: list[str]) -> None:
     """Parses the options, measures, prints and writes."""
     options: Bench = parsed(Bench, arguments, "bench")
+    if __package__ != "train":
+        raise ValueError(
+            "bench: expected a clone of hrm-gym, whose benchmarks/ it runs (python -m train bench), "
+            "found the installed package"
+        )
+    from benchmarks.report import report
+    from benchmarks.timing import use_threads
+    from hrm_env.devices import check_device
+
     check_writable("--out", options.out / "bench.json")
     use_threads(options.threads)
     report(measured(options), check_device(options.device), options, options.out / "bench.json")
@@ -58,6 +66,8 @@ def main(arguments: list[str]) -> None:
 
 def measured(options: Bench) -> Iterator[Part]:
     """The parts that are asked for, each as soon as it is measured."""
+    from benchmarks import evaluation, memory, presets, training_step, vector_env
+
     if options.quick:
         options = replace(options, compile=False)
     common: dict[str, Any] = {"device": options.device, "clock": options.clock}

@@ -9,23 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from tyro.conf import Positional, UseAppendAction, arg
 
 from hrm_env.files import atomic_write, check_writable
-from hrm_env.puzzles import Puzzles
-from hrm_env.sources import Split, options_of
-from hrm_env.sources.arc_json import build_arc
-from hrm_env.task import PuzzleTask
-from hrm_env.tasks.arc import Arc
 
-from .data_inspection import inspected
-from .data_tables import print_report
-from .data_writing import check_symmetric, check_target, with_variants, write
-from .environments import check_source, load_part, task_of
 from .options import Seed, integer, parsed
-from .splitting import hold_out, sample
+
+if TYPE_CHECKING:
+    from hrm_env.puzzles import Puzzles
+    from hrm_env.sources import Split
+    from hrm_env.task import PuzzleTask
 
 Source = Annotated[Positional[str], arg(metavar="SOURCE")]
 Out = Annotated[Positional[str], arg(metavar="OUT")]
@@ -45,6 +40,8 @@ class _OfTask:
 
     def load(self, task: PuzzleTask, source: str, split: Split, **defaults: Any) -> Puzzles:
         """The puzzles of a split, where the source has two, else all; the given options go before the defaults."""
+        from .environments import load_part
+
         return load_part(task, source, split, option=self.option, **defaults)
 
 
@@ -60,12 +57,16 @@ class Inspect(_OfTask):
     """
 
     source: Source
-    split: Split | None = None
+    split: Literal["train", "test"] | None = None
     against: str = ""
     json_out: Annotated[str, arg(name="json")] = ""
 
     def run(self) -> None:
         """Prints the figures. Bad rows are counted, unless an option says otherwise."""
+        from .data_inspection import inspected
+        from .data_tables import print_report
+        from .environments import check_source, task_of
+
         if self.json_out:
             check_writable("--json", Path(self.json_out))
         if self.against:
@@ -82,6 +83,8 @@ class Inspect(_OfTask):
                 file.write(json.dumps(report, indent=2).encode())
 
     def _sets(self, task: PuzzleTask, source: str, split: Split | None) -> dict[str, Puzzles]:
+        from hrm_env.sources import Split, options_of
+
         if "split" in options_of(task, source):
             splits = get_args(Split) if split is None else (split,)
             return {name: self.load(task, source, name, skip_bad_rows=True) for name in splits}
@@ -114,6 +117,12 @@ class Convert(_OfTask):
 
     def run(self) -> None:
         """Reads, adds variants, writes."""
+        from hrm_env.sources import options_of
+
+        from .data_writing import check_symmetric, check_target, with_variants, write
+        from .environments import check_source, task_of
+        from .splitting import hold_out, sample
+
         task = task_of(self.env)
         has_test = bool(self.test_source) or "split" in options_of(task, self.source)
         if self.hold_out and has_test:
@@ -153,6 +162,9 @@ class Build(_OfTask):
 
     def run(self) -> None:
         """Generates and writes."""
+        from .data_writing import check_target, write
+        from .environments import task_of
+
         task = task_of(self.env)
         check_target(self.out, 2)
         counts: dict[Split, int] = {"train": self.num_puzzles, "test": self.test_puzzles}
@@ -184,6 +196,12 @@ class BuildArc:
 
     def run(self) -> None:
         """Builds, writes, and tells what was left out."""
+        from hrm_env.sources.arc_json import build_arc
+        from hrm_env.tasks.arc import Arc
+
+        from .data_writing import check_target, write
+        from .environments import task_of
+
         task = task_of(self.env)
         if not isinstance(task, Arc):
             raise ValueError(f"--env: expected a puzzle of ARC, found {self.env!r}")

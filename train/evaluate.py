@@ -6,21 +6,19 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import torch
 import tyro
 
-from hrm_agent.distributed import local_world_size, own_device, process_group, rank
-from hrm_agent.evaluation import Evaluation
-from hrm_env.arc_voting import score, vote, write_submission
-from hrm_env.devices import check_device
 from hrm_env.files import atomic_write, check_writable
-from hrm_env.puzzles import Puzzles
-from hrm_env.tasks.arc import Arc
 
 from .options import Device, Threads, integer, parsed
 from .trained import Trained
+
+if TYPE_CHECKING:
+    from hrm_agent.evaluation import Evaluation
+    from hrm_env.puzzles import Puzzles
+    from hrm_env.tasks.arc import Arc
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,9 @@ class Evaluate(Trained):
 def main(arguments: list[str]) -> None:
     """Parses the options and prints the figures."""
     options: Evaluate = parsed(Evaluate, arguments, "evaluate")
+    from hrm_agent.distributed import process_group, rank
+    from hrm_env.devices import check_device
+
     for option, path in (("--json", options.json_out), ("--submission", options.submission)):
         if path:
             check_writable(option, Path(path))
@@ -61,6 +62,12 @@ def main(arguments: list[str]) -> None:
 
 def score_of(options: Evaluate) -> dict[str, Any]:
     """The figures of a sweep; under torchrun every process calls it, and sweeps its share of the puzzles."""
+    import torch
+
+    from hrm_agent.distributed import local_world_size, own_device, rank
+    from hrm_env.devices import check_device
+    from hrm_env.tasks.arc import Arc
+
     torch.set_num_threads(options.threads or max(1, (os.cpu_count() or 1) // local_world_size()))
     model = options.agent(str(own_device(check_device(options.device))))
     task = options.task(model, options.checkpoint)
@@ -77,6 +84,8 @@ def score_of(options: Evaluate) -> dict[str, Any]:
 
 def _voted(task: Arc, puzzles: Puzzles, evaluation: Evaluation, submission: str) -> dict[str, float]:
     """The figures of the vote over the variants of every ARC task; writes the submission where it has a name."""
+    from hrm_env.arc_voting import score, vote, write_submission
+
     candidates = vote(task, puzzles, evaluation.answer, evaluation.q_halt)
     if submission:
         write_submission(Path(submission), candidates)

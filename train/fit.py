@@ -2,57 +2,48 @@
 
 from __future__ import annotations
 
-import json
-import os
-import time
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
-import torch
-
-from hrm_agent.agent import HRM
-from hrm_agent.callbacks import EvaluateCallback, HaltingDashboard, Progress, SaveCallback
-from hrm_agent.distributed import (
-    first_on_each_machine,
-    local_world_size,
-    own_device,
-    process_group,
-    rank,
-    tell,
-    wait_for_all,
-    world_size,
-)
-from hrm_agent.halting import make
-from hrm_agent.saving.training_state import restore_training
 from hrm_env.checks import check_choice
-from hrm_env.devices import check_device
-from hrm_env.easing import check_blanks
-from hrm_env.files import atomic_write, check_writable
-from hrm_env.vector import PuzzleVectorEnv
+from hrm_env.files import check_writable
 
-from .environments import check_source, task_of, test_arguments, training_and_test_env
 from .options import parsed
-from .presets import PRESETS, Fit
-from .resume import RunFolder, stopping
-from .signals import noticed_signals
-from .summary import print_summary
+from .presets import PRESETS, Fit, run_folder
 
 
 def main(arguments: list[str]) -> None:
     """Parses the options, the preset's where none are given, and trains."""
     options = parse(arguments, "fit")
+    from hrm_agent.distributed import process_group
+    from hrm_env.devices import check_device
+
+    from .resume import stopping
+    from .training import fit
+
     with process_group(check_device(options.device)), stopping("fit", arguments):
         fit(options)
 
 
 def parse(arguments: list[str], command: str) -> Fit:
-    """`Fit` options: those of the preset, changed by the arguments."""
+    """`Fit` options: those of the preset, changed by the arguments and checked, with the precision of this machine."""
     preset = "sudoku6x6"
     for position, argument in enumerate(arguments):
         if argument.startswith("--preset"):
             preset = (argument.partition("=")[2] or "".join(arguments[position + 1 : position + 2])).strip()
     options: Fit = parsed(Fit, arguments, command, PRESETS[check_choice("--preset", preset, PRESETS)])
+    _check(options)
+    from hrm_agent.cores.hrm import precision
+
+    return replace(options, core=replace(options.core, dtype=precision(options.core.dtype)))
+
+
+def _check(options: Fit) -> None:
+    """Refuses what would fail only once the run has begun."""
+    from hrm_agent.halting import make
+    from hrm_env.easing import check_blanks
+
+    from .environments import check_source, task_of
+
     check_writable("--out", run_folder(options) / "result.json")
     if options.data.test_source:
         check_source("--test-source", options.data.test_source)
@@ -62,98 +53,3 @@ def parse(arguments: list[str], command: str) -> Fit:
             f"--halting: expected a policy of one view to train with, found {options.halting!r} of {views} views, "
             "which evaluate and watch can use"
         )
-    return options
-
-
-def make_agent(options: Fit) -> tuple[HRM, PuzzleVectorEnv]:
-    """The untrained agent of ``options`` with its training environment, and the test environment."""
-    torch.set_num_threads(options.threads or max(1, (os.cpu_count() or 1) // local_world_size()))
-    device, (slots, rest) = str(own_device(check_device(options.device))), divmod(options.batch_size, world_size())
-    if rest or not slots:
-        raise ValueError(f"--batch-size: expected a multiple of {world_size()} processes, found {options.batch_size}")
-    with first_on_each_machine():
-        training, test = training_and_test_env(options.data, slots, device, options.seed, options.learner.segment_cost)
-    model = HRM(
-        "HRMPolicy",
-        training,
-        warmup_steps=options.warmup_steps,
-        lr_min_ratio=options.lr_min_ratio,
-        halting=options.halting,
-        exploration=options.exploration,
-        exploration_per=options.exploration_per,
-        compile=options.compile,
-        policy_kwargs={"core": options.core.name, **asdict(options.core)},
-        tensorboard_log=None if rank() else str(run_folder(options) / "tensorboard"),
-        seed=options.seed,
-        device=device,
-        **asdict(options.learner),
-    )
-    tell(
-        f"{options.data.env}: {len(training.rules.puzzles):,} training and {len(test.rules.puzzles):,} test puzzles, "
-        f"{sum(p.numel() for p in model.policy.core.parameters()):,} parameters, {options.updates:,} optimizer steps "
-        f"of {options.batch_size} on {device} ({options.core.dtype}, {torch.get_num_threads()} threads)"
-        + (f" in each of {world_size()} processes" if world_size() > 1 else "")
-    )
-    return model, test
-
-
-def fit(options: Fit) -> Path:
-    """Runs the training of ``options``, or what is left of it; under torchrun every process calls it.
-
-    Returns:
-        The folder of the run, with ``model.zip``, ``best.zip``, ``result.json``, ``checkpoints`` and ``tensorboard``.
-
-    Raises:
-        Stopped: A signal asked for it; the run has saved itself.
-        ValueError: The folder holds an unfinished run, and the options do not say what is to become of it.
-    """
-    out = run_folder(options)
-    folder = RunFolder(out, options)
-    if folder.is_finished():
-        tell(f"{folder.result}: the run is finished")
-        return out
-    earlier = folder.unfinished()
-    model, test = make_agent(options)
-    sweeps = EvaluateCallback(test, options.evaluate_every, save_path=out / "model.zip", best_path=out / "best.zip")
-    left, seconds = options.updates * options.batch_size, 0.0
-    if earlier is not None:
-        left, seconds = restore_training(model, earlier), earlier.extra["seconds"]
-        sweeps.load_state_dict(earlier.extra["sweeps"])
-        tell(f"{earlier.path}: going on after {model._n_updates:,} optimizer steps")
-    wait_for_all()  # each has seen what the folder held
-    if not rank():
-        folder.tidy(anew=earlier is None)
-    started = time.perf_counter() - seconds
-
-    def extra() -> dict[str, Any]:
-        seconds = time.perf_counter() - started
-        return {"options": asdict(options), "seconds": seconds, "sweeps": sweeps.state_dict()}
-
-    with noticed_signals() as stop:
-        saving = SaveCallback(folder.checkpoints, options.checkpoint_seconds, extra, stop)
-        callbacks = [*([] if rank() else [Progress()]), sweeps, HaltingDashboard(sweeps), saving]
-        model.learn(left, callbacks, reset_num_timesteps=earlier is None)
-        seconds = time.perf_counter() - started
-        chosen = sweeps.latest()
-        saving.save()
-        saving.obey()
-    if not rank():  # a sweep may have found the disk full; now that is an error, before there is a result
-        model.save(out / "model.zip")
-    result = {
-        "options": asdict(options),
-        "training_seconds": seconds,
-        "updates": model._n_updates,
-        "chosen": chosen,
-        "all_segments": model.evaluate(test, halting=f"fixed:{options.data.max_segments}").summary(),
-        "history": [{"updates": updates, **summary} for updates, summary in sweeps.history],
-    }
-    if not rank():
-        with atomic_write(folder.result) as file:
-            file.write(json.dumps(result, indent=2).encode())
-        print_summary(result, out, test_arguments(options.data, options.seed))
-    return out
-
-
-def run_folder(options: Fit) -> Path:
-    """Where a run writes."""
-    return Path(options.out.replace("{preset}", options.preset).replace("{seed}", str(options.seed)))

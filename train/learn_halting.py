@@ -8,42 +8,31 @@ from dataclasses import dataclass, replace
 from functools import partial
 from io import BufferedIOBase
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
-import torch
-from stable_baselines3 import DQN, PPO
-from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.utils import LinearSchedule
-
-from hrm_agent.analysis.groups import split_by_group
-from hrm_agent.analysis.replay import replay
-from hrm_agent.analysis.traces import Traces, record
-from hrm_agent.halting_env import HaltingEnv
-from hrm_agent.saving.checkpoint import existing_checkpoint
 from hrm_env.files import atomic_write, check_writable
 
 from .options import Device, ProperShare, Seed, Threads, integer, number, parsed
 from .trained import Trained
 
+if TYPE_CHECKING:
+    from hrm_agent.analysis.traces import Traces
+
 PUZZLES = 5000
 SLOTS = 16
 # an episode ends soon, so nothing has to be discounted: the return is what is wanted
-ALGORITHMS: dict[str, tuple[type[PPO] | type[DQN], dict[str, Any]]] = {
-    "ppo": (PPO, {"gamma": 1.0, "learning_rate": 1e-3, "n_steps": 256, "batch_size": 512}),
-    "dqn": (
-        DQN,
-        {
-            "gamma": 1.0,
-            "learning_rate": LinearSchedule(1e-3, 0.0, 1.0),  # the two actions differ by little more than the cost
-            "buffer_size": 200_000,
-            "learning_starts": 5000,
-            "batch_size": 512,
-            "train_freq": 8,
-            "gradient_steps": 4,
-            "target_update_interval": 1600,
-            "exploration_fraction": 0.3,
-        },
-    ),
+SETTINGS: dict[str, dict[str, Any]] = {
+    "ppo": {"gamma": 1.0, "n_steps": 256, "batch_size": 512},
+    "dqn": {
+        "gamma": 1.0,
+        "buffer_size": 200_000,
+        "learning_starts": 5000,
+        "batch_size": 512,
+        "train_freq": 8,
+        "gradient_steps": 4,
+        "target_update_interval": 1600,
+        "exploration_fraction": 0.3,
+    },
 }
 
 
@@ -83,6 +72,8 @@ class LearnHalting(Trained):
     @property
     def folder(self) -> Path:
         """Where the checkpoint lies."""
+        from hrm_agent.saving.checkpoint import existing_checkpoint
+
         return existing_checkpoint(self.checkpoint).parent
 
     @property
@@ -99,6 +90,10 @@ class LearnHalting(Trained):
 def main(arguments: list[str]) -> None:
     """Parses the options, records, learns, and compares with the paper's rule."""
     options: LearnHalting = parsed(LearnHalting, arguments, "learn-halting")
+    import torch
+
+    from hrm_agent.analysis.groups import split_by_group
+
     torch.set_num_threads(options.threads or os.cpu_count() or 1)
     check_writable("--out", options.model_path)
     check_writable("--traces", options.traces_path)
@@ -114,6 +109,8 @@ def main(arguments: list[str]) -> None:
 
 def recorded(options: LearnHalting) -> Traces:
     """Traces of the puzzles of ``options``, recorded now or before."""
+    from hrm_agent.analysis.traces import record
+
     if options.source == "generated" and options.num_puzzles is None:
         options = replace(options, num_puzzles=PUZZLES)
     options = replace(options, halting="fixed:1")  # every segment is recorded, and a file may not name any policy
@@ -124,9 +121,17 @@ def recorded(options: LearnHalting) -> Traces:
 
 def learn(options: LearnHalting, traces: Traces) -> None:
     """Trains the algorithm of ``options`` on the traces and saves it."""
-    algorithm, settings = ALGORITHMS[options.algorithm]
+    from stable_baselines3 import DQN, PPO
+    from stable_baselines3.common.env_util import make_vec_env
+    from stable_baselines3.common.utils import LinearSchedule
+
+    from hrm_agent.halting_env import HaltingEnv
+
+    # DQN's rate ends at 0, because its two actions differ by little more than the cost
+    algorithm, rate = {"ppo": (PPO, 1e-3), "dqn": (DQN, LinearSchedule(1e-3, 0.0, 1.0))}[options.algorithm]
     env = make_vec_env(partial(HaltingEnv, traces, cost=options.cost), n_envs=SLOTS)
-    model = algorithm("MlpPolicy", env, seed=options.seed, device="cpu", **settings)
+    settings = SETTINGS[options.algorithm]
+    model = algorithm("MlpPolicy", env, learning_rate=rate, seed=options.seed, device="cpu", **settings)
     model.learn(options.steps, progress_bar=True)
     with atomic_write(options.model_path) as file:
         model.save(cast(BufferedIOBase, file))
@@ -134,6 +139,8 @@ def learn(options: LearnHalting, traces: Traces) -> None:
 
 def print_comparison(traces: Traces, learned: str) -> None:
     """Accuracy and mean segments of the learned policy beside the paper's rule, the full budget and the oracle."""
+    from hrm_agent.analysis.replay import replay
+
     print(f"{f'{len(traces):,} puzzles held out':{len(learned)}}  exact  segments")
     for policy in (learned, "q-compare", f"fixed:{traces.header.max_segments}", "oracle"):
         result = replay(traces, policy)

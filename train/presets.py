@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated
 
-import torch
 from tyro.conf import UseAppendAction
 
-from hrm_agent.cores.hrm import HRMConfig, Precision
-from hrm_agent.cores.trm import TRMConfig
-from hrm_agent.halting.exploration import Per
+from hrm_agent.config import HRMConfig, Per, TRMConfig
 from hrm_agent.learning.config import LearnerConfig
 from hrm_env.observations import LARGEST
 
@@ -52,11 +50,6 @@ class Data:
     skip_bad_rows: bool = False
 
 
-def _fast_precision() -> Precision:
-    """bfloat16 where matrix multiplication has it in hardware (CUDA, Intel AMX), else float32."""
-    return "bfloat16" if torch.cuda.is_available() or torch.cpu._is_amx_tile_supported() else "float32"
-
-
 SMALL_CORE = HRMConfig(
     hidden_size=128,
     num_heads=4,
@@ -65,7 +58,7 @@ SMALL_CORE = HRMConfig(
     l_layers=1,
     mixer="mlp",
     gradient="last-cycle",
-    dtype=_fast_precision(),
+    dtype="auto",
 )
 SMALL_LEARNER = LearnerConfig(
     optimizer="adamw",
@@ -85,7 +78,7 @@ SMALL_TRM = TRMConfig(
     mixer_multiple=32,
     mixer_norm="features",
     puzzle_positions=1,
-    dtype=_fast_precision(),
+    dtype="auto",
 )
 
 
@@ -259,3 +252,8 @@ PRESETS: dict[str, Fit] = {
     ),
 }
 """By name; every option can be changed on the command line."""
+
+
+def run_folder(options: Fit) -> Path:
+    """Where a run writes."""
+    return Path(options.out.replace("{preset}", options.preset).replace("{seed}", str(options.seed)))

@@ -6,20 +6,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from tyro.conf import UseAppendAction
 
-from hrm_agent.agent import HRM
-from hrm_agent.run_card import run_options, table
-from hrm_agent.saving.agent_file import agent_contents
-from hrm_agent.saving.checkpoint import existing_checkpoint, write_checkpoint
-from hrm_agent.saving.small_files import released
 from hrm_env.files import atomic_write
 
 from .options import parsed
 from .program import program
+
+if TYPE_CHECKING:
+    from hrm_agent.agent import HRM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +38,8 @@ class Release:
 def main(arguments: list[str]) -> None:
     """Parses the options and writes the release."""
     options: Release = parsed(Release, arguments, "release")
+    from hrm_agent.agent import HRM
+
     model = HRM.load(options.checkpoint, device="cpu")
     file = options.out / "model.zip"
     write_release(model, file)
@@ -55,12 +55,19 @@ def write_release(model: HRM, file: Path) -> None:
     Raises:
         NonFiniteError: A weight is not finite.
     """
+    from hrm_agent.saving.agent_file import agent_contents
+    from hrm_agent.saving.checkpoint import write_checkpoint
+    from hrm_agent.saving.small_files import released
+
     config, _ = agent_contents(model, file)
     write_checkpoint(file, *released(config, model.policy.acting_core))
 
 
 def card(model: HRM, options: Release) -> str:
     """The model card: what the agent is, how to use it, its figures, and every option it was trained with."""
+    from hrm_agent.run_card import run_options, table
+    from hrm_agent.saving.checkpoint import existing_checkpoint
+
     size = sum(parameter.numel() for parameter in model.policy.core.parameters())
     result = existing_checkpoint(options.checkpoint).parent / "result.json"
     figures: dict[str, Mapping[str, Any]] = {}

@@ -6,26 +6,20 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import torch
 from tyro.conf import UseAppendAction
 
-from hrm_agent.agent import HRM
-from hrm_agent.analysis.candidates import Candidate
-from hrm_agent.analysis.figures import study_figures
-from hrm_agent.analysis.study import Plan, served, study
-from hrm_agent.analysis.style import save_figure
-from hrm_agent.analysis.trace_header import LONGEST_LINE, TraceHeader, parse
-from hrm_agent.analysis.traces import Traces, default_signals, record
-from hrm_agent.halting import make, split_list
-from hrm_agent.saving.checkpoint import existing_checkpoint
 from hrm_env.files import check_writable
 
 from .options import Device, ProperShare, Seed, Threads, integer, number, parsed
-from .study_files import write_csv, write_json, write_tensorboard
-from .study_tables import print_study
 from .trained import TestPuzzles
+
+if TYPE_CHECKING:
+    from hrm_agent.agent import HRM
+    from hrm_agent.analysis.candidates import Candidate
+    from hrm_agent.analysis.study import Plan
+    from hrm_agent.analysis.traces import Traces
 
 
 @dataclass(frozen=True)
@@ -83,6 +77,9 @@ class Study(TestPuzzles):
         Raises:
             ValueError: A policy is unknown, or a number is out of range.
         """
+        from hrm_agent.analysis.study import Plan
+        from hrm_agent.halting import make, split_list
+
         named = split_list(self.policies) if self.policies is not None else []
         if self.policies is not None and not named:  # an empty list is a slip, not all of them
             raise ValueError(f"--policies: expected halting policies between commas, found {self.policies!r}")
@@ -106,6 +103,17 @@ class Study(TestPuzzles):
 def main(arguments: list[str]) -> None:
     """Parses the options, records what is not recorded, compares, prints and writes."""
     options: Study = parsed(Study, arguments, "study")
+    import torch
+
+    from hrm_agent.agent import HRM
+    from hrm_agent.analysis.figures import study_figures
+    from hrm_agent.analysis.study import study
+    from hrm_agent.analysis.style import save_figure
+    from hrm_agent.saving.checkpoint import existing_checkpoint
+
+    from .study_files import write_csv, write_json, write_tensorboard
+    from .study_tables import print_study
+
     torch.set_num_threads(options.threads or os.cpu_count() or 1)
     if not options.checkpoint:
         raise ValueError("--checkpoint: expected the folder of a run, found none")
@@ -136,6 +144,8 @@ def learned_policies(folders: Sequence[Path]) -> tuple[Candidate, ...]:
     Args:
         folders: Where the checkpoints lie.
     """
+    from hrm_agent.analysis.candidates import Candidate
+
     names = [path.name for path in sorted(folders[0].glob("halting-*.zip"))]
     return tuple(
         Candidate(f"sb3:{name}", tuple(f"sb3:{folder / name}" for folder in folders), "learned")
@@ -150,6 +160,10 @@ def check_before_recording(options: Study, plan: Plan, models: Sequence[HRM]) ->
     Raises:
         ValueError: The agents are made for different puzzles, or a policy cannot be replayed.
     """
+    from hrm_agent.analysis.study import served
+    from hrm_agent.analysis.trace_header import TraceHeader
+    from hrm_agent.analysis.traces import default_signals
+
     first, *others = (replace(model.puzzles, sizes=replace(model.puzzles.sizes, max_segments=1)) for model in models)
     for checkpoint, puzzles in zip(options.checkpoint[1:], others, strict=True):
         if puzzles != first:
@@ -169,6 +183,9 @@ def _recorded(options: Study, number: int, model: HRM) -> Traces:
 
     A recording of more segments than the budget serves as well.
     """
+    from hrm_agent.analysis.traces import record
+    from hrm_agent.saving.checkpoint import existing_checkpoint
+
     checkpoint = options.checkpoint[number]
     path = Path(options.out) / "traces" / f"{number}-{existing_checkpoint(checkpoint).parent.name}.traces"
     segments = max(options.budget, _recorded_segments(path))
@@ -186,6 +203,8 @@ def _recorded(options: Study, number: int, model: HRM) -> Traces:
 
 def _recorded_segments(path: Path) -> int:
     """Budget of a recording; 0 where there is none."""
+    from hrm_agent.analysis.trace_header import LONGEST_LINE, parse
+
     if not path.is_file():
         return 0
     with path.open("rb") as file:

@@ -12,11 +12,9 @@ from tyro.conf import UseAppendAction
 
 from hrm_env.checks import check_choice
 
-from .fit import fit, parse, run_folder
+from .fit import parse
 from .options import integer, parsed_in_part
-from .presets import PRESETS, Fit
-from .resume import RunFolder, stopping
-from .training_table import outcomes, print_table, write_table
+from .presets import PRESETS, Fit, run_folder
 
 
 @dataclass(frozen=True)
@@ -77,6 +75,10 @@ class StudyTraining:
 def main(arguments: list[str]) -> None:
     """Parses the options, trains what is not trained yet, prints the table and writes it."""
     study, shared = parsed_in_part(StudyTraining, arguments, "study-training")
+    from .resume import RunFolder, stopping
+    from .training import fit
+    from .training_table import outcomes, print_table, write_table
+
     variants = chosen_variants(study)
     runs = {
         name: [options_of_run(study, name, variant, seed, shared) for seed in range(study.seeds)]

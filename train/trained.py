@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import UseAppendAction
 
-from hrm_agent.agent import HRM
-from hrm_agent.puzzle_identity import puzzle_task
-from hrm_agent.views import Views
 from hrm_env.observations import LARGEST
-from hrm_env.puzzles import Puzzles
-from hrm_env.task import PuzzleTask
-from hrm_env.vector import PuzzleVectorEnv
 
-from .environments import load_part, task_of
 from .options import HeldOut, Seed, Share, integer
-from .splitting import hold_out
+
+if TYPE_CHECKING:
+    from hrm_agent.agent import HRM
+    from hrm_env.puzzles import Puzzles
+    from hrm_env.task import PuzzleTask
+    from hrm_env.vector import PuzzleVectorEnv
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,10 @@ class TestPuzzles:
         Raises:
             ValueError: It is another than the agent's; or the agent's is another module's, and `env` does not name it.
         """
+        from hrm_agent.puzzle_identity import puzzle_task
+
+        from .environments import task_of
+
         own = model.puzzles
         task = task_of(self.env) if self.env else puzzle_task(None, own.task)
         if task is None:
@@ -71,6 +73,9 @@ class TestPuzzles:
 
     def load_puzzles(self, task: PuzzleTask) -> Puzzles:
         """The puzzles, in the order of their source."""
+        from .environments import load_part
+        from .splitting import hold_out
+
         whole = load_part(
             task,
             self.source,
@@ -93,6 +98,8 @@ class TestPuzzles:
             num_envs: Slots, no more than there are puzzles.
             max_segments: Budget of an episode; 0 for the agent's own.
         """
+        from hrm_env.vector import PuzzleVectorEnv
+
         task = self.task(model, checkpoint)
         puzzles = self.load_puzzles(task)
         env = PuzzleVectorEnv(
@@ -129,6 +136,9 @@ class Trained(TestPuzzles):
         Raises:
             ValueError: Its halting policy wants more views than the puzzle has.
         """
+        from hrm_agent.agent import HRM
+        from hrm_agent.views import Views
+
         chosen: dict[str, Any] = {"halting": self.halting} if self.halting else {}
         model = HRM.load(self.checkpoint, device=device, **chosen)
         Views(model.halting.views, self.task(model, self.checkpoint), model.halting.noise)

@@ -21,8 +21,7 @@ from hrm_agent.analysis.traces import Traces, record
 from hrm_env.files import atomic_write
 
 from .environments import training_and_test_env
-from .fit import run_folder
-from .presets import Fit
+from .presets import Fit, run_folder
 from .study_files import write_rows
 
 Estimate = TypeVar("Estimate", Interval, Difference)

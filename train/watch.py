@@ -7,23 +7,21 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import torch
-from PIL import Image
 from tqdm import tqdm
 
-from hrm_agent.dashboard_figures import thinking_picture
-from hrm_agent.thinking import Frame, captioned, frames
 from hrm_env.files import atomic_write, check_writable
-from hrm_env.task import PuzzleTask
-from hrm_env.window import Window
 
-from .film import film_writer
 from .options import integer, number, parsed
 from .trained import Trained
 
-Outlet = Callable[[PuzzleTask, Iterable[Frame]], None]
+if TYPE_CHECKING:
+    from hrm_agent.thinking import Frame
+    from hrm_env.task import PuzzleTask
+    from hrm_env.window import Window
+
+    Outlet = Callable[[PuzzleTask, Iterable[Frame]], None]
 
 _LAST = 4  # the answer that is handed in stands so many times longer
 
@@ -50,6 +48,10 @@ class Watch(Trained):
 def main(arguments: list[str]) -> None:
     """Parses the options and shows the puzzles."""
     options: Watch = parsed(Watch, arguments, "watch")
+    import torch
+
+    from hrm_agent.thinking import frames
+
     torch.set_num_threads(1)
     show = outlet(options.to, options.pause, options.strip)
     model, env = options.load(num_envs=1)
@@ -62,6 +64,11 @@ def main(arguments: list[str]) -> None:
 
 def outlet(to: str, pause: float, strip: int) -> Outlet:
     """What shows frames where ``--to`` says: ``pause`` seconds each, or ``strip`` segments of a puzzle in a picture."""
+    from hrm_agent.thinking import captioned
+    from hrm_env.window import Window
+
+    from .film import film_writer
+
     if to == "terminal":
         return lambda task, shown: _print(task, shown, pause)
     if to == "window":
@@ -95,6 +102,10 @@ def _print(task: PuzzleTask, shown: Iterable[Frame], pause: float) -> None:
 
 
 def _draw(task: PuzzleTask, shown: Iterable[Frame], path: Path, strip: int) -> None:
+    from PIL import Image
+
+    from hrm_agent.dashboard_figures import thinking_picture
+
     puzzles = [list(seen) for _, seen in groupby(_counted(shown), lambda frame: frame.index)]
     longest = max(len(seen) - 1 for seen in puzzles)
     picture = Image.fromarray(thinking_picture(task, puzzles, min(strip, longest)))
@@ -104,6 +115,8 @@ def _draw(task: PuzzleTask, shown: Iterable[Frame], path: Path, strip: int) -> N
 
 
 def _show(task: PuzzleTask, shown: Iterable[Frame], pause: float, window: Window) -> None:
+    from hrm_agent.thinking import captioned
+
     for frame in shown:
         window.show(captioned(task, frame), _seconds(frame, pause))
         if window.closed:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from hrm_agent.config import HRMConfig, TRMConfig
 from hrm_agent.cores.core import Carry, PuzzleShape, ReasoningCore, SegmentOutput
-from hrm_agent.cores.hrm import HRMConfig, HRMCore
-from hrm_agent.cores.trm import TRMConfig
+from hrm_agent.cores.hrm import HRMCore
 from hrm_env.checks import UnknownOptionError, check_choice
 
 CORES: dict[str, tuple[type[HRMCore], type[HRMConfig]]] = {

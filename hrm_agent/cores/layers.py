@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Mixer = Literal["attention", "mlp"]
+from hrm_agent.config import Mixer, MixerNorm
 
 SHORT_LENGTH = 256
 """Up to this many positions a CPU multiplies out attention: torch's fused kernel is then several times slower."""
-MixerNorm = Literal["features", "positions"]
 
 
 def truncated_normal_(tensor: Tensor, std: float, generator: torch.Generator | None = None) -> Tensor:

@@ -6,15 +6,14 @@ It stands around the policy in training alone, so it also numbers the episodes, 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
 
+from hrm_agent.config import Per
 from hrm_agent.halting.policy import HaltContext, HaltingPolicy
 from hrm_env.checks import check_choice, check_number
-
-Per = Literal["episode", "segment"]
 
 
 def check_exploration(exploration: object, exploration_per: object) -> None:

@@ -21,9 +21,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from hrm_agent.config import HRMConfig, TRMConfig
 from hrm_agent.cores import PuzzleShape, make_core
-from hrm_agent.cores.hrm import HRMConfig, HRMCore
-from hrm_agent.cores.trm import TRMConfig
+from hrm_agent.cores.hrm import HRMCore
 from hrm_agent.saving.checkpoint import CheckpointError
 from hrm_agent.saving.torch_file import load_tensors
 from hrm_env.checks import reason, shortened

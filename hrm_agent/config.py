@@ -1,0 +1,124 @@
+"""Options of an agent as plain data, which imports without torch: a command can list them at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
+
+from hrm_agent.limits import MOST_OF_A_KIND, check_passes
+from hrm_env.checks import check_choice, check_flag, check_integer, check_number, shortened
+
+Mixer = Literal["attention", "mlp"]
+MixerNorm = Literal["features", "positions"]
+Gradient = Literal["one-step", "last-cycle", "full"]
+Positions = Literal["rope", "learned", "none"]
+Precision = Literal["float32", "bfloat16"]
+PrecisionOrAuto = Literal["auto", "float32", "bfloat16"]
+Per = Literal["episode", "segment"]
+"""How often exploration draws a minimum number of segments."""
+_COUNTS = {"hidden_size": 1, "num_heads": 1, "h_layers": 0, "l_layers": 1, "h_cycles": 1, "l_cycles": 1}
+_COUNTS |= {"mixer_multiple": 1, "puzzle_positions": 0}
+
+
+@dataclass(frozen=True)
+class HRMConfig:
+    """Options of the core; the defaults are the paper's (27,275,266 parameters on 9x9 Sudoku).
+
+    Attributes:
+        hidden_size: Width D.
+        num_heads: Attention heads.
+        expansion: Width factor of the feed-forward layers, before their 2/3 (SwiGLU).
+        h_layers: Blocks of the slow module H; 0 makes one network of the two, that of L (TRM).
+        l_layers: Blocks of the fast module L.
+        h_cycles: High-level cycles N of a segment.
+        l_cycles: Low-level steps T of a cycle.
+        mixer: How a block mixes positions.
+        mixer_multiple: The inner width of an MLP mixer is rounded up to a multiple of this.
+        mixer_norm: What a state is normalised over after an MLP mixer.
+        swiglu_norm: Normalise the gated product inside every SwiGLU, as Muon at a high rate wants it.
+        positions: How attention knows positions. An MLP mixer needs none.
+        puzzle_positions: Extra positions P in front of the puzzle, filled by the puzzle embedding; the Q head reads the
+            first position.
+        embedded_positions: How many of them the puzzle embedding fills, the others being zeros; None for all.
+        gradient: ``"one-step"`` backpropagates through the last L and the last H step only (the paper),
+            ``"last-cycle"`` through the last high-level cycle, ``"full"`` through the whole segment.
+        dtype: Precision of the activations; weights are float32. ``"auto"`` is bfloat16 where matrix multiplication has
+            it in hardware (CUDA, Intel AMX), else float32.
+    """
+
+    name: ClassVar[str] = "hrm"
+
+    hidden_size: int = 512
+    num_heads: int = 8
+    expansion: float = 4.0
+    h_layers: int = 4
+    l_layers: int = 4
+    h_cycles: int = 2
+    l_cycles: int = 2
+    mixer: Mixer = "attention"
+    mixer_multiple: int = 32
+    mixer_norm: MixerNorm = "features"
+    swiglu_norm: bool = False
+    positions: Positions = "rope"
+    puzzle_positions: int = 1
+    embedded_positions: int | None = None
+    gradient: Gradient = "one-step"
+    dtype: PrecisionOrAuto = "float32"
+
+    def __post_init__(self) -> None:
+        """Checks types and ranges: what no core can be built from, or would be too much work, is refused."""
+        choices = {"mixer": Mixer, "mixer_norm": MixerNorm, "positions": Positions}
+        choices |= {"gradient": Gradient, "dtype": PrecisionOrAuto}
+        for name, choice in choices.items():
+            check_choice(name, getattr(self, name), get_args(choice))
+        for name, low in _COUNTS.items():
+            object.__setattr__(self, name, check_integer(name, getattr(self, name), low, MOST_OF_A_KIND))
+        check_flag("swiglu_norm", self.swiglu_norm)
+        if self.embedded_positions is not None:
+            check_integer("embedded_positions", self.embedded_positions)
+        if self.puzzle_positions and not 1 <= self.embedding_positions <= self.puzzle_positions:
+            raise ValueError(
+                f"embedded_positions: expected 1 to puzzle_positions = {self.puzzle_positions}, "
+                f"found {shortened(self.embedded_positions)}"
+            )
+        if check_number("expansion", self.expansion, 0, MOST_OF_A_KIND) == 0:
+            raise ValueError(f"expansion: expected more than 0, found {self.expansion}")
+        if self.hidden_size % (2 * self.num_heads):
+            raise ValueError(
+                f"hidden_size: expected a multiple of 2 * num_heads = {2 * self.num_heads}, found {self.hidden_size}"
+            )
+        check_passes("h_cycles, l_cycles, h_layers and l_layers", self.passes)
+
+    @property
+    def passes(self) -> int:
+        """How many blocks a row passes through in a segment at full depth."""
+        return self.h_cycles * (self.l_cycles * self.l_layers + (self.h_layers or self.l_layers))
+
+    @property
+    def embedding_positions(self) -> int:
+        """Positions that the puzzle embedding fills."""
+        return self.puzzle_positions if self.embedded_positions is None else self.embedded_positions
+
+
+@dataclass(frozen=True)
+class TRMConfig(HRMConfig):
+    """Options of TRM: those of HRM, with the defaults of TinyRecursiveModels.
+
+    One network of two blocks is both f_L and f_H (``h_layers`` 0), a segment is N = 3 cycles of T = 6 steps, the
+    gradient goes through the last cycle, and 16 positions stand in front of the puzzle, the first of which holds the
+    puzzle embedding: on 9x9 Sudoku 6,828,034 parameters with attention and 5,028,866 with ``mixer="mlp"``, beside that
+    embedding. Its MLP mixer normalises over the positions. What TRM calls the answer y and the latent z are z_H and z_L
+    here. For the attributes see `HRMConfig`.
+    """
+
+    name: ClassVar[str] = "trm"
+
+    h_layers: int = 0
+    l_layers: int = 2
+    h_cycles: int = 3
+    l_cycles: int = 6
+    mixer_multiple: int = 256
+    mixer_norm: MixerNorm = "positions"
+    puzzle_positions: int = 16
+    embedded_positions: int | None = 1
+    gradient: Gradient = "last-cycle"

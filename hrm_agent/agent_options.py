@@ -13,10 +13,10 @@ import numpy as np
 from hrm_agent.halting.exploration import check_exploration
 from hrm_agent.learning.config import LearnerConfig
 from hrm_env.checks import UnknownOptionError, check_flag, check_integer, check_number, shortened
+from hrm_env.slots import check_slots
 
 MOST_STEPS = 2**53
 """The largest count of steps: what JSON and a float hold exactly."""
-_MOST_SLOTS = 2**24
 
 
 def check_agent_options(
@@ -33,7 +33,7 @@ def check_agent_options(
         ValueError: Names the first option that is of another type or out of range.
     """
     if n_envs is not None:
-        check_integer("n_envs", n_envs, 1, _MOST_SLOTS)
+        check_slots(n_envs, "n_envs")
     check_integer("warmup_steps", warmup_steps, 0, MOST_STEPS)
     check_number("lr_min_ratio", lr_min_ratio, 0, 1)
     check_exploration(exploration, exploration_per)

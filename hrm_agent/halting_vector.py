@@ -15,11 +15,10 @@ from gymnasium.vector.utils import batch_space
 from hrm_agent.analysis.traces import Traces
 from hrm_agent.halting_env import HALT, Decisions, Features, HaltingEnv, check_halting_options
 from hrm_agent.halting_picture import draw_decisions
-from hrm_env.checks import check_integer
 from hrm_env.env import check_render_mode
 from hrm_env.numpy_form import masked
 from hrm_env.rules import HALT_REASONS, integers
-from hrm_env.slots import Seeds, check_autoreset, reset_mask, shared_seed
+from hrm_env.slots import Seeds, check_autoreset, check_slots, reset_mask, shared_seed
 
 VectorStep = tuple[Features, npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_], dict[str, Any]]
 _REASONS = np.array(HALT_REASONS, dtype=object)
@@ -49,7 +48,7 @@ class HaltingVectorEnv(VectorEnv[Features, npt.NDArray[np.int64], npt.NDArray[An
         render_mode: str | None = None,
         **options: Any,
     ) -> None:
-        self.num_envs = check_integer("num_envs", num_envs, 1)
+        self.num_envs = check_slots(num_envs)
         self.autoreset_mode = check_autoreset(autoreset_mode)
         self.render_mode = check_render_mode(render_mode, self.metadata)
         check_halting_options(type(self), options)

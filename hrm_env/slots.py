@@ -11,8 +11,20 @@ from torch import Tensor
 
 from hrm_env.checks import check_choice, check_integer, shortened
 
+MOST_SLOTS = 2**24
+"""Slots of an environment, at most."""
+
 Seeds = int | list[int | None] | None
 Mask = npt.NDArray[np.bool_]
+
+
+def check_slots(num_envs: Any, name: str = "num_envs") -> int:
+    """The number of slots.
+
+    Raises:
+        ValueError: It is no integer from 1 to `MOST_SLOTS`.
+    """
+    return check_integer(name, num_envs, 1, MOST_SLOTS)
 
 
 def check_autoreset(mode: AutoresetMode | str) -> AutoresetMode:

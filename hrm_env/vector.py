@@ -14,13 +14,13 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from hrm_env.actions import checked, unpack
-from hrm_env.checks import check_choice, check_integer
+from hrm_env.checks import check_choice
 from hrm_env.dealing import Dealing
 from hrm_env.devices import check_device
 from hrm_env.env import PuzzleEnv, check_render_mode
 from hrm_env.numpy_form import numpy_info, to_numpy
 from hrm_env.rules import EpisodeRules, Outcome, check_options
-from hrm_env.slots import Seeds, check_autoreset, check_below, reset_mask, shared_seed
+from hrm_env.slots import Seeds, check_autoreset, check_below, check_slots, reset_mask, shared_seed
 from hrm_env.task import PuzzleBatch, PuzzleTask
 from hrm_env.tasks import make_task
 
@@ -73,7 +73,7 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         render_mode: str | None = None,
         **options: Any,
     ) -> None:
-        self.num_envs = check_integer("num_envs", num_envs, 1)
+        self.num_envs = check_slots(num_envs)
         self.array = check_choice("array", array, ("numpy", "torch"))
         self.device = check_device(device)
         self.autoreset_mode = check_autoreset(autoreset_mode)

@@ -50,7 +50,8 @@ BAD_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "num_puzzles in parts": ({"num_puzzles": 2.5}, "num_puzzles: expected an integer from 1 to [0-9]+, found 2.5"),
     "clues": ({"clues": "abc"}, "clues: expected an integer from 0 to 16, found 'abc'"),
     "min_rating": ({"min_rating": 1.5}, "min_rating: expected an integer from 0 to 60, found 1.5"),
-    "max_rating": ({"max_rating": "1"}, "max_rating: expected an integer, found '1'"),
+    "max_rating": ({"max_rating": "1"}, "max_rating: expected an integer of at most .*, found '1'"),
+    "max_rating beyond measure": ({"max_rating": 2**70}, "max_rating: expected an integer of at most .*, found 118"),
     "reward": ({"reward": "gold"}, f"{REWARD} 'gold'"),
     "reward kind": ({"reward": ["exact"]}, rf"{REWARD} \['exact'\]"),
     "reward signature": (
@@ -139,9 +140,9 @@ def test_options_of_one_environment_alone() -> None:
         native(autoreset_mode="Never")
 
 
-@pytest.mark.parametrize("num_envs", [0, -1, 2.5, "4", True, None])
+@pytest.mark.parametrize("num_envs", [0, -1, 2.5, "4", True, None, 10**400])
 def test_slots(num_envs: Any) -> None:
-    with pytest.raises(ValueError, match="num_envs: expected an integer of at least 1, found"):
+    with pytest.raises(ValueError, match="num_envs: expected an integer from 1 to 16777216, found"):
         PuzzleVectorEnv("copy:4x4", num_envs=num_envs)
 
 

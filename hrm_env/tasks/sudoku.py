@@ -92,7 +92,7 @@ class Sudoku(PuzzleTask):
         cells = self.spec.seq_len
         check_integer("clues", clues, 0, cells)
         check_integer("min_rating", min_rating, 0, HARDEST)
-        if max_rating is not None and check_integer("max_rating", max_rating) < min_rating:
+        if max_rating is not None and check_integer("max_rating", max_rating, high=2**31 - 1) < min_rating:
             raise ValueError(f"max_rating: expected at least min_rating, which is {min_rating}, found {max_rating}")
 
     def _dig(self, count: int, clues: int, rng: np.random.Generator) -> tuple[Tokens, Tokens]:

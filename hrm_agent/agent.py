@@ -275,6 +275,7 @@ class HRM(SavedAlgorithm):
         swept = sweep_env(env, self.device)
         self.puzzles.require(swept, "evaluate: the agent is made")
         policy = self.halting if halting is None else halting_policies.make(halting)
+        self.learner.set_progress(1.0)  # full depth, as of the agent that is saved and loaded; a step sets its own
         return evaluate(self.policy.acting_core, policy, swept, progress_bar)
 
     def set_env(self, env: PuzzleEnvironment, force_reset: bool = True) -> None:

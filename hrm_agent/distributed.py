@@ -11,7 +11,7 @@ evaluates or saves is collective: every rank calls it, at the same step.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, cast
@@ -236,3 +236,24 @@ def of_rank_zero(value: Any) -> Any:
     box = [value]
     dist.broadcast_object_list(box, group=_host_group())
     return box[0]
+
+
+def done_by_rank_zero(work: Callable[[], Any]) -> Any:
+    """What a function returns on rank 0, which alone calls it; an error of input or of files is raised on every rank.
+
+    Raises:
+        ValueError: Rank 0 raised it.
+        OSError: Likewise.
+    """
+    found, failed = None, None
+    if not rank():
+        try:
+            found = work()
+        except (ValueError, OSError) as error:
+            if world_size() == 1:
+                raise
+            failed = error
+    found, failed = of_rank_zero((found, failed))
+    if failed is not None:
+        raise failed
+    return found

@@ -61,6 +61,7 @@ def test_fit_writes_its_results(run: Path) -> None:
         "result.json",
         "checkpoints",
         "tensorboard",
+        ".lock",
     }
     result = json.loads((run / "result.json").read_text())
     assert result["updates"] == 5

@@ -17,6 +17,7 @@ from hrm_agent import HRM, CheckpointError
 from hrm_agent.cores import PuzzleShape, make_core
 from train.__main__ import main
 from train.presets import PRESETS
+from train.release import TAKEN
 
 
 @pytest.fixture(scope="module", params=["float32", "bfloat16"])
@@ -70,6 +71,17 @@ def test_it_is_read_by_the_commands_and_trains_on(release: Path, capsys: pytest.
     model = HRM.load(release, device="cpu", n_envs=8)
     model.set_parameters(release)
     assert {tensor.dtype for tensor in model.policy.state_dict().values()} == {torch.float32}
+
+
+@pytest.mark.parametrize("taken", TAKEN)
+def test_nothing_is_overwritten(tmp_path: Path, agent: HRM, taken: str, capsys: pytest.CaptureFixture[str]) -> None:
+    agent.save(tmp_path / "agent.zip")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / taken).write_text("of a run")
+    assert main(["release", "--checkpoint", str(tmp_path / "agent.zip"), "--out", str(tmp_path / "run")]) == 2
+    expected = f"error: --out: expected a folder without a run or a release, found {tmp_path}/run/{taken}\n"
+    assert capsys.readouterr().err == expected
+    assert [(file.name, file.read_text()) for file in (tmp_path / "run").iterdir()] == [(taken, "of a run")]
 
 
 def test_the_card_says_what_it_is_and_how_good(release: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import re
 import signal
@@ -12,12 +14,17 @@ from typing import Any
 import pytest
 from agents import every_puzzle_once, native_env, same, tiny_agent, weights
 from event_logs import read_log
+from hostile import sealed
 
 from hrm_agent import HRM
 from hrm_agent.callbacks import SCALARS, EvaluateCallback, SaveCallback, Stopped
+from hrm_agent.saving import checkpoint
+from hrm_agent.saving.checkpoint import FORMAT
 from hrm_agent.saving.folder import CheckpointFolder
 from hrm_agent.saving.training_state import TrainingCheckpoint
+from hrm_env import locks
 from hrm_env.files import atomic_write, remove_temporaries
+from hrm_env.locks import LOCK, sole_use
 from train.__main__ import main
 from train.signals import noticed_signals
 
@@ -134,11 +141,101 @@ def test_a_damaged_checkpoint_is_passed_over_with_one_warning(
     assert TrainingCheckpoint.read(newest).config["updates"] == 6  # written again
 
 
-def test_without_a_whole_checkpoint_the_run_begins(tmp_path: Path, unfinished: dict[str, bytes]) -> None:
+UNREADABLE: dict[str, tuple[list[str], str]] = {
+    "all damaged": (
+        ["step-00000005.zip", "step-00000006.zip"],
+        "step-00000005.zip: expected a complete checkpoint, found a damaged file (File is not a zip file), "
+        "like all 2 of the run",
+    ),
+    "newer": (
+        ["step-00000006.zip"],
+        "step-00000006.zip: expected checkpoint format 2 or older, found 3 of a newer version",
+    ),
+    "a bad sector": (
+        ["step-00000006.zip"],
+        "step-00000006.zip: expected a checkpoint, found a file that cannot be read (Input/output error)",
+    ),
+    "forbidden": (
+        ["step-00000006.zip"],
+        "step-00000006.zip: expected a checkpoint, found a file that cannot be read (Permission denied)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "names", "message"), [(kind, *rest) for kind, rest in UNREADABLE.items()])
+@pytest.mark.filterwarnings("ignore:.*an older one is looked for")
+def test_what_cannot_be_read_is_not_deleted(
+    tmp_path: Path,
+    unfinished: dict[str, bytes],
+    kind: str,
+    names: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    laid_out(tmp_path, unfinished)
+    paths = [tmp_path / "checkpoints" / name for name in names]
+    for path in paths:
+        if kind == "all damaged":
+            path.write_bytes(b"")
+        elif kind == "newer":
+            path.write_bytes(sealed({"config.json": json.dumps({"format": FORMAT + 1}).encode()}))
+    if kind == "forbidden":
+        opened = checkpoint.open_regular
+        monkeypatch.setattr(checkpoint, "open_regular", lambda p: forbidden(p) if p in paths else opened(p))
+    elif kind == "a bad sector":
+        monkeypatch.setattr(checkpoint, "open_regular", BadSector)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert fit(tmp_path, "--resume") == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said == [f"error: {tmp_path}/checkpoints/{message}; nothing is deleted, --restart begins anew"]
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert after == before | {tmp_path / LOCK: b""}
+
+
+def forbidden(path: Path) -> Any:
+    raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+
+class BadSector(io.FileIO):
+    """A file the end of which the disk does not give."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_restarting_does_without_what_cannot_be_read(tmp_path: Path, unfinished: dict[str, bytes]) -> None:
     laid_out(tmp_path, {name: b"" if "step-" in name else content for name, content in unfinished.items()})
-    with pytest.warns(UserWarning, match="an older one is looked for"):
-        assert fit(tmp_path, "--resume") == 0
+    assert fit(tmp_path, "--restart") == 0
     assert TrainingCheckpoint.read(tmp_path / "checkpoints" / "step-00000006.zip").config["updates"] == 6
+
+
+@pytest.mark.parametrize("option", ["--resume", "--restart"])
+def test_two_runs_do_not_share_a_folder(
+    tmp_path: Path, unfinished: dict[str, bytes], option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    laid_out(tmp_path, unfinished)
+    with sole_use("--out", tmp_path):
+        assert fit(tmp_path, option) == 2
+        expected = f"error: --out: expected a folder that no other process writes to, found {tmp_path} in use\n"
+        assert capsys.readouterr().err == expected
+        assert {name: (tmp_path / name).read_bytes() for name in unfinished} == unfinished
+    assert fit(tmp_path, "--resume") == 0
+
+
+@pytest.mark.parametrize("reason", ["this system has no such locks", "No locks available"])
+def test_where_there_are_no_locks_a_warning_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    def none_available(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, reason)
+
+    if "system" in reason:
+        monkeypatch.setattr(locks, "fcntl", None)
+    else:
+        monkeypatch.setattr(locks.fcntl, "flock", none_available)
+    with pytest.warns(UserWarning, match=f"not locked .{reason}."), sole_use("--out", tmp_path):
+        pass
 
 
 def test_curves_hold_every_step_once(tmp_path: Path, unfinished: dict[str, bytes]) -> None:

@@ -6,11 +6,13 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from agents import CORE, SLOTS, same, tiny_agent, tiny_core, weights
+from agents import CORE, SLOTS, every_puzzle_once, same, tiny_agent, tiny_core, weights
 
 from hrm_agent import HRM
+from hrm_agent.callbacks import EvaluateCallback
 from hrm_agent.cores.hrm import HRMCore
 from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.schedules import Depth, cycles_at, learning_rate_factor
@@ -86,7 +88,7 @@ def test_a_core_computes_as_many_cycles_as_it_is_told() -> None:
     assert torch.equal(found.logits, expected.logits)
 
 
-def seen_depths(model: HRM, updates: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+def seen_depths(model: HRM, updates: int, callback: Any = None) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """The cycles of the core and of its average at every update."""
     depths = []
     step = model.learner.step
@@ -96,7 +98,7 @@ def seen_depths(model: HRM, updates: int) -> list[tuple[tuple[int, int], tuple[i
         return step(*arguments)
 
     model.learner.step = noting
-    model.learn(updates * model.n_envs)
+    model.learn(updates * model.n_envs, callback)
     return depths
 
 
@@ -106,6 +108,17 @@ def test_training_grows_deeper_and_the_average_with_it() -> None:
     stages = [(1, 2)] * 3 + [(2, 4)] * 3 + [(3, 6)] * 4
     assert seen_depths(model, 10) == [(stage, stage) for stage in stages]
     assert not same(weights(model), before)
+
+
+def test_a_sweep_within_a_curriculum_is_of_the_agent_that_is_loaded(tmp_path: Path) -> None:
+    model = tiny_agent(depth=((0.0, 1, 1), (0.9, 3, 6)), policy_kwargs=DEEP)
+    sweeps = EvaluateCallback(every_puzzle_once(), 2, best_path=tmp_path / "best")
+    logits: list[Any] = []
+    sweeps.listeners.append(lambda evaluation: logits.append(evaluation.q_halt))
+    stages = seen_depths(model, 3, sweeps)
+    assert stages == [((1, 1), (1, 1))] * 3  # a sweep changes nothing of the training around it
+    loaded = HRM.load(tmp_path / "best", device="cpu")
+    assert np.array_equal(loaded.evaluate(every_puzzle_once()).q_halt, logits[0])
 
 
 def test_a_loaded_agent_has_full_depth_and_its_curriculum(tmp_path: Path) -> None:

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 from tyro.conf import UseAppendAction
 
-from hrm_env.files import atomic_write
+from hrm_env.files import atomic_write, check_writable
 
 from .options import parsed
 from .program import program
 
 if TYPE_CHECKING:
     from hrm_agent.agent import HRM
+
+TAKEN = ("model.zip", "README.md", "best.zip", "result.json", "checkpoints")
+"""What a release would overwrite, or a run has in its folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +29,7 @@ class Release:
 
     Attributes:
         checkpoint: Folder of a run, or a .zip file; a result.json beside it goes into the card.
-        out: Folder of the release; its name is that of the agent.
+        out: Folder of the release, neither of a run nor of another release; its name is that of the agent.
         evaluations: Figures that ``evaluate --json FILE`` wrote, for the card; may be given several times.
     """
 
@@ -38,6 +41,10 @@ class Release:
 def main(arguments: list[str]) -> None:
     """Parses the options and writes the release."""
     options: Release = parsed(Release, arguments, "release")
+    check_writable("--out", options.out / "model.zip")
+    taken = next((name for name in TAKEN if (options.out / name).exists()), None)
+    if taken is not None:
+        raise ValueError(f"--out: expected a folder without a run or a release, found {options.out / taken}")
     from hrm_agent.agent import HRM
 
     model = HRM.load(options.checkpoint, device="cpu")

@@ -6,16 +6,18 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from hrm_agent.callbacks import Stopped
-from hrm_agent.distributed import local_world_size, rank, world_size
+from hrm_agent.distributed import done_by_rank_zero, local_world_size, rank, world_size
+from hrm_agent.saving.checkpoint import CheckpointError
 from hrm_agent.saving.folder import CheckpointFolder
 from hrm_agent.saving.training_state import TrainingCheckpoint
 from hrm_env.files import remove_temporaries
+from hrm_env.locks import sole_use
 
 from .presets import Fit
 from .program import program
@@ -42,6 +44,17 @@ class RunFolder:
         self.result = path / "result.json"
         self.checkpoints = CheckpointFolder(path / "checkpoints", options.keep_checkpoints)
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Within, no other run writes to the folder; of several processes of one run, rank 0 keeps others away.
+
+        Raises:
+            ValueError: Another run is within.
+        """
+        with ExitStack() as stack:
+            done_by_rank_zero(lambda: stack.enter_context(sole_use("--out", self.path)))
+            yield
+
     def is_finished(self) -> bool:
         """Whether the run that the options ask to resume has nothing left to do.
 
@@ -57,10 +70,14 @@ class RunFolder:
         """The checkpoint to go on from, or None to begin anew.
 
         Raises:
-            ValueError: There is an unfinished run, and the options do not say what is to become of it, or are others.
+            ValueError: There is an unfinished run, and the options do not say what is to become of it, or are others;
+                or none of its checkpoints can be read.
         """
         if self.options.resume:
-            found = self.checkpoints.newest()
+            try:
+                found = self.checkpoints.newest()
+            except CheckpointError as error:
+                raise ValueError(f"{error}; nothing is deleted, --restart begins anew") from error
             if found is not None:
                 if not {"options", "seconds", "sweeps"} <= found.extra.keys():
                     raise ValueError(f"{found.path}: expected a run of this command, found that of another program")

@@ -74,13 +74,20 @@ def fit(options: Fit) -> Path:
 
     Raises:
         Stopped: A signal asked for it; the run has saved itself.
-        ValueError: The folder holds an unfinished run, and the options do not say what is to become of it.
+        ValueError: The folder holds an unfinished run, and the options do not say what is to become of it; or another
+            run writes to it.
     """
-    out = run_folder(options)
-    folder = RunFolder(out, options)
-    if folder.is_finished():
-        tell(f"{folder.result}: the run is finished")
-        return out
+    folder = RunFolder(run_folder(options), options)
+    with folder.alone():
+        if folder.is_finished():
+            tell(f"{folder.result}: the run is finished")
+        else:
+            _fit(folder)
+    return folder.path
+
+
+def _fit(folder: RunFolder) -> None:
+    options, out = folder.options, folder.path
     earlier = folder.unfinished()
     model, test = make_agent(options)
     sweeps = EvaluateCallback(test, options.evaluate_every, save_path=out / "model.zip", best_path=out / "best.zip")
@@ -120,4 +127,3 @@ def fit(options: Fit) -> Path:
         with atomic_write(folder.result) as file:
             file.write(json.dumps(result, indent=2).encode())
         print_summary(result, out, test_arguments(options.data, options.seed))
-    return out

@@ -37,6 +37,7 @@ _CONFIG = "config.json"
 _SEAL = 2 * hashlib.sha256().digest_size
 _BUFFER = 1 << 20  # bytes that are hashed at a time
 _LONGEST_CONFIG = 1 << 26
+_LONGEST_END = (1 << 16) + 22  # bytes in which a zip says what it holds: the longest comment, and what lies before it
 _DAMAGED = (zipfile.BadZipFile, NotImplementedError, EOFError, OverflowError, SafetensorError, ValueError)
 
 
@@ -45,7 +46,10 @@ class CheckpointError(ValueError):
 
 
 class DamagedCheckpointError(CheckpointError):
-    """A checkpoint is no longer what was written: it is cut off, or a bit of it has changed."""
+    """A checkpoint is no longer what was written: it is cut off, or a bit of it has changed.
+
+    One of a newer format, or one that the system does not let anybody read now, is none of these.
+    """
 
 
 def checkpoint_path(path: str | Path) -> Path:
@@ -107,7 +111,7 @@ def read_checkpoint(path: str | Path | BinaryIO) -> tuple[dict[str, Any], dict[s
     """
     try:
         opened = open_regular(path) if isinstance(path, str | Path) else nullcontext(path)
-        with opened as file, zipfile.ZipFile(file) as archive:
+        with opened as file, _archive(file) as archive:
             groups = _groups(path, archive, file.seek(0, os.SEEK_END))
             if archive.comment and archive.comment != _seal(file):
                 raise ValueError("its checksum is another")
@@ -120,12 +124,19 @@ def read_checkpoint(path: str | Path | BinaryIO) -> tuple[dict[str, Any], dict[s
         raise CheckpointError(f"{path}: expected a checkpoint, found no such file") from error
     except OSError as error:
         reason = error.strerror or str(error)
-        raise CheckpointError(f"{path}: expected a checkpoint, found no readable file ({reason})") from error
+        raise CheckpointError(f"{path}: expected a checkpoint, found a file that cannot be read ({reason})") from error
     except _DAMAGED as error:
         reason = textwrap.shorten(str(error), 200)
         raise DamagedCheckpointError(
             f"{path}: expected a complete checkpoint, found a damaged file ({reason})"
         ) from error
+
+
+def _archive(file: BinaryIO) -> zipfile.ZipFile:
+    """The zip in a file, whose end is read first: `zipfile` would call an error of the disk there a bad file."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - _LONGEST_END))
+    file.read()
+    return zipfile.ZipFile(file)
 
 
 def _config(content: bytes) -> Any:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hrm_agent.distributed import of_rank_zero, rank
-from hrm_agent.saving.checkpoint import CheckpointError
+from hrm_agent.distributed import done_by_rank_zero, rank
+from hrm_agent.saving.checkpoint import CheckpointError, DamagedCheckpointError
 from hrm_agent.saving.training_state import TrainingCheckpoint, save_training
 
 if TYPE_CHECKING:
@@ -45,27 +45,42 @@ class CheckpointFolder:
         save_training(model, file, extra)
         if rank():
             return
-        # what is newer could not be read, or the run would have gone on from there
+        # what is newer is damaged, or the run would have gone on from there
         before = [other for other in self.files() if other < file]
         for other in self.files():
             if other != file and other not in before[: self.keep - 1]:
                 other.unlink(missing_ok=True)
 
     def newest(self) -> TrainingCheckpoint | None:
-        """The newest complete checkpoint; a warning for each damaged one that is newer.
+        """The newest complete checkpoint, None where there are no files; a warning for each damaged one that is newer.
 
         Every rank of a distributed run calls it, and gets the one that rank 0 finds.
+
+        Raises:
+            CheckpointError: All are damaged; or the newest of those that are not is of a newer format, or cannot be
+                read now: whoever went on without it would delete it.
         """
-        found = None if rank() else self._search()
-        path = of_rank_zero(None if found is None else found.path)
+        found: TrainingCheckpoint | None = None
+
+        def search() -> Path | None:
+            nonlocal found
+            found = self._search()
+            return None if found is None else found.path
+
+        path = done_by_rank_zero(search)
         return TrainingCheckpoint.read(path) if rank() and path is not None else found
 
     def _search(self) -> TrainingCheckpoint | None:
-        for file in self.files():
+        files, damage = self.files(), ""
+        for file in files:
+            if damage:
+                warnings.warn(f"{damage}; an older one is looked for", stacklevel=5)
             try:
                 return TrainingCheckpoint.read(file)
-            except CheckpointError as error:
-                warnings.warn(f"{error}; an older one is looked for", stacklevel=2)
+            except DamagedCheckpointError as error:
+                damage = str(error)
+        if damage:
+            raise CheckpointError(damage + f", like all {len(files)} of the run" * (len(files) > 1))
         return None
 
     def clear(self) -> None:

@@ -1,0 +1,55 @@
+"""One process at a time in a folder: a lock that dies with the process that holds it."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+LOCK = ".lock"
+
+
+@contextmanager
+def sole_use(name: str, folder: Path) -> Iterator[None]:
+    """Within, no other process is within for the same folder.
+
+    The lock is the system's, on an empty file ``.lock`` that stays where it is: it goes with the process, however that
+    ends, and nobody has to look whether its holder still lives. Where the system or the file system has none, a warning
+    says so.
+
+    Args:
+        name: Of the argument that gave the folder, as the caller typed it.
+        folder: The folder; made where it is missing.
+
+    Raises:
+        ValueError: Another process is within.
+        OSError: The folder or the file cannot be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        _lock(name, folder, handle)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(name: str, folder: Path, handle: int) -> None:
+    try:
+        if fcntl is None:
+            raise OSError("this system has no such locks")
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ValueError(f"{name}: expected a folder that no other process writes to, found {folder} in use") from error
+    except OSError as error:
+        warnings.warn(
+            f"{folder}: not locked ({error.strerror or error}); see to it that no other process writes to it",
+            stacklevel=4,
+        )

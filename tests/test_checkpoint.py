@@ -120,7 +120,7 @@ def test_an_existing_file_is_read_under_its_very_name_and_never_written_over(tmp
     content = (tmp_path / "agent").read_bytes()
     tiny_agent().save(tmp_path / "agent")  # as agent.zip
     assert (tmp_path / "agent").read_bytes() == content
-    with pytest.raises(CheckpointError, match="found a file that cannot be read .Not a reg"):
+    with pytest.raises(CheckpointError, match=r"found a file that cannot be read .Not a reg"):
         HRM.load("/dev/null", device="cpu")
 
 

@@ -18,6 +18,7 @@ from waiting import Functions, Operators, WaitsForDeviceError
 from hrm_agent import HRM
 from hrm_agent.cores import CORES
 from hrm_agent.learning.config import HaltLossName, OptimizerName, TokenLossName
+from hrm_agent.training import train_segment
 from hrm_env.rewards import REWARDS
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
@@ -76,7 +77,7 @@ def begun(model: HRM) -> Callable[[], bool]:
     model.learn(2 * model.n_envs)
     callback: BaseCallback = model._init_callback(None)
     model._total_timesteps = 1000
-    return lambda: model._train_segment(callback, 1000)
+    return lambda: train_segment(model, callback, 1000)
 
 
 def on_host(model: HRM) -> Iterator[Tensor]:

@@ -15,10 +15,22 @@ if TYPE_CHECKING:
     from hrm_agent.agent import HRM
     from hrm_agent.callbacks import EvaluateCallback, HaltingDashboard
     from hrm_agent.evaluation import Evaluation, evaluate
+    from hrm_agent.policy import HRMPolicy
     from hrm_agent.saving.agent_file import NonFiniteError
     from hrm_agent.saving.checkpoint import CheckpointError
+    from hrm_agent.vec_env import as_vec_env
 
-__all__ = ["HRM", "CheckpointError", "EvaluateCallback", "Evaluation", "HaltingDashboard", "NonFiniteError", "evaluate"]
+__all__ = [
+    "HRM",
+    "CheckpointError",
+    "EvaluateCallback",
+    "Evaluation",
+    "HRMPolicy",
+    "HaltingDashboard",
+    "NonFiniteError",
+    "as_vec_env",
+    "evaluate",
+]
 
 _HOMES = {
     "HRM": "agent",
@@ -27,6 +39,8 @@ _HOMES = {
     "HaltingDashboard": "callbacks",
     "CheckpointError": "saving.checkpoint",
     "Evaluation": "evaluation",
+    "HRMPolicy": "policy",
+    "as_vec_env": "vec_env",
     "evaluate": "evaluation",
 }
 

@@ -5,7 +5,7 @@ For the native environment without a detour over numpy, for any other `VecEnv` w
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -19,10 +19,17 @@ from hrm_env.task import PuzzleBatch
 
 
 class StreamStep(NamedTuple):
-    """Rewards ``(B,)`` float32 and ended episodes ``(B,)`` bool of one step."""
+    """What one step gives.
+
+    Attributes:
+        reward: ``(B,)`` float32.
+        done: Ended episodes, ``(B,)`` bool.
+        infos: Of SB3's environments, one for each slot; none of the native one, which has tensors.
+    """
 
     reward: Tensor
     done: Tensor
+    infos: list[dict[str, Any]] | None = None
 
 
 class PuzzleStream:
@@ -61,6 +68,7 @@ class PuzzleStream:
         if self.native is not None:
             _, reward, done, _, _ = self.native.step_tensors(action.to(self.native.native.device))
             return StreamStep(reward.to(self.device), done.to(self.device))
-        observation, rewards, dones, _ = self.env.step(action.cpu().numpy())
+        observation, rewards, dones, infos = self.env.step(action.cpu().numpy())
         self._observation = cast(dict[str, np.ndarray], observation)
-        return StreamStep(*(torch.as_tensor(array, device=self.device) for array in (rewards, dones)))
+        reward, done = (torch.as_tensor(array, device=self.device) for array in (rewards, dones))
+        return StreamStep(reward, done, infos)

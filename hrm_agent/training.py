@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.type_aliases import Schedule
@@ -30,8 +30,11 @@ def train_segment(model: HRM, callback: BaseCallback, log_interval: int | None) 
     model._n_updates += 1
     if log_interval is not None and model.training_log.sums.steps >= log_interval:
         model.dump_logs()  # before the callbacks: one that saves the run has nothing left to log of this step
-    rewards, dones = HostView(result.reward), HostView(result.done)  # by the names that SB3's callbacks look for
-    callback.update_locals(locals())
+    # by the names that SB3's callbacks look for
+    shown: dict[str, Any] = {"rewards": HostView(result.reward), "dones": HostView(result.done)}
+    if result.infos is not None:
+        shown["infos"] = result.infos
+    callback.update_locals(locals() | shown)
     return not model._stop.highest(int(not callback.on_step()))
 
 

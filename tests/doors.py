@@ -15,6 +15,7 @@ from hostile import little_memory
 
 from hrm_agent import HRM, halting
 from hrm_agent.analysis.traces import Traces
+from hrm_agent.policy import HRMPolicy
 from hrm_agent.saving.reference_checkpoint import read_reference
 from hrm_agent.saving.training_state import TrainingCheckpoint, restore_training
 from hrm_env.sources import load_puzzles
@@ -62,6 +63,7 @@ OWN: dict[str, Door] = {
     "set_parameters": ("agent.zip", lambda path: tiny_agent().set_parameters(path)),
 }
 DOORS: dict[str, Door] = OWN | {
+    "policy": ("policy.zip", lambda path: HRMPolicy.load(path, device="cpu")),
     "reference": ("step_10", read_reference),
     "reference, safetensors": ("step_10.safetensors", read_reference),
     "reference, npz": ("step_10.npz", read_reference),

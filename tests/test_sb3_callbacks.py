@@ -26,7 +26,7 @@ class Counting(BaseCallback):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ended, self.paid, self.lengths = 0, 0.0, 0
+        self.ended, self.paid, self.lengths, self.told = 0, 0.0, 0, 0
 
     def _on_step(self) -> bool:
         dones, rewards = self.locals["dones"], self.locals["rewards"]
@@ -34,6 +34,8 @@ class Counting(BaseCallback):
         self.ended += int(np.sum(dones))
         self.paid += float(np.asarray(rewards)[dones].sum())
         self.lengths += sum(bool(done) for done in dones)
+        for info in self.locals.get("infos", ()):  # of SB3's environments alone
+            self.told += "episode" in info or "halt_reason" in info
         return True
 
 
@@ -45,6 +47,7 @@ def test_training_stops_after_so_many_episodes(kind: str) -> None:
     assert model.num_timesteps == 4 * 10  # five episodes of two segments in each of four slots
     assert counting.ended == counting.lengths == 4 * 5
     assert 0 <= counting.paid <= counting.ended
+    assert counting.told == (counting.ended if kind == "SB3" else 0)
 
 
 def test_a_step_is_read_when_somebody_asks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,6 @@ def test_ppo_learns_when_to_halt(traces: Traces, tmp_path: Path) -> None:
     models["policy"].act({"observations": observations}, role="policy")  # of lazy layers, which learn their sizes here
     before = [weight.clone() for weight in models["policy"].parameters()]
     # not headless it would render by `call`, which Gymnasium's VectorEnv does not have
-    cfg = {"timesteps": 64, "disable_progressbar": True, "headless": True}
+    cfg = {"timesteps": 64, "disable_progressbar": True, "headless": True, "close_environment_at_exit": False}
     SequentialTrainer(env=env, agents=agent, cfg=cfg).train()
     assert any(not torch.equal(weight, old) for weight, old in zip(models["policy"].parameters(), before, strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,18 @@ def test_every_part_of_the_state_is_needed(part: str) -> None:
         restore_local(model, join_state(*split_state(state)))
         ends.append((learned(model, 4 * 4, anew=False), weights(model)))
     assert ends[0][0] != ends[1][0] or not same(ends[0][1], ends[1][1])
+
+
+def test_a_file_from_before_episodes_were_kept(tmp_path: Path) -> None:
+    model = agent()
+    learned(model, SAVED_AT * 4, SaveOnce(tmp_path / "run.zip"))
+    found = TrainingCheckpoint.read(tmp_path / "run.zip")
+    older = {name: tensor for name, tensor in found.tensors["rank0"].items() if not name.startswith("episodes/")}
+    assert len(older) < len(found.tensors["rank0"])
+    again = agent()
+    restore_training(again, replace(found, tensors={**found.tensors, "rank0": older}))
+    assert same(weights(again), weights(model))
+    learned(again, 4, anew=False)
 
 
 def test_saving_changes_nothing(tmp_path: Path) -> None:

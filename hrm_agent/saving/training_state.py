@@ -182,6 +182,6 @@ def restore_local(model: HRM, state: State) -> None:
     model.learner.session.load_state_dict(state["session"])
     model.learner.halting_loss.load_state_dict(state["halting_loss"])
     model.training_log.sums.load_state_dict(state["sums"])
-    if "episodes" in state:  # as in every file since it is logged
+    if state.get("episodes"):  # none in files of before they were kept
         model.training_log.episodes.load_state_dict(state["episodes"])
     set_random_state(state["random"])

@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
+CONSTRAINTS ?= constraints.txt
 RUN := $(VENV)/bin/python -m
-INSTALL := $(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+INSTALL := $(RUN) pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable
 
 .PHONY: demo test test-peers clean
 
@@ -20,7 +21,7 @@ test-peers: $(PEERS)/installed
 	$(PEERS)/bin/python -c "import ray.rllib, rl_zoo3, sb3_contrib, skrl, tianshou, torchrl"
 	$(PEERS)/bin/python -m pytest tests/peers
 
-$(VENV)/installed: pyproject.toml constraints.txt
+$(VENV)/installed: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) .
 	touch $@
@@ -29,9 +30,9 @@ $(VENV)/installed-test: $(VENV)/installed
 	$(INSTALL) '.[test]'
 	touch $@
 
-$(PEERS)/installed: pyproject.toml constraints.txt
+$(PEERS)/installed: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[peers]'
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable '.[peers]'
 	touch $@
 
 clean:

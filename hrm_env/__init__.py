@@ -9,7 +9,10 @@ from typing import Any
 
 import gymnasium as gym
 
-__all__ = ["register", "registered_ids"]
+__all__ = ["__version__", "register", "registered_ids"]
+
+__version__ = "0.1.0"
+"""Of hrm-gym: of the environments, the agent and the commands."""
 
 _ENTRY_POINT = "hrm_env.env:PuzzleEnv"
 

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from gymnasium.error import DependencyNotInstalled
 
-import hrm_env  # noqa: F401  (registers the ids)
+import hrm_env  # registers the ids, too
 
 from .program import program
 
@@ -25,12 +25,15 @@ COMMANDS = {
     "bench": "measure how fast everything is on this machine",
 }
 
+_USAGE = f"usage: {program('COMMAND')} [--help] [options], or {program('--version')}\n"
+_HELP = "\n".join([_USAGE, *(f"  {name:15} {what}" for name, what in COMMANDS.items())])
+ANSWERS = {"-h": _HELP, "--help": _HELP, "--version": f"hrm-gym {hrm_env.__version__}"}
+
 
 def main(arguments: list[str]) -> int:
     """Runs a command; an error of the user's input is one sentence and exit status 2."""
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(f"usage: {program('COMMAND')} [--help] [options]\n")
-        print("\n".join(f"  {name:15} {what}" for name, what in COMMANDS.items()))
+    if not arguments or arguments[0] in ANSWERS:
+        print(ANSWERS[arguments[0] if arguments else "--help"])
         return 0
     if arguments[0] not in COMMANDS:
         print(f"error: expected a command of {', '.join(COMMANDS)}, found {arguments[0]!r}", file=sys.stderr)
@@ -53,9 +56,7 @@ def main(arguments: list[str]) -> int:
 
 def script() -> None:
     """Runs the command of this process: what ``hrm`` and ``python -m train`` start."""
-    if (
-        os.getcwd() not in sys.path
-    ):  # for ``hrm``, too, modules that an option names may lie in the folder it is typed in
+    if os.getcwd() not in sys.path:  # where modules that an option names may lie, for ``hrm``, too
         sys.path.append(os.getcwd())
     sys.exit(main(sys.argv[1:]))
 

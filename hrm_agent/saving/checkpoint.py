@@ -29,6 +29,7 @@ from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
+import hrm_env
 from hrm_env.checks import shortened
 from hrm_env.files import atomic_write, open_regular
 
@@ -93,11 +94,16 @@ def _write(file: BinaryIO, config: Mapping[str, Any], tensors: Mapping[str, Mapp
     """Into an empty file, to write and to read back."""
     with zipfile.ZipFile(file, "w") as archive:
         archive.comment = bytes(_SEAL)  # room for the checksum
-        archive.writestr(zipfile.ZipInfo(_CONFIG), json.dumps({**config, "format": FORMAT}, indent=2))
+        archive.writestr(zipfile.ZipInfo(_CONFIG), json.dumps({**config, **_written_by()}, indent=2))
         for group, named in tensors.items():
             plain = {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
             archive.writestr(zipfile.ZipInfo(f"{group}.safetensors"), save_safetensors(plain))
     file.write(_seal(file))
+
+
+def _written_by() -> dict[str, Any]:
+    """What wrote a checkpoint: for people, but for the format."""
+    return {"format": FORMAT, "hrm_gym": hrm_env.__version__, "torch": torch.__version__}
 
 
 def read_checkpoint(path: str | Path | BinaryIO) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:

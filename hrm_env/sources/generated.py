@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 import warnings
 import zlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
+import platformdirs
 from tqdm import tqdm
 
 from hrm_env.checks import check_choice, check_integer, reason
@@ -29,8 +31,14 @@ LARGEST_SEED = 2**63 - 1
 
 
 def cache_folder() -> Path:
-    """Where generated puzzles are kept: ``$HRM_ENV_CACHE``, else ``~/.cache/hrm_env``."""
-    return Path(os.environ.get("HRM_ENV_CACHE") or Path.home() / ".cache" / "hrm_env")
+    """Where generated puzzles are kept: ``$HRM_ENV_CACHE``, else the user's cache, such as ``~/.cache/hrm_env``.
+
+    A process whose user has no home, as in a container, keeps them in the folder of temporary files.
+    """
+    chosen = os.environ.get("HRM_ENV_CACHE")
+    if os.path.expanduser(chosen or "~").startswith("~"):
+        return Path(tempfile.gettempdir(), "hrm_env")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("hrm_env")
 
 
 def generated(
@@ -151,7 +159,7 @@ def _write(path: Path, puzzles: Puzzles) -> None:
     arrays["sha256"] = _digest(arrays)
     try:
         with atomic_write(path) as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
+            np.savez_compressed(file, **cast(dict[str, Any], arrays))  # its stubs know its own options alone
     except OSError as error:
         warnings.warn(
             f"{path}: could not be written ({reason(error)}); the puzzles are made anew next time", stacklevel=2

@@ -1,0 +1,89 @@
+"""The wheel, installed outside the clone: an editable installation would hide what it lacks."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+import hrm_env
+
+ROOT = Path(__file__).resolve().parents[1]
+EVERYTHING = """
+import importlib, pkgutil, sys, warnings
+warnings.simplefilter("error")
+import gymnasium as gym
+
+env = gym.make("hrm_env:HRM-Sudoku4x4-v0", num_puzzles=8)
+assert not {"hrm_agent", "stable_baselines3"} & set(sys.modules)
+env.reset(seed=0)
+assert "HRM-Halting-v0" not in gym.registry
+try:
+    gym.make("hrm_agent:HRM-Halting-v0")
+except ValueError as error:
+    assert "traces" in str(error)
+
+import hrm_agent, hrm_env, hrm_train
+for package in (hrm_agent, hrm_env, hrm_train):
+    assert package.__file__.startswith(sys.prefix), package.__file__
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+model = hrm_agent.HRM(
+    env="HRM-Sudoku4x4-v0", n_envs=8, env_kwargs={"num_puzzles": 8}, halting="fixed:2", device="cpu", seed=0,
+    policy_kwargs={"hidden_size": 16, "num_heads": 2, "h_layers": 1, "l_layers": 1},
+)
+model.learn(16)
+model.save("agent.zip")
+loaded = hrm_agent.HRM.load("agent.zip", device="cpu")
+assert loaded.num_timesteps == 16
+observation, _ = env.reset(seed=0)
+assert (loaded.predict(observation)[0] == model.predict(observation)[0]).all()
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of programs of an environment with the wheel, and with this one's packages but ours."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    source = folder / "source"  # building writes beside what it builds
+    for package in ("hrm_env", "hrm_agent", "train"):
+        shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / file, source)
+    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", folder, source], check=True)
+    venv.create(folder / "env", symlinks=True)
+    (wheel,) = folder.glob("*.whl")
+    programs = folder / "env" / "bin"
+    subprocess.run([*pip, "--python", programs / "python", "install", "--no-deps", "--no-index", wheel], check=True)
+    (site,) = (folder / "env" / "lib").glob("python*/site-packages")
+    # a bare path: the files .pth in there, such as that of an editable installation, have no effect
+    (site / "packages.pth").write_text(sysconfig.get_path("purelib"))
+    return programs
+
+
+def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
+
+
+def test_everything_imports_trains_and_loads(installed: Path, tmp_path: Path) -> None:
+    ended = run(installed / "python", "-c", EVERYTHING, folder=tmp_path)
+    assert not ended.returncode, ended.stderr
+
+
+def test_the_command_is_there_and_tells_its_version(installed: Path, tmp_path: Path) -> None:
+    assert run(installed / "hrm", "--version", folder=tmp_path).stdout == f"hrm-gym {hrm_env.__version__}\n"
+    assert "usage: hrm fit" in run(installed / "hrm", "fit", "--help", folder=tmp_path).stdout
+
+
+def test_what_needs_a_clone_says_so(installed: Path, tmp_path: Path) -> None:
+    ended = run(installed / "hrm", "bench", folder=tmp_path)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: bench: expected a clone of hrm-gym")

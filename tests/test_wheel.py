@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 from pathlib import Path
 
@@ -87,3 +89,10 @@ def test_what_needs_a_clone_says_so(installed: Path, tmp_path: Path) -> None:
     ended = run(installed / "hrm", "bench", folder=tmp_path)
     assert ended.returncode == 2
     assert ended.stderr.startswith("error: bench: expected a clone of hrm-gym")
+
+
+def test_the_least_versions_that_ci_tries_are_the_declared_ones() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.sub(r",<.*", "", text).replace(">=", "==") for text in project["dependencies"]}
+    tried = (ROOT / "constraints-minimum.txt").read_text().splitlines()[1:]
+    assert {re.sub(r"(\.0)+$", "", line) for line in tried} == {re.sub(r"(\.0)+$", "", line) for line in declared}

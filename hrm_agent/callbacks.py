@@ -19,8 +19,10 @@ from hrm_agent.event_files import event_writers, outliving_a_full_disk
 from hrm_agent.run_card import run_options
 from hrm_agent.saving.checkpoint import checkpoint_path
 from hrm_agent.saving.failing_disk import Attempts
+from hrm_agent.saving.figures import PRINTED, check_figures
 from hrm_agent.saving.folder import CheckpointFolder
 from hrm_agent.vec_env import native
+from hrm_env.checks import check_integer, shortened
 
 _DUE = 1  # less than any signal that stops a run
 
@@ -106,9 +108,21 @@ class EvaluateCallback(BaseCallback):
         return {"calls": self.n_calls, "history": self.history}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on where `state_dict` was taken."""
-        self.n_calls = state["calls"]
-        self.history = [(updates, summary) for updates, summary in state["history"]]
+        """Goes on where `state_dict` was taken.
+
+        Raises:
+            ValueError: It is no such state.
+        """
+        history = state.get("history")
+        if not isinstance(history, list) or any(not isinstance(at, list | tuple) or len(at) != 2 for at in history):
+            raise ValueError(f"sweeps: history: expected pairs of updates and figures, found {shortened(history)}")
+        calls = check_integer("sweeps: calls", state.get("calls"), 0)
+        figures = (*PRINTED, "accuracy_by_segment")
+        self.history = [
+            (check_integer("sweeps: updates", updates, 0), check_figures("sweeps", summary, figures))
+            for updates, summary in history
+        ]
+        self.n_calls = calls
 
     def _log(self, summary: dict[str, Any]) -> None:
         for name in SCALARS:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.summary.writer.event_file_writer import _AsyncWriterThread
 from torch.utils.tensorboard import SummaryWriter
 
 from hrm_agent.learning.metrics import Histogram
@@ -41,6 +43,24 @@ def outliving_a_full_disk(logger: Any) -> Iterator[None]:
     except OSError as error:
         logger.output_formats = [output for output in logger.output_formats if not event_writers([output])]
         warnings.warn(f"{logger.dir}: no longer written ({error.strerror or error}); the run goes on", stacklevel=3)
+
+
+@contextmanager
+def telling_once() -> Iterator[None]:
+    """Within, the thread that writes an event file prints no traceback where the disk is full.
+
+    TensorBoard raises the same error again where the file is written to next, and `outliving_a_full_disk` tells of it.
+    """
+
+    def hook(args: threading.ExceptHookArgs) -> None:
+        if not (isinstance(args.thread, _AsyncWriterThread) and isinstance(args.exc_value, OSError)):
+            before(args)
+
+    before, threading.excepthook = threading.excepthook, hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def write_histograms(writers: Iterable[SummaryWriter], histograms: Mapping[str, Histogram], step: int) -> None:

@@ -11,6 +11,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from hrm_env.checks import shortened
+
 State = dict[str, Any]
 
 
@@ -36,11 +38,12 @@ class Stateful:
         for name, value in state.items():
             if not hasattr(self, name):
                 raise ValueError(f"expected the memory of {type(self).__name__}, found one with {name!r}")
-            setattr(self, name, _restored(getattr(self, name), value))
+            setattr(self, name, _restored(name, getattr(self, name), value))
         return self
 
 
 _AN_OPTION = object()
+_DEEPEST = 100  # a policy of policies is a few deep
 
 
 def _captured(value: Any) -> Any:
@@ -56,15 +59,38 @@ def _captured(value: Any) -> Any:
     return _AN_OPTION
 
 
-def _restored(current: Any, state: Any) -> Any:
+def _restored(name: str, current: Any, state: Any) -> Any:
     if isinstance(current, torch.Generator):
+        check_generator(name, state, current.device)
         return current.set_state(state.cpu())
+    if isinstance(current, Stateful | tuple) and not isinstance(state, Mapping):
+        raise ValueError(f"expected the memory of {type(current).__name__} in {name!r}, found {shortened(state)}")
     if isinstance(current, Stateful):
         return current.load_state_dict(state)
     if isinstance(current, tuple):
-        parts = [_restored(part, state[str(number)]) for number, part in enumerate(current)]
+        if state.keys() != {str(number) for number in range(len(current))}:
+            raise ValueError(f"expected {len(current)} memories in {name!r}, found {shortened(', '.join(state))}")
+        parts = [_restored(name, part, state[str(number)]) for number, part in enumerate(current)]
         return current._make(parts) if hasattr(current, "_make") else tuple(parts)
-    return state if current is None or isinstance(current, Tensor) else current
+    if current is not None and not isinstance(current, Tensor):
+        return current
+    if state is not None and not isinstance(state, Tensor):
+        raise ValueError(f"expected a tensor or None in {name!r}, found {shortened(state)}")
+    return state
+
+
+def check_generator(name: str, state: Any, device: torch.device | str = "cpu") -> None:
+    """Refuses what is no state of torch's generator on a device.
+
+    Raises:
+        ValueError: Begins with ``name``.
+    """
+    if not isinstance(state, Tensor) or state.dtype != torch.uint8:
+        raise ValueError(f"{name}: expected the bytes of a generator, found {shortened(state)}")
+    try:
+        torch.Generator(device).set_state(state.cpu())
+    except RuntimeError as error:  # this is how torch says that they are none
+        raise ValueError(f"{name}: expected the state of torch's generator, found other bytes ({error})") from error
 
 
 def split_state(state: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, Tensor], State]:
@@ -83,13 +109,21 @@ def split_state(state: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, T
 
 
 def join_state(tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> State:
-    """Puts together what `split_state` took apart."""
+    """Puts together what `split_state` took apart.
+
+    Raises:
+        ValueError: A tensor has the place of something else, or one that is too deep.
+    """
     state = _copied(rest)
     for path, tensor in tensors.items():
         *folders, name = path.split("/")
-        place = state
+        if len(folders) > _DEEPEST:
+            raise ValueError(f"expected tensors at most {_DEEPEST} deep, found {shortened(path)}")
+        place: Any = state
         for folder in folders:
-            place = place.setdefault(folder, {})
+            place = place.setdefault(folder, {}) if isinstance(place, dict) else None
+        if not isinstance(place, dict) or name in place:
+            raise ValueError(f"expected one thing in the place of {shortened(path)}, found two")
         place[name] = tensor
     return state
 

@@ -20,9 +20,9 @@ LOCK = ".lock"
 def sole_use(name: str, folder: Path) -> Iterator[None]:
     """Within, no other process is within for the same folder.
 
-    The lock is the system's, on an empty file ``.lock`` that stays where it is: it goes with the process, however that
-    ends, and nobody has to look whether its holder still lives. Where the system or the file system has none, a warning
-    says so.
+    The lock is the system's, on an empty file ``.lock`` that stays in the folder: it goes with the process, however
+    that ends, and nobody has to look whether its holder still lives. Where the system or the file system has none, a
+    warning says so. A folder that was made, and to which nothing was written, is removed.
 
     Args:
         name: Of the argument that gave the folder, as the caller typed it.
@@ -32,11 +32,17 @@ def sole_use(name: str, folder: Path) -> Iterator[None]:
         ValueError: Another process is within.
         OSError: The folder or the file cannot be made.
     """
+    found = folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         _lock(name, folder, handle)
-        yield
+        try:
+            yield
+        finally:
+            if not found and os.listdir(folder) == [LOCK]:  # nothing was written: leave nothing behind
+                (folder / LOCK).unlink()
+                folder.rmdir()
     finally:
         os.close(handle)
 
@@ -46,7 +52,9 @@ def _lock(name: str, folder: Path, handle: int) -> None:
         if fcntl is None:
             raise OSError("this system has no such locks")
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+        if not os.path.samestat(os.fstat(handle), os.stat(folder / LOCK)):  # its last holder has just deleted it
+            raise BlockingIOError
+    except (BlockingIOError, FileNotFoundError) as error:
         raise ValueError(f"{name}: expected a folder that no other process writes to, found {folder} in use") from error
     except OSError as error:
         warnings.warn(

@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from hrm_agent import HRM
 from hrm_agent.cores.hrm import precision
+from hrm_agent.saving.agent_file import NonFiniteError
 from hrm_env.sources import load_puzzles
 from hrm_env.tasks import make_task
 from train.__main__ import COMMANDS, main, script
@@ -253,6 +254,27 @@ def test_modules_of_the_folder_it_is_typed_in_are_found(tmp_path: Path, monkeypa
     with pytest.raises(SystemExit):
         script()
     assert sys.path[-1] == str(tmp_path)
+
+
+@pytest.mark.parametrize("fault", [TypeError, KeyError, AttributeError, RuntimeError, MemoryError])
+def test_a_fault_of_our_own_keeps_its_traceback(fault: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty(arguments: list[str]) -> None:
+        raise fault("ours")
+
+    monkeypatch.setattr("train.demo.main", faulty)
+    with pytest.raises(fault, match="ours"):
+        main(["demo"])
+
+
+def test_a_loss_that_is_not_finite_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def diverging(arguments: list[str]) -> None:
+        raise NonFiniteError("the loss is not finite")
+
+    monkeypatch.setattr("train.demo.main", diverging)
+    assert main(["demo"]) == 2
+    assert capsys.readouterr().err == "error: the loss is not finite\n"
 
 
 def test_help_needs_nothing_heavy() -> None:

@@ -347,6 +347,29 @@ RUNS: dict[str, Callable[[Config], Any]] = {
     "ranks of numbers": lambda c: c["training"].update(ranks=[3]),
     "no progress": lambda c: c.pop("updates"),
     "progress in text": lambda c: c.update(updates="many"),
+    "negative progress": lambda c: c.update(updates=-1),
+    "far progress": lambda c: c.update(num_timesteps=10**400),
+    "a length in text": lambda c: c["training"].update(total_timesteps="many"),
+    "a list of extras": lambda c: c["training"].update(extra=[]),
+    "more ranks than tensors": lambda c: c["training"]["ranks"].append({}),
+    "no environment": lambda c: c["training"]["ranks"][0].update(environment=3),
+    "a part for a tensor": lambda c: c["training"]["ranks"][0]["carry"].update(z_h=3),
+    "a word for a part": lambda c: c["training"]["ranks"][0].update(session="x"),
+    "a number for a memory": lambda c: c["training"]["ranks"][0]["session"].update(_last_logits=3),
+    "other puzzles": lambda c: c["training"]["ranks"][0]["environment"].update(puzzles="0"),
+    "a shard": lambda c: c["training"]["ranks"][0]["environment"].update(shard=[3, 2]),
+    "steps in text": lambda c: c["training"]["ranks"][0]["sums"].update(steps="x"),
+    "steps without sums": lambda c: c["training"]["ranks"][0]["sums"].update(steps=5),
+    "sums of numbers": lambda c: c["training"]["ranks"][0]["sums"].update(sums={"loss": 1}),
+    "a generator of numpy": lambda c: c["training"]["ranks"][0]["environment"].update(np_random={}),
+    "another generator": lambda c: c["training"]["ranks"][0]["environment"]["np_random"].update(
+        bit_generator="MT19937"
+    ),
+    "a wide generator": lambda c: c["training"]["ranks"][0]["environment"]["np_random"]["state"].update(state=2**200),
+    "a negative generator": lambda c: c["training"]["ranks"][0]["environment"]["np_random"].update(uinteger=-1),
+    "a second number": lambda c: c["training"]["ranks"][0]["random"].update(python_gauss="x"),
+    "a place in numpy's": lambda c: c["training"]["ranks"][0]["random"].update(numpy_rest=[10**30, 0, 0.0]),
+    "depth": lambda c: c["training"].update(extra=json.loads('{"a":' * 200 + "0" + "}" * 200)),
     "time in text": lambda c: c.update(num_timesteps="many"),
 }
 
@@ -357,6 +380,56 @@ def test_other_runs(checkpoint: Path, tmp_path: Path, edit: Callable[[Config], A
     edit(config)
     path = tmp_path / "agent.zip"
     path.write_bytes(sealed(members | {"config.json": json.dumps(config).encode()}))
+    refusal(OWN["resume"][1], path)
+
+
+NUMBERS_OF_A_RUN: dict[str, tuple[str, Callable[[torch.Tensor], Any], str]] = {
+    "a negative puzzle": ("environment/index", lambda t: t.fill_(-1), "index: expected numbers from 0 to "),
+    "a far puzzle": ("environment/index", lambda t: t.fill_(2**62), "index: expected numbers from 0 to "),
+    "a late segment": ("environment/segment", lambda t: t.fill_(2**62), "segment: expected numbers from 0 to "),
+    "no hidden state": ("carry/z_h", lambda t: t.fill_(torch.nan), "expected finite hidden states"),
+    "torch's generator": (
+        "random/torch",
+        lambda t: t.fill_(255),
+        "random: torch: expected the state of torch's generator",
+    ),
+    "the puzzles' generator": (
+        "environment/generator",
+        lambda t: t.fill_(255),
+        "expected the state of torch's generator",
+    ),
+    "exploration's generator": (
+        "session/policy/generator",
+        lambda t: t.fill_(255),
+        "'?generator'?: expected the state",
+    ),
+    "Python's generator": ("random/python", lambda t: t.fill_(-1), "random: python: expected integers of 32 bits"),
+    "a place in Python's": (
+        "random/python",
+        lambda t: t[-1:].fill_(625),
+        "random: python: expected .* to 624, found 625",
+    ),
+    "numpy's generator": ("random/numpy", lambda t: t.fill_(2**40), "random: numpy: expected integers of 32 bits"),
+    "a return": ("episodes/returns", lambda t: t.fill_(torch.inf), "expected finite figures of episodes"),
+}
+
+
+@pytest.mark.parametrize(("name", "change", "message"), NUMBERS_OF_A_RUN.values(), ids=NUMBERS_OF_A_RUN)
+def test_other_numbers_of_a_run(
+    checkpoint: Path, tmp_path: Path, name: str, change: Callable[[torch.Tensor], Any], message: str
+) -> None:
+    _, members = taken_apart(checkpoint)
+    tensors, path = load(members["rank0.safetensors"]), tmp_path / "agent.zip"
+    change(tensors[name])
+    path.write_bytes(sealed(members | {"rank0.safetensors": save(tensors)}))
+    assert re.search(message, refusal(OWN["resume"][1], path))
+
+
+@pytest.mark.parametrize("place", ["carry/z_h/x", "sums/steps", "/".join("a" * 500)])
+def test_tensors_in_places_that_are_taken(checkpoint: Path, tmp_path: Path, place: str) -> None:
+    _, members = taken_apart(checkpoint)
+    tensors, path = load(members["rank0.safetensors"]), tmp_path / "agent.zip"
+    path.write_bytes(sealed(members | {"rank0.safetensors": save({**tensors, place: torch.zeros(1)})}))
     refusal(OWN["resume"][1], path)
 
 

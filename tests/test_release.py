@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -71,6 +72,20 @@ def test_it_is_read_by_the_commands_and_trains_on(release: Path, capsys: pytest.
     model = HRM.load(release, device="cpu", n_envs=8)
     model.set_parameters(release)
     assert {tensor.dtype for tensor in model.policy.state_dict().values()} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", '{"chosen": {"puzzles": -1}}', '{"chosen": {"puzzles": 1, "exact": "x"}}']
+)
+def test_a_result_without_figures_is_one_sentence(
+    tmp_path: Path, agent: HRM, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    agent.save(tmp_path / "agent.zip")
+    (tmp_path / "result.json").write_text(text)
+    assert main(["release", "--checkpoint", str(tmp_path / "agent.zip"), "--out", str(tmp_path / "out")]) == 2
+    printed = capsys.readouterr().err
+    assert re.fullmatch(rf"error: {tmp_path}/result.json: [^\n]*expected [^\n]*\n", printed), printed
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("taken", TAKEN)

@@ -20,14 +20,9 @@ from hrm_agent import HRM, CheckpointError
 from hrm_agent.callbacks import EvaluateCallback, SaveCallback
 from hrm_agent.learning.config import Bootstrap, HaltLossName
 from hrm_agent.saving.folder import CheckpointFolder
+from hrm_agent.saving.local_state import capture_local, restore_local
 from hrm_agent.saving.random_state import random_state, set_random_state
-from hrm_agent.saving.training_state import (
-    TrainingCheckpoint,
-    capture_local,
-    restore_local,
-    restore_training,
-    save_training,
-)
+from hrm_agent.saving.training_state import TrainingCheckpoint, restore_training, save_training
 from hrm_agent.state import join_state, split_state
 
 UPDATES, SAVED_AT, INTERVAL = 9, 5, 3  # saved within an interval of the log
@@ -61,6 +56,16 @@ class SaveOnce(BaseCallback):
         assert isinstance(self.model, HRM)
         if self.n_calls == self.updates:
             save_training(self.model, self.path)
+        return True
+
+
+class KeepOnce(BaseCallback):
+    """Keeps the state of a run after a number of updates."""
+
+    def _on_step(self) -> bool:
+        assert isinstance(self.model, HRM)
+        if self.n_calls == SAVED_AT:
+            self.state = join_state(*split_state(capture_local(self.model)))
         return True
 
 
@@ -124,19 +129,20 @@ def test_a_policy_of_ones_own_keeps_its_memory(tmp_path: Path) -> None:
     check_resumed(tmp_path / "run.zip", halting=Remembering())
 
 
-@pytest.mark.parametrize("part", ["carry", "environment", "session", "halting_loss"])
+@pytest.mark.parametrize("part", ["carry", "environment", "session", "halting_loss", "sums", "episodes"])
 def test_every_part_of_the_state_is_needed(part: str) -> None:
     # what the tests above would miss if that part were left out
+    options: dict[str, Any] = {"halting": "patience:2", "halt_loss": "pondernet", "q_bootstrap": "none"}
     ends = []
-    for leave_out in ("", part):
-        model = agent(halting="patience:2", halt_loss="pondernet", q_bootstrap="none")
-        learned(model, SAVED_AT * 4)
-        other = agent(halting="patience:2", halt_loss="pondernet", q_bootstrap="none", seed=99)
-        learned(other, SAVED_AT * 4)
-        state = capture_local(model)
-        if leave_out:
-            state[part] = capture_local(other)[part]
-        restore_local(model, join_state(*split_state(state)))
+    for leave_out in (False, True):
+        kept = {0: KeepOnce(), 99: KeepOnce()}
+        for seed, callback in kept.items():
+            # the episodes of untrained agents are alike, without a reward and at the budget, unless a policy ends them
+            rule = {"halting": "fixed:2", "exploration": 0.0} if seed and part == "episodes" else {}
+            learned(agent(**{**options, **rule, "seed": seed}), UPDATES * 4, callback)
+        model = agent(**options)
+        learned(model, 4)
+        restore_local(model, kept[0].state | ({part: kept[99].state[part]} if leave_out else {}))
         ends.append((learned(model, 4 * 4, anew=False), weights(model)))
     assert ends[0][0] != ends[1][0] or not same(ends[0][1], ends[1][1])
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import json
 import re
 import signal
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,11 @@ import pytest
 from agents import every_puzzle_once, native_env, same, tiny_agent, weights
 from event_logs import read_log
 from hostile import sealed
+from tensorboard.summary.writer.event_file_writer import _AsyncWriter
 
 from hrm_agent import HRM
 from hrm_agent.callbacks import SCALARS, EvaluateCallback, SaveCallback, Stopped
+from hrm_agent.event_files import telling_once
 from hrm_agent.saving import checkpoint
 from hrm_agent.saving.checkpoint import FORMAT
 from hrm_agent.saving.folder import CheckpointFolder
@@ -193,6 +197,62 @@ def test_what_cannot_be_read_is_not_deleted(
     assert after == before | {tmp_path / LOCK: b""}
 
 
+RESULTS = {
+    "no JSON": ("{", "result.json: expected a readable JSON file"),
+    "a list": ("[1]", r"result.json: expected names with values, found \[1\]"),
+    "nothing": ("{}", "result.json: options: expected names with values, found None"),
+    "options in text": ('{"options": "x"}', "result.json: options: expected names with values, found 'x'"),
+    "a group in text": ('{"options": {"learner": "x"}}', "result.json: learner: expected names with values, found 'x'"),
+    "a long number": (
+        '{"options": {"updates": 1' + "0" * 4000 + "}}",
+        "--updates: expected an integer of .* as in .*result",
+    ),
+    "depth": ('{"options": ' + "[" * 900 + "]" * 900 + "}", "result.json: options: expected names with values, found"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), RESULTS.values(), ids=RESULTS)
+def test_a_result_that_is_none_is_one_sentence(
+    tmp_path: Path, unfinished: dict[str, bytes], text: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = laid_out(tmp_path, unfinished | {"result.json": text.encode()})
+    assert fit(files, "--resume") == 2
+    printed = capsys.readouterr().err.strip()
+    assert "\n" not in printed
+    assert len(printed) < 600
+    assert re.search(message, printed), printed
+    assert (tmp_path / "result.json").read_text() == text
+
+
+EXTRAS: dict[str, tuple[dict[str, Any], str]] = {
+    "options": ({"options": [1]}, r"options: expected names with values, found \[1\]"),
+    "seconds": ({"seconds": "x"}, "seconds: expected a finite number of at least 0, found 'x'"),
+    "sweeps": ({"sweeps": 3}, "sweeps: expected names with values, found 3"),
+    "no sweeps": ({"sweeps": {}}, "sweeps: history: expected pairs of updates and figures, found None"),
+    "history": ({"sweeps": {"calls": 1, "history": [3]}}, r"sweeps: history: expected pairs of .*, found \[3\]"),
+    "figures": ({"sweeps": {"calls": 1, "history": [[1, {}]]}}, "sweeps: puzzles: expected an integer of at least 0"),
+    "calls": ({"sweeps": {"calls": -1, "history": []}}, "sweeps: calls: expected an integer of at least 0, found -1"),
+}
+
+
+@pytest.mark.parametrize(("changed", "message"), EXTRAS.values(), ids=EXTRAS)
+def test_what_a_run_remembers_beside_the_agent_is_checked(
+    tmp_path: Path,
+    unfinished: dict[str, bytes],
+    changed: dict[str, Any],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    newest = laid_out(tmp_path, unfinished) / "checkpoints" / "step-00000006.zip"
+    config, tensors = checkpoint.read_checkpoint(newest)
+    config["training"]["extra"] |= changed
+    checkpoint.write_checkpoint(newest, config, tensors)
+    assert fit(tmp_path, "--resume") == 2
+    printed = capsys.readouterr().err.strip()
+    assert "\n" not in printed
+    assert re.search(f"{newest}: {message}", printed), printed
+
+
 def forbidden(path: Path) -> Any:
     raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
@@ -362,6 +422,41 @@ def test_a_log_that_cannot_be_written_does_not_end_the_run(tmp_path: Path, monke
     assert len(told) == 1
     assert model._n_updates == 10
     assert len(sweeps.history) == 2
+
+
+def test_a_thread_of_tensorboard_that_finds_the_disk_full_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    def write(error: Exception) -> None:
+        class Full:
+            def write(self, data: bytes) -> None:
+                raise error
+
+        writer = _AsyncWriter(Full())
+        with contextlib.suppress(type(error)):
+            writer.write(b"an event")
+        writer._worker.join(10)
+        with pytest.raises(type(error)):
+            writer.flush()  # the error itself is not lost
+
+    before = threading.excepthook
+    threading.excepthook = threading.__excepthook__
+    try:
+        with telling_once():
+            write(OSError(errno.ENOSPC, "No space left on device"))
+            assert capsys.readouterr().err == ""
+            write(ZeroDivisionError("a fault"))
+            assert "a fault" in capsys.readouterr().err
+        assert threading.excepthook is threading.__excepthook__
+    finally:
+        threading.excepthook = before
+
+
+def test_a_file_that_a_full_disk_does_not_take_is_named(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OSError, match=r"No space left on device: '.*/model\.zip'"),
+        atomic_write(tmp_path / "model.zip"),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_checkpoint_of_another_program_is_no_run_of_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

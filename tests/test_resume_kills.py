@@ -108,7 +108,7 @@ def test_a_full_disk_costs_the_new_checkpoint_alone(tmp_path: Path, whole: dict[
     printed = finish(tmp_path / "run", "--resume", most_bytes=200_000, status=2)  # less than model.zip or a checkpoint
     # training and sweeps have gone on to the end; that the trained agent cannot be written is an error
     assert printed.count("not written (File too large); the run goes on, older files stay") == 2  # once for each kind
-    assert printed.strip().splitlines()[-1] == "error: [Errno 27] File too large"
+    assert printed.strip().splitlines()[-1] == f"error: [Errno 27] File too large: '{tmp_path}/run/model.zip'"
     assert {file: file.read_bytes() for file in (tmp_path / "run" / "checkpoints").glob("step-*.zip")} == kept
     finish(tmp_path / "run", "--resume")
     assert ending(tmp_path / "run") == whole

@@ -9,6 +9,7 @@ from importlib import import_module
 from gymnasium.error import DependencyNotInstalled
 
 import hrm_env  # registers the ids, too
+from hrm_env.checks import UnknownOptionError
 
 from .program import program
 
@@ -31,7 +32,10 @@ ANSWERS = {"-h": _HELP, "--help": _HELP, "--version": f"hrm-gym {hrm_env.__versi
 
 
 def main(arguments: list[str]) -> int:
-    """Runs a command; an error of the user's input is one sentence and exit status 2."""
+    """Runs a command; an error of the user's input, or a loss that is not finite, is one sentence and exit status 2.
+
+    An error of our own keeps its traceback.
+    """
     if not arguments or arguments[0] in ANSWERS:
         print(ANSWERS[arguments[0] if arguments else "--help"])
         return 0
@@ -43,7 +47,7 @@ def main(arguments: list[str]) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         sys.stdout = None
         return 0
-    except (ValueError, TypeError, RuntimeError, OSError, DependencyNotInstalled) as error:
+    except (ValueError, UnknownOptionError, FloatingPointError, OSError, DependencyNotInstalled) as error:
         from .options import as_typed
 
         print(f"error: {as_typed(str(error), arguments)}", file=sys.stderr)

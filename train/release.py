@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 from tyro.conf import UseAppendAction
 
+from hrm_env.checks import check_number
 from hrm_env.files import atomic_write, check_writable
 
 from .options import parsed
 from .program import program
+from .results import read_result
 
 if TYPE_CHECKING:
     from hrm_agent.agent import HRM
 
 TAKEN = ("model.zip", "README.md", "best.zip", "result.json", "checkpoints")
 """What a release would overwrite, or a run has in its folder."""
+
+
+FIGURES = ("puzzles", "exact", "segments_mean")
+"""What the card shows of a sweep."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +54,10 @@ def main(arguments: list[str]) -> None:
 
     model = HRM.load(options.checkpoint, device="cpu")
     file = options.out / "model.zip"
+    written = card(model, options).encode()
     write_release(model, file)
     with atomic_write(options.out / "README.md") as text:
-        text.write(card(model, options).encode())
+        text.write(written)
     print(f"{file}: {file.stat().st_size / 1e6:.1f} MB, {model._n_updates:,} optimizer steps")
     print(f"{options.out / 'README.md'}: the model card")
 
@@ -74,6 +80,7 @@ def card(model: HRM, options: Release) -> str:
     """The model card: what the agent is, how to use it, its figures, and every option it was trained with."""
     from hrm_agent.run_card import run_options, table
     from hrm_agent.saving.checkpoint import existing_checkpoint
+    from hrm_agent.saving.figures import check_figures
 
     size = sum(parameter.numel() for parameter in model.policy.core.parameters())
     result = existing_checkpoint(options.checkpoint).parent / "result.json"
@@ -89,10 +96,14 @@ def card(model: HRM, options: Release) -> str:
         "",
     ]
     if result.is_file():
-        run = json.loads(result.read_text())
-        figures |= {f"{name}, at the end of training": run[name] for name in ("chosen", "all_segments")}
-        lines += [f"Trained for {run['training_seconds'] / 60:.1f} minutes, sweeps included.", ""]
-    figures |= {path.stem: json.loads(path.read_text()) for path in options.evaluations}
+        run = read_result(result)
+        figures |= {
+            f"{name}, at the end of training": check_figures(f"{result}: {name}", run.get(name), FIGURES)
+            for name in ("chosen", "all_segments")
+        }
+        minutes = check_number(f"{result}: training_seconds", run.get("training_seconds"), 0) / 60
+        lines += [f"Trained for {minutes:.1f} minutes, sweeps included.", ""]
+    figures |= {path.stem: check_figures(str(path), read_result(path), FIGURES) for path in options.evaluations}
     if figures:
         lines += ["| | puzzles | exact | segments, mean | halting |", "|---|---:|---:|---:|---|"]
         lines += [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -15,12 +15,15 @@ from hrm_agent.callbacks import Stopped
 from hrm_agent.distributed import done_by_rank_zero, local_world_size, rank, world_size
 from hrm_agent.saving.checkpoint import CheckpointError
 from hrm_agent.saving.folder import CheckpointFolder
+from hrm_agent.saving.saved_agent import entries_of
 from hrm_agent.saving.training_state import TrainingCheckpoint
+from hrm_env.checks import check_number, shortened
 from hrm_env.files import remove_temporaries
 from hrm_env.locks import sole_use
 
 from .presets import Fit
 from .program import program
+from .results import read_result
 
 PLACES = ("resume", "restart", "out", "device", "threads", "compile", "checkpoint_seconds", "keep_checkpoints")
 """Options of where and how a run happens, not of what it is: they may change when it goes on."""
@@ -59,11 +62,11 @@ class RunFolder:
         """Whether the run that the options ask to resume has nothing left to do.
 
         Raises:
-            ValueError: It is finished, but was another.
+            ValueError: It is finished, but was another; or its result cannot be read.
         """
         if not self.options.resume or not self.result.is_file():
             return False
-        check_same_options(self.result, json.loads(self.result.read_text())["options"], self.options)
+        check_same_options(self.result, read_result(self.result).get("options"), self.options)
         return True
 
     def unfinished(self) -> TrainingCheckpoint | None:
@@ -82,6 +85,8 @@ class RunFolder:
                 if not {"options", "seconds", "sweeps"} <= found.extra.keys():
                     raise ValueError(f"{found.path}: expected a run of this command, found that of another program")
                 check_same_options(found.path, found.extra["options"], self.options)
+                check_number(f"{found.path}: seconds", found.extra["seconds"], 0)
+                entries_of(found.path, found.extra, "sweeps")
             return found
         if self.checkpoints.files() and not self.result.exists() and not self.options.restart:
             raise ValueError(
@@ -99,7 +104,7 @@ class RunFolder:
                 (self.path / name).unlink(missing_ok=True)
 
 
-def check_same_options(file: Path, stored: Mapping[str, Any], options: Fit) -> None:
+def check_same_options(file: Path, stored: Any, options: Fit) -> None:
     """Refuses options that are others than those a run was begun with, but for `PLACES`.
 
     Args:
@@ -108,21 +113,23 @@ def check_same_options(file: Path, stored: Mapping[str, Any], options: Fit) -> N
         options: Those given now.
 
     Raises:
-        ValueError: Names the first option that differs.
+        ValueError: Names the first option that differs; or there are no stored options.
     """
-    before, now = _by_name(stored), _by_name(json.loads(json.dumps(asdict(options))))
-    for name in before.keys() & now.keys() - set(PLACES):
-        if before[name] != now[name]:
+    _check_same(file, "options", stored, json.loads(json.dumps(asdict(options))))
+
+
+def _check_same(file: Path, group: str, stored: Any, given: dict[str, Any]) -> None:
+    """The same for the options of a group, and for the groups in it."""
+    if not isinstance(stored, dict):
+        raise ValueError(f"{file}: {group}: expected names with values, found {shortened(stored)}")
+    for name, now in given.items():
+        if name in PLACES or name not in stored:  # an option may be newer than the file
+            continue
+        if isinstance(now, dict):
+            _check_same(file, name, stored[name], now)
+        elif stored[name] != now:
             option = f"--{name.replace('_', '-')}"
-            raise ValueError(f"{option}: expected {before[name]!r} as in {file}, found {now[name]!r}")
-
-
-def _by_name(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of all groups, which share no name."""
-    found: dict[str, Any] = {}
-    for name, value in options.items():
-        found |= _by_name(value) if isinstance(value, Mapping) else {name: value}
-    return found
+            raise ValueError(f"{option}: expected {shortened(stored[name])} as in {file}, found {shortened(now)}")
 
 
 @contextmanager

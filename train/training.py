@@ -22,6 +22,8 @@ from hrm_agent.distributed import (
     wait_for_all,
     world_size,
 )
+from hrm_agent.event_files import telling_once
+from hrm_agent.saving.saved_agent import said_of
 from hrm_agent.saving.training_state import restore_training
 from hrm_env.devices import check_device
 from hrm_env.files import atomic_write
@@ -94,7 +96,8 @@ def _fit(folder: RunFolder) -> None:
     left, seconds = options.updates * options.batch_size, 0.0
     if earlier is not None:
         left, seconds = restore_training(model, earlier), earlier.extra["seconds"]
-        sweeps.load_state_dict(earlier.extra["sweeps"])
+        with said_of(earlier.path):
+            sweeps.load_state_dict(earlier.extra["sweeps"])
         tell(f"{earlier.path}: going on after {model._n_updates:,} optimizer steps")
     wait_for_all()  # each has seen what the folder held
     if not rank():
@@ -105,7 +108,7 @@ def _fit(folder: RunFolder) -> None:
         seconds = time.perf_counter() - started
         return {"options": asdict(options), "seconds": seconds, "sweeps": sweeps.state_dict()}
 
-    with noticed_signals() as stop:
+    with noticed_signals() as stop, telling_once():
         saving = SaveCallback(folder.checkpoints, options.checkpoint_seconds, extra, stop)
         callbacks = [*([] if rank() else [Progress()]), sweeps, HaltingDashboard(sweeps), saving]
         model.learn(left, callbacks, reset_num_timesteps=earlier is None)

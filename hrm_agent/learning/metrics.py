@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hrm_agent.cores.core import SegmentOutput
 from hrm_agent.state import State, Stateful
+from hrm_env.checks import shortened
 from hrm_env.grading import Grade
 
 Q_BINS = 20
@@ -28,6 +29,10 @@ class Histogram(NamedTuple):
     counts: Tensor
 
 
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
+
+
 class MetricSums(Stateful):
     """Running sums of named device tensors, read out and cleared together."""
 
@@ -36,9 +41,17 @@ class MetricSums(Stateful):
         self.steps = 0
 
     def add(self, metrics: Mapping[str, Tensor]) -> None:
-        """Adds one step's metrics without leaving the device."""
-        for name, value in metrics.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
+        """Adds one step's metrics, the same in every step, without leaving the device.
+
+        Raises:
+            ValueError: The sums, which a file may have given, are those of other metrics.
+        """
+        if not self.steps:
+            self._sums = dict(metrics)
+        elif _shapes(self._sums) != _shapes(metrics):
+            raise ValueError("sums: expected those of this run's metrics, found those of others")
+        else:
+            self._sums = {name: total + metrics[name] for name, total in self._sums.items()}
         self.steps += 1
 
     def pop(self) -> dict[str, Tensor]:
@@ -56,8 +69,17 @@ class MetricSums(Stateful):
         return {"steps": self.steps, "sums": dict(self._sums)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> Self:
-        """Goes on with sums of before."""
-        self.steps, self._sums = state["steps"], dict(state["sums"])
+        """Goes on with sums of before.
+
+        Raises:
+            ValueError: They are no sums.
+        """
+        steps, sums = state["steps"], state.get("sums")
+        if not isinstance(sums, Mapping) or not all(isinstance(value, Tensor) for value in sums.values()):
+            raise ValueError(f"sums: expected tensors by name, found {shortened(sums)}")
+        if bool(steps) != bool(sums):
+            raise ValueError(f"sums: expected those of {steps} steps, found {len(sums)} sums")
+        self.steps, self._sums = steps, dict(sums)
         return self
 
 

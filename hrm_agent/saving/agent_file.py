@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hrm_agent.agent import HRM
 
 
-class NonFiniteError(RuntimeError):
+class NonFiniteError(FloatingPointError, RuntimeError):
     """The loss or a weight is no longer a finite number."""
 
 

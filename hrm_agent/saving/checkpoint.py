@@ -18,7 +18,7 @@ import re
 import stat
 import textwrap
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -37,7 +37,7 @@ FORMAT = 2
 _CONFIG = "config.json"
 _SEAL = 2 * hashlib.sha256().digest_size
 _BUFFER = 1 << 20  # bytes that are hashed at a time
-_LONGEST_CONFIG = 1 << 26
+_LONGEST_CONFIG, _DEEPEST_CONFIG = 1 << 26, 100
 _LONGEST_END = (1 << 16) + 22  # bytes in which a zip says what it holds: the longest comment, and what lies before it
 _DAMAGED = (zipfile.BadZipFile, NotImplementedError, EOFError, OverflowError, SafetensorError, ValueError)
 
@@ -147,9 +147,19 @@ def _archive(file: BinaryIO) -> zipfile.ZipFile:
 
 def _config(content: bytes) -> Any:
     try:
-        return json.loads(content)
+        config = json.loads(content)
     except RecursionError as error:
         raise ValueError("its config is too deep") from error
+    level = [config]
+    for _ in range(_DEEPEST_CONFIG):
+        level = [inner for value in level for inner in _within(value)]
+    if level:
+        raise ValueError("its config is too deep")
+    return config
+
+
+def _within(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _tensors(content: bytes) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from hrm_agent.cores import PuzzleShape, ReasoningCore, make_core
 from hrm_agent.saving.checkpoint import CheckpointError
+from hrm_env.checks import shortened
 from hrm_env.observations import ObservationSizes
 
 _SPARE = 100  # parameters of a core beyond those of the file, at which building it is given up
@@ -59,7 +60,7 @@ def check_same(path: str | Path, weights: Mapping[str, Tensor], expected: Mappin
     for name in sorted(weights.keys() | expected.keys()):
         found, wanted = (_kind(tensors.get(name)) for tensors in (weights, expected))
         if found != wanted:
-            what = f"{name!r}: {found} instead of {wanted}"
+            what = f"{shortened(name)}: {found} instead of {wanted}"
             raise CheckpointError(f"{path}: expected the {whose}, found others ({what})")
 
 

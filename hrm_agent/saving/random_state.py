@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
+
+from hrm_agent.state import check_generator
+from hrm_env.checks import check_integer, check_number, shortened
 
 
 def random_state() -> dict[str, Any]:
@@ -36,3 +41,49 @@ def set_random_state(state: Mapping[str, Any]) -> None:
     for number in range(torch.cuda.device_count()):
         if f"cuda{number}" in state:
             torch.cuda.set_rng_state(state[f"cuda{number}"].cpu(), number)
+
+
+def check_random_state(state: Mapping[str, Any]) -> None:
+    """Refuses a state that `random_state` would not give.
+
+    Raises:
+        ValueError: A generator is missing, is none, or holds numbers that it cannot have.
+    """
+    _check_words("random: python", state.get("python"), 625)
+    check_integer("random: python", int(state["python"][-1]), 0, 624)
+    if state.get("python_gauss") is not None:
+        check_number("random: python_gauss", state["python_gauss"])
+    _check_words("random: numpy", state.get("numpy"), 624)
+    rest = state.get("numpy_rest")
+    if not isinstance(rest, list) or len(rest) != 3:
+        raise ValueError(f"random: numpy_rest: expected three numbers, found {shortened(rest)}")
+    check_integer("random: numpy_rest", rest[0], 0, 624)
+    check_integer("random: numpy_rest", rest[1], 0, 1)
+    check_number("random: numpy_rest", rest[2])
+    check_generator("random: torch", state.get("torch"))
+    for name in state:
+        if re.fullmatch("cuda[0-9]{1,3}", name) and int(name[4:]) < torch.cuda.device_count():
+            check_generator(f"random: {name}", state[name], torch.device("cuda", int(name[4:])))
+
+
+def check_numpy_generator(name: str, state: Any) -> None:
+    """Refuses what is no state of numpy's default generator, PCG64.
+
+    Raises:
+        ValueError: Begins with ``name``.
+    """
+    numbers = state.get("state") if isinstance(state, dict) else None
+    if not isinstance(numbers, dict) or state.get("bit_generator") != "PCG64":
+        raise ValueError(f"{name}: expected the state of a PCG64, found {shortened(state)}")
+    for key in ("state", "inc"):
+        check_integer(f"{name}: {key}", numbers.get(key), 0, 2**128 - 1)
+    check_integer(f"{name}: has_uint32", state.get("has_uint32"), 0, 1)
+    check_integer(f"{name}: uinteger", state.get("uinteger"), 0, 2**32 - 1)
+
+
+def _check_words(name: str, words: Any, count: int) -> None:
+    """Refuses anything but so many integers of 32 bits."""
+    if not isinstance(words, Tensor) or words.dtype != torch.int64 or words.shape != (count,):
+        raise ValueError(f"{name}: expected {count} integers, found {shortened(words)}")
+    if int(words.min()) < 0 or int(words.max()) >= 2**32:
+        raise ValueError(f"{name}: expected integers of 32 bits, found others")

@@ -7,4 +7,5 @@ forked from one that has computed with torch may wait for ever for a lock that a
 import multiprocessing
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["hrm_agent.agent", "train.training"])
+# torch._dynamo, which takes a second, is what the first optimizer imports
+FORKS.set_forkserver_preload(["hrm_agent.agent", "hrm_agent.dashboard", "train.training", "torch._dynamo"])

@@ -1,0 +1,111 @@
+"""What README and docs tell the reader to run: every block of Python by itself, and every command up to its options."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+import torch
+import tyro
+from processes import FORKS
+from snippets import PAGES, ROOT, Block, blocks, commands
+
+LANGUAGES = {"python", "bash", "text"}  # text: what is not to be run
+PATIENCE = 300  # seconds after which something is wrong
+SHORT = {"64 * 300": "64 * 4", "num_envs=256": "num_envs=20, num_puzzles=20"}
+LESS = {  # page: what takes long, and what it is here
+    "README.md": {**SHORT, "64 * 1000": "64 * 4", "set_num_threads(2)": "set_num_threads(1)"},
+    "docs/cores.md": {"HRM-Sudoku-v0": "HRM-Sudoku4x4-v0"},
+    "docs/halting-env.md": {**SHORT, "50_000": "2048"},
+    "docs/own-puzzle.md": {"64 * 300": "64 * 4"},
+    "docs/parity.md": {"HRM-Sudoku-v0": "HRM-Sudoku4x4-v0"},
+    "docs/running.md": {"64 * 300": "64 * 4", "seconds=5": "seconds=0"},
+    "docs/study.md": SHORT,
+    "docs/tensorboard.md": {**SHORT, "every_updates=100": "every_updates=2"},
+    "docs/traces.md": SHORT,
+}
+PYTHON = [block for block in blocks() if block.language == "python"]
+
+
+def run(block: Block, text: str, folder: Path) -> None:
+    """The process of a block: an empty folder, and no name but its own; tests that it defines are called."""
+    torch.set_num_threads(1)
+    os.chdir(folder)
+    handle = os.open(folder.with_suffix(".txt"), os.O_WRONLY | os.O_CREAT)
+    for stream in (1, 2):
+        os.dup2(handle, stream)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile("\n" * (block.line - 1) + text, block.page, "exec"), names)
+    for name in [name for name in names if name.startswith("test_")]:
+        names[name]()
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=lambda block: f"{block.page}:{block.line}")
+def test_a_block_runs_alone(block: Block, tmp_path: Path) -> None:
+    text = block.text
+    for long, short in LESS.get(block.page, {}).items():
+        text = text.replace(long, short)
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    process = FORKS.Process(target=run, args=(block, text, folder))
+    process.start()
+    process.join(PATIENCE)
+    assert process.exitcode == 0, folder.with_suffix(".txt").read_text()
+
+
+def test_what_is_made_shorter_is_still_there() -> None:
+    for page, replacements in LESS.items():
+        texts = [block.text for block in PYTHON if block.page == page]
+        assert not [long for long in replacements if not any(long in text for text in texts)], page
+
+
+def test_a_block_says_what_it_is() -> None:
+    assert not [block for block in blocks() if block.language not in LANGUAGES]
+    fences = sum((ROOT / page).read_text().count("```") for page in PAGES)
+    assert len(blocks()) == fences / 2
+
+
+class OptionsRead(BaseException):
+    """A command has read its options, and goes no further."""
+
+
+def stopping(read: Callable[..., Any]) -> Callable[..., NoReturn]:
+    """What reads options, as the last thing that happens."""
+
+    def stopped(*arguments: Any, **options: Any) -> NoReturn:
+        read(*arguments, **options)
+        raise OptionsRead
+
+    return stopped
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_a_commands_options_are_read(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module, *words = command
+    if module == "train":
+        readers = {"train.fit", f"train.{words[0].replace('-', '_')}"}
+        for name in readers:
+            if hasattr(import_module(name), "parsed"):
+                monkeypatch.setattr(f"{name}.parsed", stopping(import_module(name).parsed))
+    else:
+        monkeypatch.setattr(tyro, "cli", stopping(tyro.cli))
+    monkeypatch.setattr(sys, "argv", [module, *words])
+    monkeypatch.delitem(
+        sys.modules, {"train": "train.__main__"}.get(module, module), raising=False
+    )  # runpy warns of it
+    status: Any = 0
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except OptionsRead:
+        pass
+    except SystemExit as end:
+        status = end.code
+    assert not status, (commands()[command], capsys.readouterr().err)

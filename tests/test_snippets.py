@@ -16,6 +16,8 @@ import tyro
 from processes import FORKS
 from snippets import PAGES, ROOT, Block, blocks, commands
 
+from train.__main__ import COMMANDS
+
 LANGUAGES = {"python", "bash", "text"}  # text: what is not to be run
 PATIENCE = 300  # seconds after which something is wrong
 SHORT = {"64 * 300": "64 * 4", "num_envs=256": "num_envs=20, num_puzzles=20"}
@@ -91,16 +93,15 @@ def test_a_commands_options_are_read(
 ) -> None:
     module, *words = command
     if module == "train":
-        readers = {"train.fit", f"train.{words[0].replace('-', '_')}"}
-        for name in readers:
-            if hasattr(import_module(name), "parsed"):
-                monkeypatch.setattr(f"{name}.parsed", stopping(import_module(name).parsed))
+        for name in {"fit", words[0]} & COMMANDS.keys():
+            reader = import_module(f"train.{name.replace('-', '_')}")
+            if hasattr(reader, "parsed"):
+                monkeypatch.setattr(reader, "parsed", stopping(reader.parsed))
     else:
         monkeypatch.setattr(tyro, "cli", stopping(tyro.cli))
     monkeypatch.setattr(sys, "argv", [module, *words])
-    monkeypatch.delitem(
-        sys.modules, {"train": "train.__main__"}.get(module, module), raising=False
-    )  # runpy warns of it
+    started = "train.__main__" if module == "train" else module
+    monkeypatch.delitem(sys.modules, started, raising=False)  # runpy warns of what is imported already
     status: Any = 0
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -76,8 +76,8 @@ def test_the_environment_takes_the_options() -> None:
 
 
 BAD: list[tuple[dict[str, int], str]] = [
-    ({"min_rating": -1}, "min_rating: expected 0 to 60, found -1"),
-    ({"min_rating": 61}, "min_rating: expected 0 to 60, found 61"),
+    ({"min_rating": -1}, "min_rating: expected an integer from 0 to 60, found -1"),
+    ({"min_rating": 61}, "min_rating: expected an integer from 0 to 60, found 61"),
     ({"min_rating": 3, "max_rating": 2}, "max_rating: expected at least min_rating, which is 3, found 2"),
     ({"min_rating": 1}, "only 0 of 512 puzzles could be brought to a rating of at least 1; ask for"),
     ({"min_rating": 2, "max_rating": 5, "clues": 8}, "only 0 of 512 puzzles could be brought to a rating of 2 to 5"),

@@ -115,13 +115,14 @@ def test_arguments(data: Data, seed: int) -> list[str]:
     return texts + [text for option in ([] if other else data.option) for text in ("--option", option)]
 
 
-def options_from(texts: Sequence[str], known: Sequence[str]) -> dict[str, Any]:
+def options_from(texts: Sequence[str], task: PuzzleTask, source: str) -> dict[str, Any]:
     """Options of a source from the command line, each ``name=value``; numbers, true, false and null are themselves.
 
     Raises:
-        ValueError: A text is not of that form, or its name none of those known.
+        ValueError: A text is not of that form, or its name none of the source's options.
     """
-    options = {}
+    options: dict[str, Any] = {}
+    known = [name for name in options_of(task, source) if name != "split"]  # which is chosen by what a command does
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
@@ -165,5 +166,4 @@ def load_part(
         raise ValueError(f"{flag(unknown)}: expected a source with that option, found {source}")
     of_all = {"split": split, "puzzle_seed": puzzle_seed, "bad_rows": "skip" if skip_bad_rows else "raise"}
     given = {name: value for name, value in of_all.items() if name in known}
-    chosen = options_from(option, [name for name in known if name != "split"])
-    return load_puzzles(task, source, **given | wanted | chosen)
+    return load_puzzles(task, source, **given | wanted | options_from(option, task, source))

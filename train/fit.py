@@ -42,12 +42,15 @@ def _check(options: Fit) -> None:
     from hrm_agent.halting import make
     from hrm_env.easing import check_blanks
 
-    from .environments import check_source, task_of
+    from .environments import check_source, options_from, task_of
 
     check_writable("--out", run_folder(options) / "result.json")
     if options.data.test_source:
         check_source("--test-source", options.data.test_source)
-    check_blanks(task_of(options.data.env), options.data.blank_fraction, options.data.easier)
+    task = task_of(options.data.env)
+    if options.data.source:  # a preset without one is refused where its puzzles are loaded
+        options_from(options.data.option, task, options.data.source)
+    check_blanks(task, options.data.blank_fraction, options.data.easier)
     if (views := make(options.halting).views) > 1:
         raise ValueError(
             f"--halting: expected a policy of one view to train with, found {options.halting!r} of {views} views, "

@@ -104,7 +104,9 @@ def moved(compiled: bool) -> list[Tensor]:
 
 
 @needs_compiler
-def test_a_compiled_update_is_the_eager_one() -> None:
+def test_a_compiled_update_is_the_eager_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    # trust what the processor says of itself: trying each instruction set out is a C++ program more to compile
+    monkeypatch.setattr("torch._inductor.config.cpp.vec_isa_ok", True)
     torch.compiler.reset()
     for compiled, eager in zip(moved(compiled=True), moved(compiled=False), strict=True):
         torch.testing.assert_close(compiled, eager, rtol=1e-5, atol=1e-6)

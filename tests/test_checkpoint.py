@@ -17,9 +17,11 @@ from agents import BUDGET, COPY, every_puzzle_once, native_env, same, tiny_agent
 from safetensors.torch import load as load_safetensors
 from stable_baselines3.common.utils import LinearSchedule
 
+import hrm_env
 from hrm_agent import HRM, CheckpointError
 from hrm_agent.halting.rules import Fixed
 from hrm_agent.policy import HRMPolicy
+from hrm_agent.saving.checkpoint import FORMAT, read_checkpoint, write_checkpoint
 from hrm_env.task import PuzzleBatch
 
 
@@ -51,6 +53,21 @@ def test_a_loaded_agent_is_the_saved_one(tmp_path: Path, optimizer: str, ema: fl
     for name in ("exact", "cells", "segments", "q_halt", "right_by_segment"):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name), err_msg=name)
     assert same(more_steps(model), more_steps(loaded))  # the optimizers' state came along
+
+
+def test_a_file_names_the_versions_that_wrote_it(tmp_path: Path) -> None:
+    tiny_agent().save(tmp_path / "agent")
+    with zipfile.ZipFile(tmp_path / "agent.zip") as archive:
+        config = json.loads(archive.read("config.json"))
+    expected = {"format": FORMAT, "hrm_gym": hrm_env.__version__, "torch": torch.__version__}
+    assert config | expected == config
+    del config["hrm_gym"], config["torch"]  # as in an older file
+    tensors = read_checkpoint(tmp_path / "agent.zip")[1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hrm_agent.saving.checkpoint._written_by", lambda: {"format": FORMAT})
+        write_checkpoint(tmp_path / "older.zip", config, tensors)
+    older, agent = (HRM.load(tmp_path / name, device="cpu") for name in ("older", "agent"))
+    assert same(weights(older), weights(agent))
 
 
 def test_optimizer_state_matters(tmp_path: Path) -> None:

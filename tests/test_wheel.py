@@ -91,6 +91,16 @@ def test_what_needs_a_clone_says_so(installed: Path, tmp_path: Path) -> None:
     assert ended.stderr.startswith("error: bench: expected a clone of hrm-gym")
 
 
+def test_no_dependency_is_open_to_what_may_break() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for wanted in (project["dependencies"], *project["optional-dependencies"].values()):
+        assert not [text for text in wanted if not re.search("==|~=|,<", text)]
+
+
+def test_the_citation_is_of_this_version() -> None:
+    assert f"\nversion: {hrm_env.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
 def test_the_least_versions_that_ci_tries_are_the_declared_ones() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {re.sub(r",<.*", "", text).replace(">=", "==") for text in project["dependencies"]}

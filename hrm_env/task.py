@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from hrm_env.checks import check_integer
+from hrm_env.checks import check_integer, shortened
 from hrm_env.observations import LARGEST
 from hrm_env.puzzles import Puzzles, Tokens
 from hrm_env.style import Style
@@ -20,6 +20,15 @@ from hrm_env.symmetry import Symmetry
 
 PAD_ID = 0
 """Token of positions outside the puzzle. As a label it means "not graded", for every task."""
+
+
+LONGEST_NAME = 200
+"""Characters of a task's name, at most."""
+
+
+def is_task_name(name: object) -> bool:
+    """Whether a task may have that name."""
+    return isinstance(name, str) and name.isprintable() and len(name) <= LONGEST_NAME
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,7 @@ class PuzzleSpec:
         vocab_size: Number of tokens V; tokens are ``0..V-1`` and 0 is `PAD_ID`.
 
     Raises:
-        ValueError: A size is no count, or larger than in `LARGEST`.
+        ValueError: A size is no count, or larger than in `LARGEST`; or the name is none that a checkpoint can remember.
     """
 
     name: str
@@ -42,7 +51,9 @@ class PuzzleSpec:
     vocab_size: int
 
     def __post_init__(self) -> None:
-        """Checks the sizes."""
+        """Checks name and sizes."""
+        if not is_task_name(self.name):
+            raise ValueError(f"name: expected up to {LONGEST_NAME} printable characters, found {shortened(self.name)}")
         for name in ("height", "width"):
             check_integer(name, getattr(self, name), 1)
         check_integer("vocab_size", self.vocab_size, 2, LARGEST.vocab_size)

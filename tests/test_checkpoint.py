@@ -13,7 +13,18 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from agents import BUDGET, COPY, every_puzzle_once, native_env, same, tiny_agent, trained_agent, wavering_agent, weights
+from agents import (
+    BUDGET,
+    COPY,
+    CORE,
+    every_puzzle_once,
+    native_env,
+    same,
+    tiny_agent,
+    trained_agent,
+    wavering_agent,
+    weights,
+)
 from safetensors.torch import load as load_safetensors
 from stable_baselines3.common.utils import LinearSchedule
 
@@ -22,7 +33,7 @@ from hrm_agent import HRM, CheckpointError
 from hrm_agent.halting.rules import Fixed
 from hrm_agent.policy import HRMPolicy
 from hrm_agent.saving.checkpoint import FORMAT, read_checkpoint, write_checkpoint
-from hrm_env.task import PuzzleBatch
+from hrm_env.task import PuzzleBatch, PuzzleSpec
 
 
 def some_puzzles(seed: int) -> PuzzleBatch:
@@ -68,6 +79,60 @@ def test_a_file_names_the_versions_that_wrote_it(tmp_path: Path) -> None:
         write_checkpoint(tmp_path / "older.zip", config, tensors)
     older, agent = (HRM.load(tmp_path / name, device="cpu") for name in ("older", "agent"))
     assert same(weights(older), weights(agent))
+
+
+EDGES: dict[str, dict[str, Any]] = {
+    "least": {"warmup_steps": 0, "lr_min_ratio": 0, "exploration": 0, "seed": 0, "ema": 0.0, "segment_cost": 0},
+    "most": {"warmup_steps": 2**53, "lr_min_ratio": 1, "exploration": 1, "seed": 2**32 - 1, "segment_cost": 1e300},
+    "no seed": {"seed": None},
+    "no rate": {"learning_rate": 0},
+    "decays": {"betas": [0, 1 - 1e-16]},
+    "a small clip": {"max_grad_norm": 1e-300},
+    "numbers of numpy": {
+        "policy_kwargs": {**CORE, "hidden_size": np.int64(16), "expansion": np.float32(1)},
+        "seed": np.int64(3),
+        "exploration": np.float64(0.5),
+        "betas": (np.float32(0.9), np.float64(0.95)),
+        "depth": ((np.float32(0), np.int64(2), np.int64(2)),),
+    },
+    "views": {"halting": "halt-first:1024"},
+    "a policy's seed": {"halting": f"random:0.5:{2**31 - 1}"},
+    "policies in policies": {"halting": "any(" * 8 + "kl,kl" + ")" * 8},
+    "cycles": {"policy_kwargs": {**CORE, "h_cycles": 1, "l_cycles": 1024}},
+}
+
+
+@pytest.mark.parametrize("options", EDGES.values(), ids=EDGES)
+def test_what_is_built_at_the_limits_is_read_back(tmp_path: Path, options: dict[str, Any]) -> None:
+    model = tiny_agent(**options)
+    model.save(tmp_path / "agent")
+    loaded = HRM.load(tmp_path / "agent", device="cpu")
+    assert same(weights(loaded), weights(model))
+    assert loaded.learner_config == model.learner_config
+    assert (loaded.seed, loaded.halting.name, loaded.policy_kwargs) == (
+        model.seed,
+        model.halting.name,
+        model.policy_kwargs,
+    )
+
+
+@pytest.mark.parametrize("budget", [1, 2**16, 2**16 + 1, 10**6])
+def test_a_budget_is_refused_when_built_or_read_back(tmp_path: Path, budget: int) -> None:
+    def built() -> HRM:
+        return tiny_agent(gym.make_vec(COPY, num_envs=4, max_segments=budget), halting="q-threshold")
+
+    if budget > 2**16:
+        with pytest.raises(ValueError, match=f"max_segments: expected an integer from 1 to 65536, found {budget}"):
+            built()
+        return
+    built().save(tmp_path / "agent")
+    assert HRM.load(tmp_path / "agent", device="cpu").puzzles.sizes.max_segments == budget
+
+
+@pytest.mark.parametrize("name", ["x" * 201, "a\nb", "\ud800", 3])
+def test_a_task_whose_name_could_not_be_read_back_is_refused(name: Any) -> None:
+    with pytest.raises(ValueError, match="name: expected up to 200 printable characters, found "):
+        PuzzleSpec(name, 2, 2, 4)
 
 
 def test_optimizer_state_matters(tmp_path: Path) -> None:

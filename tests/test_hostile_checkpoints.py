@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import doors
 import numpy as np
 import pytest
 import torch
@@ -19,7 +21,7 @@ from safetensors.torch import load, save
 
 from hrm_agent import HRM
 from hrm_agent.saving.checkpoint import read_checkpoint
-from hrm_agent.saving.training_state import save_training
+from hrm_agent.saving.training_state import TrainingCheckpoint, restore_training, save_training
 
 PAYLOADS = payloads(Path("executed"))
 
@@ -423,6 +425,35 @@ def test_other_numbers_of_a_run(
     change(tensors[name])
     path.write_bytes(sealed(members | {"rank0.safetensors": save(tensors)}))
     assert re.search(message, refusal(OWN["resume"][1], path))
+
+
+@pytest.mark.parametrize("part", ["_now/0", "_now/2", "_ended/1", "_ended/2", "_ended/3"])
+def test_other_episodes_of_pondernet(tmp_path: Path, part: str) -> None:
+    options: dict[str, Any] = {"halt_loss": "pondernet", "q_bootstrap": "none", "halting": "ponder"}
+    path = tmp_path / "agent.zip"
+    model = tiny_agent(**options).learn(16 * 2)
+    save_training(model, path)
+    _, members = taken_apart(path)
+    tensors = load(members["rank0.safetensors"])
+    tensor = tensors[f"halting_loss/{part}"]
+    for changed in (tensor.double(), torch.stack([tensor, tensor], -1), tensor[:0]):
+        path.write_bytes(sealed(members | {"rank0.safetensors": save({**tensors, f"halting_loss/{part}": changed})}))
+        refusal(lambda file: restore_training(tiny_agent(**options), TrainingCheckpoint.read(file)), path)
+
+
+@pytest.mark.parametrize("command", [["release", "--out", "out"], ["evaluate", "--num-puzzles", "3"]])
+def test_no_file_that_a_checkpoint_names_is_opened(
+    checkpoint: Path, tmp_path: Path, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, members = taken_apart(checkpoint)
+    config["options"]["halting"] = f"sb3:{tmp_path}/pipe"
+    os.mkfifo(tmp_path / "pipe")  # who opened it would wait for ever
+    path = tmp_path / "agent.zip"
+    path.write_bytes(sealed(members | {"config.json": json.dumps(config).encode()}))
+    monkeypatch.chdir(tmp_path)
+    assert "expected a policy that names no file" in refusal(doors.command(*command, "--checkpoint"), path)
+    left = restore_training(tiny_agent(), TrainingCheckpoint.read(path))  # a run has the policy of its own options
+    assert left == 0
 
 
 @pytest.mark.parametrize("place", ["carry/z_h/x", "sums/steps", "/".join("a" * 500)])

@@ -10,7 +10,8 @@ every row.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
@@ -73,6 +74,21 @@ class PonderNet(HaltingLoss):
     def __init__(self, config: LearnerConfig) -> None:
         super().__init__(config)
         self._now = self._ended = Episodes(*[torch.empty(0)] * 4)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> Self:
+        """Puts back what `state_dict` gave.
+
+        Raises:
+            ValueError: It is no memory of episodes.
+        """
+        super().load_state_dict(state)
+        first = self._now
+        for episodes in (self._now, self._ended):
+            fits = all(part.shape[: first.losses.dim()] == first.losses.shape for part in episodes[:3])
+            alike = [(part.shape, part.dtype) for part in episodes] == [(part.shape, part.dtype) for part in first]
+            if not (fits and alike and episodes.length.shape == first.losses.shape[:1]):
+                raise ValueError("halting_loss: expected the memory of as many episodes in every part, found others")
+        return self
 
     def losses(self, core: ReasoningCore, batch: PuzzleBatch, outcome: Outcome) -> dict[str, Tensor]:
         """The weighted answer loss of this segment, and the head's loss of whole episodes; means over the batch."""

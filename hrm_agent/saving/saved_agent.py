@@ -18,9 +18,9 @@ from hrm_agent.puzzle_identity import PuzzleIdentity
 from hrm_agent.saving.checkpoint import CheckpointError
 from hrm_env.checks import UnknownOptionError, check_integer, shortened
 from hrm_env.observations import LARGEST, ObservationSizes
+from hrm_env.task import is_task_name
 from hrm_env.tasks import make_task
 
-_LONGEST_NAME = 200
 _OWN = ("n_envs", "warmup_steps", "lr_min_ratio", "exploration", "exploration_per", "seed")
 _LEARNING = tuple(field.name for field in fields(LearnerConfig))
 
@@ -98,7 +98,7 @@ def identity_of(path: str | Path, config: Mapping[str, Any]) -> PuzzleIdentity:
     limits = asdict(LARGEST)
     if sizes.keys() != limits.keys():
         raise CheckpointError(f"{path}: sizes: expected {', '.join(limits)}, found {shortened(', '.join(sizes))}")
-    if not (task is None or (isinstance(task, str) and task.isprintable() and len(task) <= _LONGEST_NAME)):
+    if task is not None and not is_task_name(task):
         raise CheckpointError(f"{path}: task: expected the name of a puzzle family, found {shortened(task)}")
     with said_of(path):
         found = ObservationSizes(**{name: check_integer(name, sizes[name], 1, limits[name]) for name in limits})

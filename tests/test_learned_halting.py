@@ -8,7 +8,6 @@ import json
 import os
 import pickle
 import re
-import runpy
 import zipfile
 from contextlib import suppress
 from functools import partial
@@ -282,20 +281,3 @@ def test_the_command(algorithm: str, run: Path, capsys: pytest.CaptureFixture[st
 def test_the_command_refuses_shares(share: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["learn-halting", "--checkpoint", str(run), "--comparison", share]) == 2
     assert re.match("error: --comparison: expected a .*number .* 0 (and|to) 1, found", capsys.readouterr().err)
-
-
-def test_the_document_trains_ppo(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    document = (Path(__file__).parents[1] / "docs" / "halting-env.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", document, re.DOTALL)
-    for text, smaller in {
-        "200_000": "64",
-        "gamma=1.0": "gamma=1.0, n_steps=64",
-        "runs/sudoku6x6-seed0": str(run),
-        "Sudoku6x6": "Copy",
-    }.items():
-        assert text in code
-        code = code.replace(text, smaller)
-    (tmp_path / "example.py").write_text(code)
-    monkeypatch.chdir(tmp_path)
-    made = runpy.run_path("example.py")
-    assert made["evaluation"].summary()["puzzles"] == 1000

@@ -140,8 +140,9 @@ def test_chosen_rows(whole: Path) -> None:
 def test_the_document_reads_with_numpy_alone(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
     blocks = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
     (snippet,) = (block for block in blocks if "np.unpackbits" in block)
-    names: dict[str, Any] = {}
-    exec(snippet.replace("test.traces", str(whole)), names)
+    names: dict[str, Any] = {"json": json, "np": np}
+    recorded_here = snippet.index("with open")
+    exec(snippet[recorded_here:].replace("untrained.traces", str(whole)), names)
     traces = Traces.read(whole)
     np.testing.assert_array_equal(names["answers"], traces.answers)
     for name, signals in traces.signals.items():

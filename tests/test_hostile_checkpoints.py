@@ -456,6 +456,15 @@ def test_no_file_that_a_checkpoint_names_is_opened(
     assert left == 0
 
 
+def test_logits_of_other_puzzles(checkpoint: Path, tmp_path: Path) -> None:
+    _, members = taken_apart(checkpoint)
+    tensors, path = load(members["rank0.safetensors"]), tmp_path / "agent.zip"
+    logits = tensors["session/_last_logits"]
+    for changed in (logits[:0], logits[:, :0], torch.cat([logits, logits], -1)):
+        path.write_bytes(sealed(members | {"rank0.safetensors": save({**tensors, "session/_last_logits": changed})}))
+        assert "rows, found shape" in (said := refusal(OWN["resume"][1], path)) or "last logits: expected" in said
+
+
 @pytest.mark.parametrize("place", ["carry/z_h/x", "sums/steps", "/".join("a" * 500)])
 def test_tensors_in_places_that_are_taken(checkpoint: Path, tmp_path: Path, place: str) -> None:
     _, members = taken_apart(checkpoint)

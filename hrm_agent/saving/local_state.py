@@ -75,6 +75,9 @@ def check_local(file: Path, model: HRM, state: State) -> None:
         check_numpy_generator("environment: np_random", parts["environment"].get("np_random"))
         check_random_state(parts["random"])
     _check_memories(file, state, slots)
+    spec, logits = native.rules.task.spec, state["session"].get("_last_logits")
+    if isinstance(logits, Tensor) and logits.shape != (slots, spec.seq_len, spec.vocab_size):
+        raise CheckpointError(f"{file}: last logits: expected those of {slots} puzzles, found {tuple(logits.shape)}")
     _check_log(file, model, state)
 
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 
 if TYPE_CHECKING:
-    from hrm_agent.agent import HRM
-    from hrm_agent.callbacks import EvaluateCallback, HaltingDashboard
-    from hrm_agent.evaluation import Evaluation, evaluate
-    from hrm_agent.policy import HRMPolicy
-    from hrm_agent.saving.agent_file import NonFiniteError
-    from hrm_agent.saving.checkpoint import CheckpointError
-    from hrm_agent.vec_env import as_vec_env
+    from hrm_agent.checkpoints.agent_file import NonFiniteError
+    from hrm_agent.checkpoints.checkpoint import CheckpointError
+    from hrm_agent.inference.evaluation import Evaluation, evaluate
+    from hrm_agent.sb3.agent import HRM
+    from hrm_agent.sb3.callbacks import EvaluateCallback, HaltingDashboard
+    from hrm_agent.sb3.policy import HRMPolicy
+    from hrm_agent.sb3.vec_env import as_vec_env
 
 __all__ = [
     "HRM",
@@ -53,6 +53,6 @@ def __getattr__(name: str) -> Any:
 
 gym.register(
     "HRM-Halting-v0",
-    entry_point="hrm_agent.halting_env:HaltingEnv",
-    vector_entry_point="hrm_agent.halting_vector:HaltingVectorEnv",
+    entry_point="hrm_agent.traces.halting_env:HaltingEnv",
+    vector_entry_point="hrm_agent.traces.halting_vector:HaltingVectorEnv",
 )

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hrm_env.checks import check_integer, shortened
-from hrm_env.observations import LARGEST
+from hrm_env.envs.observations import LARGEST
 from hrm_env.puzzles import Puzzles, Tokens
 from hrm_env.style import Style
 from hrm_env.symmetry import Symmetry

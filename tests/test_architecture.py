@@ -45,16 +45,16 @@ def test_imports_keep_their_direction(path: Path) -> None:
 
 @pytest.mark.parametrize("room", TORCH_ALONE)
 def test_network_rooms_know_no_environment_class(room: str) -> None:
-    allowed = {"hrm_env.task", "hrm_env.grading", "hrm_env.checks"}
+    allowed = {"hrm_env.task", "hrm_env.envs.grading", "hrm_env.checks"}
     for path in (ROOT / "hrm_agent" / room).glob("*.py"):
         names = set(imports(path))
         assert not {name.split(".")[0] for name in names} & {"gymnasium", "stable_baselines3"}
         assert {name for name in names if name.startswith("hrm_env")} <= allowed
         above = {
-            "hrm_agent.agent",
-            "hrm_agent.policy",
-            "hrm_agent.vec_env",
-            "hrm_agent.evaluation",
-            "hrm_agent.saving.agent_file",
+            "hrm_agent.sb3.agent",
+            "hrm_agent.sb3.policy",
+            "hrm_agent.sb3.vec_env",
+            "hrm_agent.inference.evaluation",
+            "hrm_agent.checkpoints.agent_file",
         }
         assert not names & above

@@ -17,8 +17,8 @@ from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from hrm_agent import HRM, EvaluateCallback, HaltingDashboard
-from hrm_agent.dashboard_figures import thinking_picture
-from hrm_agent.thinking import frames
+from hrm_agent.inference.frames import frames
+from hrm_agent.sb3.dashboard_figures import thinking_picture
 from hrm_env.drawing import side_by_side
 
 STEPS = 16 * 25
@@ -182,7 +182,7 @@ def test_runs_can_be_compared_by_their_options(tmp_path: Path) -> None:
 
 def test_nothing_is_drawn_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("sweep_pictures", "describe"):
-        monkeypatch.setattr(f"hrm_agent.callbacks.{name}", lambda *_: pytest.fail("drawn"))
+        monkeypatch.setattr(f"hrm_agent.sb3.callbacks.{name}", lambda *_: pytest.fail("drawn"))
     sweeps = EvaluateCallback(every_puzzle_once(), every_updates=3)
     tiny_agent().learn(16 * 3, callback=[sweeps, HaltingDashboard(sweeps)])
     assert len(sweeps.history) == 1

@@ -16,7 +16,7 @@ from hrm_env.sources import load_puzzles, options_of
 from hrm_env.sources.folder import write_folder
 from hrm_env.sources.generated import _digest
 from hrm_env.tasks import make_task
-from hrm_env.tasks.sudoku import Sudoku
+from hrm_env.tasks.sudoku.task import Sudoku
 
 TASK = Sudoku(2, 2)
 

@@ -8,7 +8,7 @@ import torch
 
 from hrm_env.task import PuzzleBatch
 from hrm_env.tasks import make_task
-from hrm_env.tasks.sudoku import Sudoku
+from hrm_env.tasks.sudoku.task import Sudoku
 
 SIZES = [(2, 2), (2, 3), (3, 2), (3, 3)]
 # a published 17-clue puzzle and its only solution

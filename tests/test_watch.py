@@ -17,14 +17,14 @@ from PIL import Image
 from torch import Tensor
 
 from hrm_agent import HRM
-from hrm_agent.dashboard_figures import thinking_picture
-from hrm_agent.thinking import Frame, captioned, frames
-from hrm_env.rewards import REWARDS
+from hrm_agent.inference.frames import Frame, captioned, frames
+from hrm_agent.sb3.dashboard_figures import thinking_picture
+from hrm_env.drawing.window import Window
+from hrm_env.envs.rewards import REWARDS
 from hrm_env.sources import load_puzzles
 from hrm_env.sources.folder import write_folder
 from hrm_env.tasks import make_task
 from hrm_env.tasks.copy import Copy
-from hrm_env.window import Window
 from train.__main__ import main
 
 TWO_PUZZLES = ["--env", "HRM-Copy-v0", "--puzzles", "2", "--pause", "0.1", "--halting", "fixed:3"]

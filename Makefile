@@ -15,6 +15,7 @@ test: $(VENV)/installed-test
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
+	$(VENV)/bin/lint-imports
 	$(RUN) pytest --numprocesses auto --dist worksteal
 
 test-peers: $(PEERS)/installed

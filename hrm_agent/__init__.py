@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 
 if TYPE_CHECKING:
-    from hrm_agent.checkpoints.agent_file import NonFiniteError
-    from hrm_agent.checkpoints.checkpoint import CheckpointError
+    from hrm_agent.errors import CheckpointError, NonFiniteError
     from hrm_agent.inference.evaluation import Evaluation, evaluate
     from hrm_agent.sb3.agent import HRM
     from hrm_agent.sb3.callbacks import EvaluateCallback, HaltingDashboard
@@ -33,15 +32,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "HRM": "agent",
-    "NonFiniteError": "saving.agent_file",
-    "EvaluateCallback": "callbacks",
-    "HaltingDashboard": "callbacks",
-    "CheckpointError": "saving.checkpoint",
-    "Evaluation": "evaluation",
-    "HRMPolicy": "policy",
-    "as_vec_env": "vec_env",
-    "evaluate": "evaluation",
+    "HRM": "sb3.agent",
+    "NonFiniteError": "errors",
+    "EvaluateCallback": "sb3.callbacks",
+    "HaltingDashboard": "sb3.callbacks",
+    "CheckpointError": "errors",
+    "Evaluation": "inference.evaluation",
+    "HRMPolicy": "sb3.policy",
+    "as_vec_env": "sb3.vec_env",
+    "evaluate": "inference.evaluation",
 }
 
 

@@ -16,8 +16,8 @@ from agents import every_puzzle_once, trained_agent
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hrm_agent import HRM
-from hrm_agent.checkpoints.agent_file import NonFiniteError
 from hrm_agent.cores.hrm import precision
+from hrm_agent.errors import NonFiniteError
 from hrm_env.sources import load_puzzles
 from hrm_env.tasks import make_task
 from train.__main__ import COMMANDS, main, script

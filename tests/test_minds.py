@@ -316,7 +316,7 @@ def test_frames_are_what_evaluation_finds(model: HRM) -> None:
     model.halting = "halt-first:3(random:0.2)"
     swept = model.evaluate(sudokus())
     for index in range(5):
-        *_, last = frames(model, sudokus(), index)
+        *_, last = frames(model.policy.acting_core, model.halting, sudokus(), index)
         assert last.segment == swept.segments[index]
         assert isinstance(last.answer, Tensor)
         assert last.answer.tolist() == swept.answer[index].tolist()

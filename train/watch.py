@@ -59,7 +59,10 @@ def main(arguments: list[str]) -> None:
     if options.first >= count:
         raise ValueError(f"--first: expected 0 to {count - 1}, found {options.first}")
     shown = env.rules.puzzles.round_robin()[options.first : options.first + options.puzzles].tolist()
-    show(env.rules.task, chain.from_iterable(frames(model, env, index) for index in shown))
+    show(
+        env.rules.task,
+        chain.from_iterable(frames(model.policy.acting_core, model.halting, env, index) for index in shown),
+    )
 
 
 def outlet(to: str, pause: float, strip: int) -> Outlet:

@@ -15,14 +15,11 @@ from hrm_agent.checkpoints.contents import check_core, check_finite, check_same
 from hrm_agent.checkpoints.optimizer_state import checked_state, optimizer_tensors, restore_optimizers
 from hrm_agent.checkpoints.saved_agent import SavedAgent, halting_of
 from hrm_agent.checkpoints.small_files import full_precision
+from hrm_agent.errors import NonFiniteError
 from hrm_env.envs.observations import sizes_of
 
 if TYPE_CHECKING:
     from hrm_agent.sb3.agent import HRM
-
-
-class NonFiniteError(FloatingPointError, RuntimeError):
-    """The loss or a weight is no longer a finite number."""
 
 
 def located(path: str | Path | BinaryIO, reading: bool = False) -> tuple[Path | BinaryIO, Path]:

@@ -30,6 +30,7 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
 import hrm_env
+from hrm_agent.errors import CheckpointError, DamagedCheckpointError
 from hrm_env.checks import shortened
 from hrm_env.files import atomic_write, open_regular
 
@@ -40,17 +41,6 @@ _BUFFER = 1 << 20  # bytes that are hashed at a time
 _LONGEST_CONFIG, _DEEPEST_CONFIG = 1 << 26, 100
 _LONGEST_END = (1 << 16) + 22  # bytes in which a zip says what it holds: the longest comment, and what lies before it
 _DAMAGED = (zipfile.BadZipFile, NotImplementedError, EOFError, OverflowError, SafetensorError, ValueError)
-
-
-class CheckpointError(ValueError):
-    """A checkpoint is damaged, foreign, or does not fit; the message names the file."""
-
-
-class DamagedCheckpointError(CheckpointError):
-    """A checkpoint is no longer what was written: it is cut off, or a bit of it has changed.
-
-    One of a newer format, or one that the system does not let anybody read now, is none of these.
-    """
 
 
 def checkpoint_path(path: str | Path) -> Path:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from hrm_agent.checkpoints.checkpoint import CheckpointError
 from hrm_agent.cores import PuzzleShape, ReasoningCore, make_core
+from hrm_agent.errors import CheckpointError
 from hrm_env.checks import shortened
 from hrm_env.envs.observations import ObservationSizes
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hrm_agent.checkpoints.checkpoint import CheckpointError, DamagedCheckpointError
 from hrm_agent.checkpoints.training_state import TrainingCheckpoint, save_training
 from hrm_agent.distributed import done_by_rank_zero, rank
+from hrm_agent.errors import CheckpointError, DamagedCheckpointError
 
 if TYPE_CHECKING:
     from hrm_agent.sb3.agent import HRM

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from hrm_agent.checkpoints.checkpoint import CheckpointError
 from hrm_agent.checkpoints.contents import check_finite, check_same
 from hrm_agent.checkpoints.random_state import (
     check_numpy_generator,
@@ -19,6 +18,7 @@ from hrm_agent.checkpoints.random_state import (
 )
 from hrm_agent.checkpoints.saved_agent import entries_of, said_of
 from hrm_agent.cores.core import Carry
+from hrm_agent.errors import CheckpointError
 from hrm_agent.state import State, check_generator, split_state
 from hrm_env.checks import check_integer
 

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hrm_agent.checkpoints.checkpoint import CheckpointError
 from hrm_agent.checkpoints.contents import check_finite, check_same
 from hrm_agent.checkpoints.small_files import full_precision
+from hrm_agent.errors import CheckpointError
 from hrm_agent.learning.optim import state_of
 
 _NEVER_NEGATIVE = ("step", "exp_avg_sq")

@@ -21,11 +21,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from hrm_agent.checkpoints.checkpoint import CheckpointError
-from hrm_agent.checkpoints.torch_file import load_tensors
 from hrm_agent.config import HRMConfig, TRMConfig
 from hrm_agent.cores import PuzzleShape, make_core
 from hrm_agent.cores.hrm import HRMCore
+from hrm_agent.errors import CheckpointError
+from hrm_agent.foreign.torch_file import load_tensors
 from hrm_env.checks import reason, shortened
 from hrm_env.files import atomic_write, open_regular
 from hrm_env.sources.npz_file import read_npz

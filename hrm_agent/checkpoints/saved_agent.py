@@ -10,8 +10,8 @@ from typing import Any
 
 from hrm_agent import halting
 from hrm_agent.agent_options import MOST_STEPS, check_agent_options
-from hrm_agent.checkpoints.checkpoint import CheckpointError
 from hrm_agent.cores import ReasoningCore, core_config
+from hrm_agent.errors import CheckpointError
 from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.schedules import check_depth
 from hrm_agent.limits import check_thinking

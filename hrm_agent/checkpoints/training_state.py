@@ -19,10 +19,11 @@ from torch import Tensor
 
 from hrm_agent.agent_options import MOST_STEPS
 from hrm_agent.checkpoints.agent_file import agent_contents, restore_learned
-from hrm_agent.checkpoints.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
+from hrm_agent.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from hrm_agent.checkpoints.local_state import capture_local, check_local, restore_local
 from hrm_agent.checkpoints.saved_agent import entries_of, said_of
 from hrm_agent.distributed import gather_objects, rank, world_size
+from hrm_agent.errors import CheckpointError
 from hrm_agent.state import join_state, split_state
 from hrm_env.checks import check_integer, shortened
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from hrm_agent.checkpoints.sb3_archive import read_sb3
+from hrm_agent.foreign.sb3_archive import read_sb3
 from hrm_agent.halting.features import check_features
 from hrm_env.checks import shortened
 

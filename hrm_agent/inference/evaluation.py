@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from tqdm import tqdm
 from hrm_agent.cores.core import ReasoningCore
 from hrm_agent.distributed import rank, sum_over_ranks, world_size
 from hrm_agent.halting.policy import HaltingPolicy
-from hrm_agent.inference.reasoner import Reasoner
+from hrm_agent.inference.reasoner import Reasoner, Thought
 from hrm_env.envs.actions import pack
 from hrm_env.envs.grading import cell_accuracy, exact_match
 from hrm_env.envs.vector import PuzzleVectorEnv
@@ -99,32 +99,18 @@ def evaluate(
     shard = rank(), world_size()
     mine, hidden = slice(shard[0], None, shard[1]), not progress_bar or rank() > 0
     bar = tqdm(total=len(exact[mine]), desc="evaluating", unit=" puzzles", delay=1, leave=False, disable=hidden)
-    observation, info = env.reset_tensors(seed=0, options={"shard": shard})
-    rows = info["active"].nonzero().squeeze(1)
-    reasoner, unit = Reasoner(core, halting, budget, len(rows), env.rules.task), max(1, len(rows) // BATCH_SIZES)
-    action = torch.zeros(env.action_space.shape, dtype=torch.long, device=env.device)  # type: ignore[arg-type]
-    while bool(info["active"].any()):
-        still = rows_to_keep(info["active"][rows], unit)
-        if len(still) < len(rows):
-            reasoner.keep(still)
-            rows = rows[still]
-        active = info["active"][rows]
-        inputs, segment, solution = observation["inputs"][rows], observation["segment"][rows], info["solution"][rows]
-        thought = reasoner.think(inputs, observation["puzzle_id"][rows], (segment == 0) & active, segment, solution)
-        answer = thought.answer
-        correct = exact_match(answer, solution)
+    for puzzles, inputs, solution, segment, active, thought in _sweep(core, halting, env, shard):
+        correct = exact_match(thought.answer, solution)
         np.add.at(right, segment[correct & ~thought.done & active].cpu().numpy(), 1)
         done = (thought.done & active).nonzero().squeeze(1)
-        index = info["index"][rows][done].cpu().numpy()
+        index, answer = puzzles[done].cpu().numpy(), thought.answer[done]
         exact[index] = correct[done].cpu().numpy()
-        cells[index] = cell_accuracy(answer[done], solution[done]).cpu().numpy()
-        asked[index], answers[index] = inputs[done].cpu().numpy(), answer[done].cpu().numpy()
+        cells[index] = cell_accuracy(answer, solution[done]).cpu().numpy()
+        asked[index], answers[index] = inputs[done].cpu().numpy(), answer.cpu().numpy()
         segments[index] = segment[done].cpu().numpy() + 1
         work[index] = thought.work[done].cpu().numpy()
         q_halt[index] = thought.q_halt[done].cpu().numpy()
-        action[rows] = pack(answer, thought.halt)
         bar.update(len(index))
-        observation, _, _, _, info = env.step_tensors(action)
     bar.close()
     spent = np.zeros(shard[1])
     spent[shard[0]] = time.perf_counter() - started
@@ -135,6 +121,48 @@ def evaluate(
     parts = (exact, valid, cells, answers, segments, work, q_halt, right, spent)
     exact, valid, cells, answers, segments, work, q_halt, right, spent = _summed(parts)
     return Evaluation(exact, valid, cells, answers, segments, work, q_halt, right, float(spent.max()))
+
+
+class _Swept(NamedTuple):
+    """A segment of the B slots that are still thought about.
+
+    Attributes:
+        puzzles: Their numbers, ``(B,)``.
+        inputs: ``(B, L)``.
+        solution: ``(B, L)``.
+        segment: Segments used before this one, ``(B,)``.
+        active: Slots that hold a puzzle, ``(B,)`` bool.
+        thought: What came of it.
+    """
+
+    puzzles: Tensor
+    inputs: Tensor
+    solution: Tensor
+    segment: Tensor
+    active: Tensor
+    thought: Thought
+
+
+def _sweep(
+    core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv, shard: tuple[int, int]
+) -> Iterator[_Swept]:
+    """Thinks about all puzzles of a shard, segment by segment; a slot that finishes takes the next one."""
+    observation, info = env.reset_tensors(seed=0, options={"shard": shard})
+    rows = info["active"].nonzero().squeeze(1)
+    reasoner = Reasoner(core, halting, env.rules.max_segments, len(rows), env.rules.task)
+    unit = max(1, len(rows) // BATCH_SIZES)
+    action = torch.zeros(env.action_space.shape, dtype=torch.long, device=env.device)  # type: ignore[arg-type]
+    while bool(info["active"].any()):
+        still = rows_to_keep(info["active"][rows], unit)
+        if len(still) < len(rows):
+            reasoner.keep(still)
+            rows = rows[still]
+        active = info["active"][rows]
+        inputs, segment, solution = observation["inputs"][rows], observation["segment"][rows], info["solution"][rows]
+        thought = reasoner.think(inputs, observation["puzzle_id"][rows], (segment == 0) & active, segment, solution)
+        yield _Swept(info["index"][rows], inputs, solution, segment, active, thought)
+        action[rows] = pack(thought.answer, thought.halt)
+        observation, _, _, _, info = env.step_tensors(action)
 
 
 def check_sweep(whose: str, env: PuzzleVectorEnv) -> None:

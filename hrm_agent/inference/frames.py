@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from hrm_agent.cores.core import ReasoningCore
+from hrm_agent.halting.policy import HaltingPolicy
 from hrm_agent.inference.reasoner import Reasoner
-from hrm_agent.sb3.agent import HRM
 from hrm_env.drawing import GREEN, RED, Line, Picture, with_caption
 from hrm_env.envs.grading import exact_match
 from hrm_env.envs.vector import PuzzleVectorEnv
-from hrm_env.task import PuzzleBatch, PuzzleTask
+from hrm_env.task import PuzzleTask
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,14 @@ class Frame:
         return "" if self.answer is None else f"Q halt {self.q_halt:.2f}, continue {self.q_continue:.2f}"
 
 
-def frames(model: HRM, env: PuzzleVectorEnv, index: int) -> Iterator[Frame]:
+def frames(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv, index: int) -> Iterator[Frame]:
     """Puzzle ``index`` and the agent's answer after every segment until it halts; tensors are on the CPU."""
-    batch = PuzzleBatch(*(tensor.to(model.device) for tensor in env.stored(slice(index, index + 1))))
+    batch = env.stored(slice(index, index + 1))
     frame = Frame(index, batch.inputs[0].cpu(), batch.solution[0].cpu(), env.rules.max_segments)
     yield frame
-    reasoner = Reasoner(model.policy.acting_core, model.halting, frame.budget, batch_size=1, task=env.rules.task)
+    reasoner = Reasoner(core, halting, frame.budget, batch_size=1, task=env.rules.task)
     while not frame.halted:
-        used = torch.tensor([frame.segment], device=model.device)
+        used = torch.tensor([frame.segment], device=env.device)
         thought = reasoner.think(batch.inputs, batch.puzzle_id, used == 0, used, batch.solution)
         judged = env.rules.judged_by(batch, thought.answer)
         frame = replace(

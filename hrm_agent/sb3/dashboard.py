@@ -81,7 +81,7 @@ def sweep_pictures(
         handed_in = zip(batch.inputs, answer, env.rules.judged_by(batch, answer), strict=True)
         found["eval/puzzles"] = side_by_side([task.render(*tokens) for tokens in handed_in])
     if strips:
-        seen = [list(frames(model, env, index)) for index in order[:strips].tolist()]
+        seen = [list(frames(model.policy.acting_core, model.halting, env, index)) for index in order[:strips].tolist()]
         found["eval/thinking"] = thinking_picture(task, seen, min(segments, env.rules.max_segments))
     gc.collect()  # a figure refers to itself: left to chance, megabytes of pixels pile up over many sweeps
     return found

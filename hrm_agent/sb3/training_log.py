@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from hrm_agent.checkpoints.agent_file import NonFiniteError
 from hrm_agent.distributed import sum_over_ranks, world_size
+from hrm_agent.errors import NonFiniteError
 from hrm_agent.learning.metrics import MetricSums, tensorboard_histograms, tensorboard_tags
 from hrm_agent.sb3.episode_window import EpisodeWindow
 from hrm_agent.sb3.event_files import event_writers, outliving_a_full_disk, write_histograms

@@ -13,8 +13,8 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
-from hrm_env import grading
 from hrm_env.checks import check_choice, check_flag, check_integer, check_known, check_number, keywords, shortened
+from hrm_env.envs import grading
 from hrm_env.envs.actions import action_space
 from hrm_env.envs.easing import check_blanks, fill_in
 from hrm_env.envs.observations import LARGEST, ObservationSizes, observation_space

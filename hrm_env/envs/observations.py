@@ -7,6 +7,8 @@ from typing import cast
 
 from gymnasium import spaces
 
+from hrm_env.puzzles import MOST_CELLS, MOST_TOKENS
+
 
 @dataclass(frozen=True)
 class ObservationSizes:
@@ -18,7 +20,7 @@ class ObservationSizes:
     max_segments: int
 
 
-LARGEST = ObservationSizes(seq_len=2**16, vocab_size=2**16, num_puzzle_ids=2**31 - 1, max_segments=2**16)
+LARGEST = ObservationSizes(seq_len=MOST_CELLS, vocab_size=MOST_TOKENS, num_puzzle_ids=2**31 - 1, max_segments=2**16)
 """The largest sizes that an environment is made with, and that a file may tell."""
 
 

@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 import torch
 from torch import Tensor
 
-from hrm_agent.checkpoints.torch_pickle import Stored, Strided, read_pickle
+from hrm_agent.foreign.torch_pickle import Stored, Strided, read_pickle
 from hrm_env.files.archives import open_archive
 
 _PICKLE = "/data.pkl"

@@ -1,7 +1,7 @@
 """The zip that Stable-Baselines3 saves a model as: its JSON and its weights. Nothing in it is unpickled.
 
 Its ``data`` is JSON in which whatever is not JSON is a pickle in base64, with the plain attributes of the object beside
-it as text: those are read, the pickles stay text. ``policy.pth`` is read by `hrm_agent.checkpoints.torch_file`.
+it as text: those are read, the pickles stay text. ``policy.pth`` is read by `hrm_agent.foreign.torch_file`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hrm_agent.checkpoints.torch_file import load_tensors
+from hrm_agent.foreign.torch_file import load_tensors
 from hrm_env.checks import reason
 from hrm_env.files import open_regular
 from hrm_env.files.archives import open_archive

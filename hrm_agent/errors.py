@@ -12,7 +12,10 @@ class CheckpointError(HRMError, ValueError):
 
 
 class DamagedCheckpointError(CheckpointError):
-    """A checkpoint has lost or changed bytes since it was written."""
+    """A checkpoint is no longer what was written: it is cut off, or a bit of it has changed.
+
+    One of a newer format, or one that the system does not let anybody read now, is none of these.
+    """
 
 
 class NonFiniteError(HRMError, FloatingPointError, RuntimeError):

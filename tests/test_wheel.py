@@ -31,6 +31,7 @@ except ValueError as error:
     assert "traces" in str(error)
 
 import hrm_agent, hrm_env, hrm_train
+warnings.simplefilter("default")  # what follows imports packages that may warn of each other
 for package in (hrm_agent, hrm_env, hrm_train):
     assert package.__file__.startswith(sys.prefix), package.__file__
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):

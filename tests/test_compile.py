@@ -118,7 +118,7 @@ def test_no_step_and_no_rate_compiles_the_update_anew(monkeypatch: pytest.Monkey
     compile_with(counting(graphs), monkeypatch)
     found = moved(compiled=True)
     assert len(graphs) == 2  # of two weights, and of all three
-    assert all(torch.equal(weight, expected) for weight, expected in zip(found, moved(compiled=False), strict=True))
+    torch.testing.assert_close(found, moved(compiled=False))  # to the last bit only where torch fuses no operation
 
 
 def test_an_update_that_does_not_compile_costs_one_warning(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,7 @@ def test_what_a_folder_refuses_is_one_sentence(
 
 def test_options_of_the_machine_may_change(tmp_path: Path, unfinished: dict[str, bytes]) -> None:
     laid_out(tmp_path / "elsewhere", unfinished)
-    assert fit(tmp_path / "elsewhere", "--resume", "--threads=2", "--checkpoint-seconds=9", "--keep-checkpoints=1") == 0
+    assert fit(tmp_path / "elsewhere", "--resume", "--threads=0", "--checkpoint-seconds=9", "--keep-checkpoints=1") == 0
 
 
 def test_restarting_begins_anew(tmp_path: Path, unfinished: dict[str, bytes]) -> None:

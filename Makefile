@@ -6,16 +6,20 @@ CONSTRAINTS ?= constraints.txt
 RUN := $(VENV)/bin/python -m
 INSTALL := $(RUN) pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable
 
-.PHONY: demo test test-peers clean
+.PHONY: demo test check tests test-peers clean
 
 demo: $(VENV)/installed
 	$(RUN) train demo
 
-test: $(VENV)/installed-test
+test: check tests
+
+check: $(VENV)/installed-test
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 	$(VENV)/bin/lint-imports
+
+tests: $(VENV)/installed-test
 	$(RUN) pytest --numprocesses auto --dist worksteal
 
 test-peers: $(PEERS)/installed

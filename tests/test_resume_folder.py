@@ -26,8 +26,7 @@ from hrm_agent.checkpoints.folder import CheckpointFolder
 from hrm_agent.checkpoints.training_state import TrainingCheckpoint
 from hrm_agent.sb3.callbacks import SCALARS, EvaluateCallback, SaveCallback, Stopped
 from hrm_agent.sb3.event_files import telling_once
-from hrm_env import locks
-from hrm_env.files import atomic_write, remove_temporaries
+from hrm_env.files import atomic_write, locks, remove_temporaries
 from hrm_env.files.locks import LOCK, sole_use
 from train.__main__ import main
 from train.signals import noticed_signals

@@ -194,7 +194,13 @@ def test_each_kind_of_source_has_its_reader(
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     asked: list[tuple[object, str]] = []
-    for place in ("sources.hub.read_hub", "sources.read_folder", "sources.read_split", "tasks.arc.build.read_arc", "sources.read_csv"):
+    for place in (
+        "sources.hub.read_hub",
+        "sources.read_folder",
+        "sources.read_split",
+        "tasks.arc.build.read_arc",
+        "sources.read_csv",
+    ):
         name = place.split(".")[-1]
         monkeypatch.setattr(f"hrm_env.{place}", lambda task, path, name=name: asked.append((name, path)))
     path = source if source.startswith("hub:") else str(tmp_path / source)

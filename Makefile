@@ -17,6 +17,7 @@ check: $(VENV)/installed-test
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
+	$(VENV)/bin/lint-imports
 
 tests: $(VENV)/installed-test
 	$(RUN) pytest --numprocesses auto --dist worksteal

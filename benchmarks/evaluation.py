@@ -19,7 +19,7 @@ import tyro
 
 from benchmarks.report import Part, Value, print_part
 from benchmarks.timing import Clock, side_by_side, use_threads
-from hrm_agent.evaluation import Evaluation
+from hrm_agent.inference.evaluation import Evaluation
 from hrm_env.devices import check_device
 from train.presets import PRESETS
 from train.trained import Trained

@@ -28,7 +28,7 @@ from benchmarks.timing import product_rates, seconds, side_by_side, training_tur
 from benchmarks.training_step import core_of, layer_shapes
 from hrm_agent import HRM
 from hrm_agent.cores.flops import training_flops
-from hrm_agent.training import train_segment
+from hrm_agent.sb3.training import train_segment
 from hrm_env.devices import check_device
 from hrm_env.files import atomic_write
 from train.presets import PRESETS, Fit

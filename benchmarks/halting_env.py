@@ -18,8 +18,8 @@ import tyro
 from gymnasium.vector import AutoresetMode
 
 import hrm_agent  # noqa: F401  (registers the id)
-from hrm_agent.analysis.traces import TraceHeader, Traces
 from hrm_agent.halting.features import DEFAULT_FEATURES, signals_of
+from hrm_agent.traces.record import TraceHeader, Traces
 
 SLOTS = (1, 4, 16, 64, 256, 1024, 4096)
 

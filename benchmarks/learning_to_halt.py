@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import tyro
 
-from hrm_agent.agent import HRM
+from hrm_agent.sb3.agent import HRM
 from train.study_training import VARIANTS, StudyTraining, options_of_run
 from train.training import make_agent
 

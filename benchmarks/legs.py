@@ -27,10 +27,11 @@ from pathlib import Path
 
 import tyro
 
-from hrm_agent.agent import HRM
-from hrm_agent.saving.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
-from hrm_agent.saving.folder import CheckpointFolder
-from hrm_agent.saving.small_files import lightened
+from hrm_agent.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from hrm_agent.checkpoints.folder import CheckpointFolder
+from hrm_agent.checkpoints.small_files import lightened
+from hrm_agent.errors import CheckpointError
+from hrm_agent.sb3.agent import HRM
 from hrm_env.files import atomic_write
 from train.fit import parse
 from train.presets import run_folder

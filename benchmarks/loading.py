@@ -22,12 +22,12 @@ import numpy as np
 import torch
 import tyro
 
+from hrm_env.envs.vector import PuzzleVectorEnv
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import load_puzzles
 from hrm_env.sources.csv_file import write_csv
 from hrm_env.sources.folder import write_folder
-from hrm_env.tasks.sudoku import Sudoku
-from hrm_env.vector import PuzzleVectorEnv
+from hrm_env.tasks.sudoku.task import Sudoku
 
 TASK = Sudoku(3, 3)
 

@@ -24,10 +24,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from benchmarks.report import Part, Value, print_part
-from hrm_agent.analysis.style import BLUE, GREEN, RED, house_style, new_figure, save_figure, write_at_end
 from hrm_agent.config import Gradient, Precision
 from hrm_agent.cores import PuzzleShape, make_core
 from hrm_agent.learning.losses import answer_loss, stablemax
+from hrm_agent.study.figures.style import BLUE, GREEN, RED, house_style, new_figure, save_figure, write_at_end
 from hrm_env.devices import check_device
 
 COLOURS: dict[str, str] = {"one-step": BLUE, "last-cycle": GREEN, "full": RED}

@@ -23,12 +23,12 @@ from torch import Tensor, nn
 from benchmarks.reference_code import ReferenceCode
 from benchmarks.trm_code import TRMCode
 from hrm_agent import halting
+from hrm_agent.checkpoints.reference_checkpoint import from_reference_name
 from hrm_agent.config import HRMConfig
 from hrm_agent.cores.core import Carry, PuzzleShape, ReasoningCore
 from hrm_agent.cores.hrm import HRMCore
 from hrm_agent.learning.config import Bootstrap, LearnerConfig
 from hrm_agent.learning.learner import Learner
-from hrm_agent.saving.reference_checkpoint import from_reference_name
 from hrm_env.task import PAD_ID, PuzzleBatch
 
 SEQ_LEN, VOCAB_SIZE, UNLABELLED = 81, 11, -100

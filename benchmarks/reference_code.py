@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hrm_agent.checkpoints.reference_checkpoint import read_reference, write_reference
 from hrm_agent.cores.hrm import HRMCore
-from hrm_agent.saving.reference_checkpoint import read_reference, write_reference
 
 
 class PlainOptions:

@@ -23,9 +23,9 @@ from typing import Any
 import tyro
 from stable_baselines3.common.callbacks import BaseCallback
 
-from hrm_agent.analysis.style import new_figure, save_figure
-from hrm_agent.callbacks import EvaluateCallback, HaltingDashboard, SaveCallback
-from hrm_agent.saving.folder import CheckpointFolder
+from hrm_agent.checkpoints.folder import CheckpointFolder
+from hrm_agent.sb3.callbacks import EvaluateCallback, HaltingDashboard, SaveCallback
+from hrm_agent.study.figures.style import new_figure, save_figure
 from train.presets import PRESETS
 from train.training import make_agent
 

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import tyro
 
-from hrm_agent.analysis.ranks import average_ranks, spearman
+from hrm_agent.study.ranks import average_ranks, spearman
 from hrm_env.sources import load_puzzles
-from hrm_env.tasks.sudoku import Sudoku
+from hrm_env.tasks.sudoku.task import Sudoku
 
 
 @dataclass(frozen=True)

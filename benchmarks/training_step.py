@@ -35,7 +35,7 @@ from hrm_agent.cores.hrm import HRMCore
 from hrm_agent.cores.layers import Linear
 from hrm_agent.learning.adam_atan2 import AdamATan2
 from hrm_agent.learning.config import Bootstrap
-from hrm_agent.vec_env import NativeVecEnv
+from hrm_agent.sb3.vec_env import NativeVecEnv
 from hrm_env.devices import check_device
 from hrm_env.task import PuzzleBatch
 

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from benchmarks.report import Part, Value, print_part
 from benchmarks.timing import Call, Clock, side_by_side, use_threads
-from hrm_env.actions import pack
 from hrm_env.devices import check_device
+from hrm_env.envs.actions import pack
 from hrm_env.sources import load_puzzles
 from hrm_env.tasks import make_task
 

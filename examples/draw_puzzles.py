@@ -10,7 +10,7 @@ from PIL import Image
 
 from hrm_env.sources import load_puzzles
 from hrm_env.tasks import make_task
-from hrm_env.tasks.maze import FREE, PATH
+from hrm_env.tasks.maze.task import FREE, PATH
 
 
 def puzzle(name: str, index: int, wrong: dict[int, int]) -> np.ndarray:

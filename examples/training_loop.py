@@ -6,11 +6,11 @@ import torch
 import hrm_env  # noqa: F401  (registers the ids)
 from hrm_agent import halting
 from hrm_agent.cores import PuzzleShape, make_core
-from hrm_agent.evaluation import evaluate
 from hrm_agent.halting import Exploration
+from hrm_agent.inference.evaluation import evaluate
 from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.learner import Learner
-from hrm_env.actions import pack
+from hrm_env.envs.actions import pack
 from hrm_env.task import PuzzleBatch
 
 

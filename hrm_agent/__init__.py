@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 
 if TYPE_CHECKING:
-    from hrm_agent.agent import HRM
-    from hrm_agent.callbacks import EvaluateCallback, HaltingDashboard
-    from hrm_agent.evaluation import Evaluation, evaluate
-    from hrm_agent.policy import HRMPolicy
-    from hrm_agent.saving.agent_file import NonFiniteError
-    from hrm_agent.saving.checkpoint import CheckpointError
-    from hrm_agent.vec_env import as_vec_env
+    from hrm_agent.errors import CheckpointError, NonFiniteError
+    from hrm_agent.inference.evaluation import Evaluation, evaluate
+    from hrm_agent.sb3.agent import HRM
+    from hrm_agent.sb3.callbacks import EvaluateCallback, HaltingDashboard
+    from hrm_agent.sb3.policy import HRMPolicy
+    from hrm_agent.sb3.vec_env import as_vec_env
 
 __all__ = [
     "HRM",
@@ -33,15 +32,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "HRM": "agent",
-    "NonFiniteError": "saving.agent_file",
-    "EvaluateCallback": "callbacks",
-    "HaltingDashboard": "callbacks",
-    "CheckpointError": "saving.checkpoint",
-    "Evaluation": "evaluation",
-    "HRMPolicy": "policy",
-    "as_vec_env": "vec_env",
-    "evaluate": "evaluation",
+    "HRM": "sb3.agent",
+    "NonFiniteError": "errors",
+    "EvaluateCallback": "sb3.callbacks",
+    "HaltingDashboard": "sb3.callbacks",
+    "CheckpointError": "errors",
+    "Evaluation": "inference.evaluation",
+    "HRMPolicy": "sb3.policy",
+    "as_vec_env": "sb3.vec_env",
+    "evaluate": "inference.evaluation",
 }
 
 
@@ -53,6 +52,6 @@ def __getattr__(name: str) -> Any:
 
 gym.register(
     "HRM-Halting-v0",
-    entry_point="hrm_agent.halting_env:HaltingEnv",
-    vector_entry_point="hrm_agent.halting_vector:HaltingVectorEnv",
+    entry_point="hrm_agent.traces.halting_env:HaltingEnv",
+    vector_entry_point="hrm_agent.traces.halting_vector:HaltingVectorEnv",
 )

@@ -13,7 +13,7 @@ import numpy as np
 from hrm_agent.halting.exploration import check_exploration
 from hrm_agent.learning.config import LearnerConfig
 from hrm_env.checks import UnknownOptionError, check_flag, check_integer, check_number, shortened
-from hrm_env.slots import check_slots
+from hrm_env.envs.slots import check_slots
 
 MOST_STEPS = 2**53
 """The largest count of steps: what JSON and a float hold exactly."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from hrm_agent.saving.checkpoint import CheckpointError
-from hrm_env.observations import ObservationSizes, sizes_of
+from hrm_agent.errors import CheckpointError
+from hrm_env.envs.observations import ObservationSizes, sizes_of
 from hrm_env.task import PuzzleTask
 from hrm_env.tasks import make_task
 

@@ -14,7 +14,7 @@ __all__ = ["__version__", "register", "registered_ids"]
 __version__ = "0.1.0"
 """Of hrm-gym: of the environments, the agent and the commands."""
 
-_ENTRY_POINT = "hrm_env.env:PuzzleEnv"
+_ENTRY_POINT = "hrm_env.envs.scalar:PuzzleEnv"
 
 
 def register(id: str, task: Any, **options: Any) -> None:
@@ -28,7 +28,7 @@ def register(id: str, task: Any, **options: Any) -> None:
     gym.register(
         id,
         entry_point=_ENTRY_POINT,
-        vector_entry_point="hrm_env.vector:PuzzleVectorEnv",
+        vector_entry_point="hrm_env.envs.vector:PuzzleVectorEnv",
         kwargs={"task": task, **options},
     )
 

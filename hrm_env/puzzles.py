@@ -13,6 +13,8 @@ import numpy.typing as npt
 Tokens = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int32]
 
+MOST_CELLS = MOST_TOKENS = 2**16
+"""The largest length L and vocabulary V of a puzzle."""
 BLANK_NAME = "<blank>"
 """Name of puzzle id 0, which puzzles without an embedding of their own share."""
 

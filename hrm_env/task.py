@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from hrm_env.checks import check_integer, shortened
-from hrm_env.observations import LARGEST
-from hrm_env.puzzles import Puzzles, Tokens
+from hrm_env.puzzles import MOST_CELLS, MOST_TOKENS, Puzzles, Tokens
 from hrm_env.style import Style
 from hrm_env.symmetry import Symmetry
 
@@ -42,7 +41,8 @@ class PuzzleSpec:
         vocab_size: Number of tokens V; tokens are ``0..V-1`` and 0 is `PAD_ID`.
 
     Raises:
-        ValueError: A size is no count, or larger than in `LARGEST`; or the name is none that a checkpoint can remember.
+        ValueError: A size is no count, or larger than `MOST_CELLS` or `MOST_TOKENS`; or the name is none that a
+            checkpoint can remember.
     """
 
     name: str
@@ -56,8 +56,8 @@ class PuzzleSpec:
             raise ValueError(f"name: expected up to {LONGEST_NAME} printable characters, found {shortened(self.name)}")
         for name in ("height", "width"):
             check_integer(name, getattr(self, name), 1)
-        check_integer("vocab_size", self.vocab_size, 2, LARGEST.vocab_size)
-        check_integer("height times width", self.seq_len, 1, LARGEST.seq_len)
+        check_integer("vocab_size", self.vocab_size, 2, MOST_TOKENS)
+        check_integer("height times width", self.seq_len, 1, MOST_CELLS)
 
     @property
     def seq_len(self) -> int:
@@ -138,9 +138,9 @@ class PuzzleTask(ABC):
         """The number of solutions of each puzzle ``(N, L)`` uint8, counted up to 2: ``(N,)`` int32.
 
         Raises:
-            TypeError: The task has no solver.
+            ValueError: The task has no solver.
         """
-        raise TypeError(f"{self.spec.name} has no solver")
+        raise ValueError(f"{self.spec.name}: expected a task with a solver, found none")
 
     def symmetries(self, count: int, generator: torch.Generator) -> Symmetry | None:
         """Random symmetries, one a row, on the generator's device; None, the default, where the family has none."""

@@ -15,7 +15,7 @@ from hrm_agent import HRM
 from hrm_agent.cores import CORES, PuzzleShape, ReasoningCore, make_core
 from hrm_agent.halting import POLICIES, HaltContext, HaltingPolicy, make
 from hrm_agent.halting.combinators import Combination
-from hrm_env.vector import PuzzleVectorEnv
+from hrm_env.envs.vector import PuzzleVectorEnv
 
 COPY = "HRM-Copy-v0"
 BUDGET = 4

@@ -14,13 +14,13 @@ from agents import tiny_agent
 from hostile import little_memory
 
 from hrm_agent import HRM, halting
-from hrm_agent.analysis.traces import Traces
-from hrm_agent.policy import HRMPolicy
-from hrm_agent.saving.reference_checkpoint import read_reference
-from hrm_agent.saving.training_state import TrainingCheckpoint, restore_training
+from hrm_agent.checkpoints.reference_checkpoint import read_reference
+from hrm_agent.checkpoints.training_state import TrainingCheckpoint, restore_training
+from hrm_agent.sb3.policy import HRMPolicy
+from hrm_agent.traces.record import Traces
 from hrm_env.sources import load_puzzles
-from hrm_env.tasks.arc import Arc
-from hrm_env.tasks.sudoku import Sudoku
+from hrm_env.tasks.arc.task import Arc
+from hrm_env.tasks.sudoku.task import Sudoku
 from train.__main__ import main
 
 SUDOKU = Sudoku(2, 2)

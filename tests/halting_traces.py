@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hrm_agent.analysis.traces import TraceHeader, Traces
 from hrm_agent.halting.features import DEFAULT_FEATURES, signals_of
+from hrm_agent.traces.record import TraceHeader, Traces
 
 BUDGET = 4
 

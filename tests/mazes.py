@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from hrm_env.tasks.maze import FREE, GOAL, PATH, START, WALL
+from hrm_env.tasks.maze.task import FREE, GOAL, PATH, START, WALL
 
 Cell = tuple[int, int]
 

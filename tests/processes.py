@@ -8,4 +8,4 @@ import multiprocessing
 
 FORKS = multiprocessing.get_context("forkserver")
 # torch._dynamo, which takes a second, is what the first optimizer imports
-FORKS.set_forkserver_preload(["hrm_agent.agent", "hrm_agent.dashboard", "train.training", "torch._dynamo"])
+FORKS.set_forkserver_preload(["hrm_agent.sb3.agent", "hrm_agent.sb3.dashboard", "train.training", "torch._dynamo"])

@@ -28,8 +28,8 @@ from torch import Tensor
 
 from hrm_agent import HRM
 from hrm_agent.halting.rules import Fixed
-from hrm_agent.policy import HRMPolicy
-from hrm_env.rules import HALT_REASONS
+from hrm_agent.sb3.policy import HRMPolicy
+from hrm_env.envs.episode import HALT_REASONS
 
 
 def scalar_env(**options: Any) -> gym.Env[Any, Any]:

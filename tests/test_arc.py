@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from hrm_env.task import PuzzleBatch
 from hrm_env.tasks import make_task
-from hrm_env.tasks.arc import Arc
-from hrm_env.tasks.arc_grids import SYMMETRIES, UNCHANGED, Grid, Variant, canonical, parse_name, place, undo
-from hrm_env.tasks.arc_rules import RULES
+from hrm_env.tasks.arc.grids import SYMMETRIES, UNCHANGED, Grid, Variant, canonical, parse_name, place, undo
+from hrm_env.tasks.arc.rules import RULES
+from hrm_env.tasks.arc.task import Arc
 
 TASK = Arc(4, 5)
 RNG = np.random.default_rng(0)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from hrm_env.puzzles import Puzzles
-from hrm_env.sources.arc_json import build_arc, read_arc
-from hrm_env.tasks.arc import Arc
-from hrm_env.tasks.arc_grids import SYMMETRIES, Grid, parse_name, undo
+from hrm_env.tasks.arc.build import build_arc, read_arc
+from hrm_env.tasks.arc.grids import SYMMETRIES, Grid, parse_name, undo
+from hrm_env.tasks.arc.task import Arc
 
 TASK = Arc(8, 8)
 RNG = np.random.default_rng(0)

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from hrm_env.sources import load_puzzles
-from hrm_env.sources.arc_files import Pair, read_tasks
-from hrm_env.sources.arc_json import build_arc, read_arc
-from hrm_env.tasks.arc import Arc
+from hrm_env.tasks.arc.build import build_arc, read_arc
+from hrm_env.tasks.arc.files import Pair, read_tasks
+from hrm_env.tasks.arc.task import Arc
 from hrm_env.tasks.copy import Copy
 
 TASK = Arc(6, 6)

@@ -9,12 +9,12 @@ import pytest
 from agents import CORE
 
 from hrm_agent import HRM
-from hrm_env.arc_voting import score, submission, vote, write_submission
+from hrm_env.envs.vector import PuzzleVectorEnv
 from hrm_env.puzzles import Puzzles
-from hrm_env.sources.arc_json import read_arc
-from hrm_env.tasks.arc import Arc
-from hrm_env.tasks.arc_grids import Grid, parse_name, place
-from hrm_env.vector import PuzzleVectorEnv
+from hrm_env.tasks.arc.build import read_arc
+from hrm_env.tasks.arc.grids import Grid, parse_name, place
+from hrm_env.tasks.arc.task import Arc
+from hrm_env.tasks.arc.voting import score, submission, vote, write_submission
 from train.__main__ import main
 
 TASK = Arc(5, 5)

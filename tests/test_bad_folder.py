@@ -11,7 +11,7 @@ import pytest
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import load_puzzles
 from hrm_env.sources.folder import read_folder, write_folder
-from hrm_env.tasks.sudoku import Sudoku
+from hrm_env.tasks.sudoku.task import Sudoku
 
 TASK = Sudoku(2, 2)
 Damage = Callable[[Path], object]

@@ -15,8 +15,8 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from hrm_agent import HRM, CheckpointError, EvaluateCallback, NonFiniteError
+from hrm_agent.checkpoints.checkpoint import read_checkpoint
 from hrm_agent.learning.config import LearnerConfig
-from hrm_agent.saving.checkpoint import read_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -269,7 +269,7 @@ def test_a_failed_write_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: p
     def full(*_: Any) -> bytes:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("hrm_agent.saving.checkpoint.save_safetensors", full)
+    monkeypatch.setattr("hrm_agent.checkpoints.checkpoint.save_safetensors", full)
     with pytest.raises(OSError, match="no space left"):
         trained_agent().save(saved)
     assert saved.read_bytes() == good

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from hrm_env.checks import UnknownOptionError
+from hrm_env.envs.vector import PuzzleVectorEnv
 from hrm_env.puzzles import Puzzles
-from hrm_env.vector import PuzzleVectorEnv
 
 ID = "HRM-Sudoku4x4-v0"
 SMALL: dict[str, Any] = {"num_puzzles": 12, "max_segments": 3}

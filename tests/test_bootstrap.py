@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hrm_agent.analysis import bootstrap
-from hrm_agent.analysis.bootstrap import Resamples, percentiles
+from hrm_agent.study import bootstrap
+from hrm_agent.study.bootstrap import Resamples, percentiles
 
 POLICIES = np.random.default_rng(0).random((7, 50)) < 0.6
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from hrm_agent.analysis.calibrate import LOSSES, THRESHOLDS, binomial_tail, calibrate, halting_segments
-from hrm_agent.analysis.metrics import Bools
-from hrm_agent.analysis.reliability import sigmoid
 from hrm_agent.halting import HaltContext, make
+from hrm_agent.study.calibration import LOSSES, THRESHOLDS, binomial_tail, calibrate, halting_segments
+from hrm_agent.study.metrics import Bools
+from hrm_agent.study.reliability import sigmoid
 
 YES, NO = True, False
 

@@ -30,9 +30,9 @@ from stable_baselines3.common.utils import LinearSchedule
 
 import hrm_env
 from hrm_agent import HRM, CheckpointError
+from hrm_agent.checkpoints.checkpoint import FORMAT, read_checkpoint, write_checkpoint
 from hrm_agent.halting.rules import Fixed
-from hrm_agent.policy import HRMPolicy
-from hrm_agent.saving.checkpoint import FORMAT, read_checkpoint, write_checkpoint
+from hrm_agent.sb3.policy import HRMPolicy
 from hrm_env.task import PuzzleBatch, PuzzleSpec
 
 
@@ -75,7 +75,7 @@ def test_a_file_names_the_versions_that_wrote_it(tmp_path: Path) -> None:
     del config["hrm_gym"], config["torch"]  # as in an older file
     tensors = read_checkpoint(tmp_path / "agent.zip")[1]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hrm_agent.saving.checkpoint._written_by", lambda: {"format": FORMAT})
+        patch.setattr("hrm_agent.checkpoints.checkpoint._written_by", lambda: {"format": FORMAT})
         write_checkpoint(tmp_path / "older.zip", config, tensors)
     older, agent = (HRM.load(tmp_path / name, device="cpu") for name in ("older", "agent"))
     assert same(weights(older), weights(agent))

@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from hrm_agent import HRM
 from hrm_agent.cores.hrm import precision
-from hrm_agent.saving.agent_file import NonFiniteError
+from hrm_agent.errors import NonFiniteError
 from hrm_env.sources import load_puzzles
 from hrm_env.tasks import make_task
 from train.__main__ import COMMANDS, main, script

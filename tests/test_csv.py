@@ -10,7 +10,7 @@ from hrm_env.puzzles import Puzzles
 from hrm_env.sources import csv_file, load_puzzles
 from hrm_env.sources.csv_file import write_csv
 from hrm_env.tasks.copy import Copy
-from hrm_env.tasks.sudoku import Sudoku
+from hrm_env.tasks.sudoku.task import Sudoku
 
 TASK = Sudoku(2, 2)
 HEADER = "source,question,answer,rating"

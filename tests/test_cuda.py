@@ -18,8 +18,8 @@ from waiting import Functions, Operators, WaitsForDeviceError
 from hrm_agent import HRM
 from hrm_agent.cores import CORES
 from hrm_agent.learning.config import HaltLossName, OptimizerName, TokenLossName
-from hrm_agent.training import train_segment
-from hrm_env.rewards import REWARDS
+from hrm_agent.sb3.training import train_segment
+from hrm_env.envs.rewards import REWARDS
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
 TASKS = {
@@ -96,7 +96,7 @@ def watched(model: HRM) -> Iterator[None]:
     """
     model.stream.native.native._looks = False  # type: ignore[union-attr]
     with (
-        mock.patch("hrm_env.tasks.maze_search.torch.equal", return_value=False),
+        mock.patch("hrm_env.tasks.maze.search.torch.equal", return_value=False),
         Operators(on_host(model)),
         Functions(),
     ):

@@ -17,8 +17,8 @@ from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from hrm_agent import HRM, EvaluateCallback, HaltingDashboard
-from hrm_agent.dashboard_figures import thinking_picture
-from hrm_agent.thinking import frames
+from hrm_agent.inference.frames import frames
+from hrm_agent.sb3.dashboard_figures import thinking_picture
 from hrm_env.drawing import side_by_side
 
 STEPS = 16 * 25
@@ -125,7 +125,7 @@ def model() -> HRM:
 def test_the_thinking_of_puzzles_is_a_strip_each_of_one_size(model: HRM, log: EventAccumulator) -> None:
     env = every_puzzle_once()
     task = env.rules.task
-    seen = [list(frames(model, env, index)) for index in range(20)]
+    seen = [list(frames(model.policy.acting_core, model.halting, env, index)) for index in range(20)]
     assert len({len(strip) for strip in seen}) > 1
     one = thinking_picture(task, seen[:1], BUDGET)
     assert {thinking_picture(task, [strip], BUDGET).shape for strip in seen} == {one.shape}
@@ -138,7 +138,7 @@ def test_the_thinking_of_puzzles_is_a_strip_each_of_one_size(model: HRM, log: Ev
 def test_a_strip_shows_the_first_and_the_last_segment(model: HRM, segments: int, shown: list[int]) -> None:
     env = every_puzzle_once()
     model.halting = f"fixed:{BUDGET}"
-    question, *seen = frames(model, env, 0)
+    question, *seen = frames(model.policy.acting_core, model.halting, env, 0)
     task = env.rules.task
     wanted = thinking_picture(task, [[question, *(seen[segment - 1] for segment in shown)]], segments)
     assert np.array_equal(thinking_picture(task, [[question, *seen]], segments), wanted)
@@ -147,7 +147,7 @@ def test_a_strip_shows_the_first_and_the_last_segment(model: HRM, segments: int,
 def test_a_strip_ends_in_white_after_the_halt(model: HRM) -> None:
     env = every_puzzle_once()
     model.halting = "fixed:2"
-    strip = thinking_picture(env.rules.task, [list(frames(model, env, 0))], BUDGET)
+    strip = thinking_picture(env.rules.task, [list(frames(model.policy.acting_core, model.halting, env, 0))], BUDGET)
     axis = int(strip.shape[1] > strip.shape[0])
     tiles = np.split(strip, BUDGET + 1, axis=axis)
     assert [bool((tile == 255).all()) for tile in tiles] == [False, False, False, True, True]
@@ -182,7 +182,7 @@ def test_runs_can_be_compared_by_their_options(tmp_path: Path) -> None:
 
 def test_nothing_is_drawn_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("sweep_pictures", "describe"):
-        monkeypatch.setattr(f"hrm_agent.callbacks.{name}", lambda *_: pytest.fail("drawn"))
+        monkeypatch.setattr(f"hrm_agent.sb3.callbacks.{name}", lambda *_: pytest.fail("drawn"))
     sweeps = EvaluateCallback(every_puzzle_once(), every_updates=3)
     tiny_agent().learn(16 * 3, callback=[sweeps, HaltingDashboard(sweeps)])
     assert len(sweeps.history) == 1

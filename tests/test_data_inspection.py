@@ -13,7 +13,7 @@ from hrm_env.puzzles import Puzzles, concatenate
 from hrm_env.sources import load_puzzles
 from hrm_env.sources.csv_file import write_csv
 from hrm_env.sources.folder import write_folder
-from hrm_env.tasks.sudoku import Sudoku
+from hrm_env.tasks.sudoku.task import Sudoku
 from train.__main__ import main
 from train.data_inspection import histogram
 from train.data_writing import with_variants

@@ -9,7 +9,7 @@ import torch
 from agents import tiny_agent, trained_agent
 
 from hrm_agent import HRM
-from hrm_agent.policy import HRMPolicy
+from hrm_agent.sb3.policy import HRMPolicy
 from hrm_env.devices import check_device
 
 

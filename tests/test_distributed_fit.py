@@ -18,8 +18,8 @@ import pytest
 import torch
 from ranks import on_ranks
 
+from hrm_agent.checkpoints.checkpoint import read_checkpoint
 from hrm_agent.distributed import rank
-from hrm_agent.saving.checkpoint import read_checkpoint
 from train.__main__ import main
 from train.fit import parse
 from train.training import make_agent

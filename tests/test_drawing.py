@@ -10,8 +10,8 @@ import torch
 from hrm_env.drawing import RED, Line, side_by_side, with_caption
 from hrm_env.task import PuzzleTask
 from hrm_env.tasks import make_task
-from hrm_env.tasks.maze import Maze
-from hrm_env.tasks.sudoku import Sudoku
+from hrm_env.tasks.maze.task import Maze
+from hrm_env.tasks.sudoku.task import Sudoku
 
 TASK = Sudoku(2, 2)
 QUESTION = TASK.encode("1..34..2........")

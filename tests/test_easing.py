@@ -8,9 +8,9 @@ import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
 
-from hrm_env.easing import fill_in
+from hrm_env.envs.easing import fill_in
 from hrm_env.task import PuzzleBatch
-from hrm_env.tasks.sudoku import Sudoku
+from hrm_env.tasks.sudoku.task import Sudoku
 
 ID = "HRM-Sudoku-v0"
 TASK = Sudoku(3, 3)

@@ -11,9 +11,9 @@ from agents import BUDGET, Remembering, every_puzzle_once, native_env, row_polic
 from numpy.typing import NDArray
 
 from hrm_agent import HRM, Evaluation
-from hrm_agent.evaluation import BATCH_SIZES, rows_to_keep
 from hrm_agent.halting import HaltingPolicy
-from hrm_env.grading import cell_accuracy, exact_match
+from hrm_agent.inference.evaluation import BATCH_SIZES, rows_to_keep
+from hrm_env.envs.grading import cell_accuracy, exact_match
 
 EVERY_POLICY = row_policies()
 STEADY = ("fixed:2", "cosine:0.5")  # halt on every puzzle after the same segment
@@ -215,7 +215,7 @@ class Bar:
 
 @pytest.mark.parametrize("shown", [True, False])
 def test_a_bar_counts_every_puzzle(shown: bool, model: HRM, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hrm_agent.evaluation.tqdm", Bar)
+    monkeypatch.setattr("hrm_agent.inference.evaluation.tqdm", Bar)
     Bar.made.clear()
     model.evaluate(every_puzzle_once(), progress_bar=shown)
     (bar,) = Bar.made

@@ -14,16 +14,16 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 from test_study import hand_made
 
-from hrm_agent.analysis.figure_difficulty import Effort, difficulty_bins, difficulty_figure
-from hrm_agent.analysis.figure_frontier import frontier_figure
-from hrm_agent.analysis.figure_histograms import Stops, histograms_figure
-from hrm_agent.analysis.figure_labels import Label, place_labels
-from hrm_agent.analysis.figure_reliability import reliability_figure
-from hrm_agent.analysis.figure_segments import segments_figure
-from hrm_agent.analysis.figures import like_compute, study_figures
-from hrm_agent.analysis.study import Plan, study
-from hrm_agent.analysis.style import STYLE, accuracy_axis, new_figure, save_figure, write_at_end
-from hrm_agent.analysis.table import Row
+from hrm_agent.study.figures.difficulty import Effort, difficulty_bins, difficulty_figure
+from hrm_agent.study.figures.frontier import frontier_figure
+from hrm_agent.study.figures.histograms import Stops, histograms_figure
+from hrm_agent.study.figures.labels import Label, place_labels
+from hrm_agent.study.figures.reliability import reliability_figure
+from hrm_agent.study.figures.save import like_compute, study_figures
+from hrm_agent.study.figures.segments import segments_figure
+from hrm_agent.study.figures.style import STYLE, accuracy_axis, new_figure, save_figure, write_at_end
+from hrm_agent.study.study import Plan, study
+from hrm_agent.study.table import Row
 
 
 @pytest.fixture(autouse=True)

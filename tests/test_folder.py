@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from hrm_env.envs.vector import PuzzleVectorEnv
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import load_puzzles
 from hrm_env.sources.folder import read_folder, read_split, write_folder
 from hrm_env.task import PuzzleSpec, PuzzleTask
-from hrm_env.tasks.sudoku import Sudoku
-from hrm_env.vector import PuzzleVectorEnv
+from hrm_env.tasks.sudoku.task import Sudoku
 
 COLUMNS = ("inputs", "labels", "puzzle_identifiers", "puzzle_indices", "group_indices")
 Example = tuple[np.ndarray, np.ndarray]

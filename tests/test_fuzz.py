@@ -21,15 +21,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hrm_agent import HRM
-from hrm_agent.analysis.traces import Traces
+from hrm_agent.checkpoints.reference_checkpoint import read_reference, write_reference
 from hrm_agent.halting.sb3_file import read_network
-from hrm_agent.saving.reference_checkpoint import read_reference, write_reference
+from hrm_agent.traces.record import Traces
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import load_puzzles
 from hrm_env.sources.csv_file import write_csv
 from hrm_env.sources.folder import write_folder
-from hrm_env.tasks.arc import Arc
-from hrm_env.tasks.sudoku import Sudoku
+from hrm_env.tasks.arc.task import Arc
+from hrm_env.tasks.sudoku.task import Sudoku
 
 SUDOKU, ARC = Sudoku(2, 2), Arc(6, 6)
 

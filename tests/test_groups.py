@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from hrm_agent.analysis.bootstrap import Resamples
-from hrm_agent.analysis.calibrate import calibrate, halting_segments, wrong
-from hrm_agent.analysis.groups import count_groups, group_sums, one_of_each_group, split_by_group
+from hrm_agent.study.bootstrap import Resamples
+from hrm_agent.study.calibration import calibrate, halting_segments, wrong
+from hrm_agent.study.groups import count_groups, group_sums, one_of_each_group, split_by_group
 
 GROUP = np.array([3, 3, 7, 3, 9, 9, 0, 7])
 

@@ -23,11 +23,11 @@ from torch import Tensor
 
 import hrm_agent  # noqa: F401  (registers the id)
 import hrm_env
-from hrm_agent.analysis.traces import record
 from hrm_agent.halting import HaltContext, HaltingPolicy
 from hrm_agent.halting.features import DEFAULT_FEATURES, FEATURES, observe, signals_of
-from hrm_agent.halting_env import HaltingEnv
-from hrm_agent.halting_vector import HaltingVectorEnv
+from hrm_agent.traces.halting_env import HaltingEnv
+from hrm_agent.traces.halting_vector import HaltingVectorEnv
+from hrm_agent.traces.record import record
 from hrm_env.checks import UnknownOptionError
 
 ID = "HRM-Halting-v0"

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from hrm_agent.analysis import metrics
-from hrm_agent.analysis.frontier import frontier, frontier_area
-from hrm_agent.analysis.ranks import average_ranks, spearman
+from hrm_agent.study import metrics
+from hrm_agent.study.frontier import frontier, frontier_area
+from hrm_agent.study.ranks import average_ranks, spearman
 
 YES, NO = True, False
 CORRECT = np.array(

@@ -20,8 +20,8 @@ from hostile import HUGE, archive, payloads, sealed
 from safetensors.torch import load, save
 
 from hrm_agent import HRM
-from hrm_agent.saving.checkpoint import read_checkpoint
-from hrm_agent.saving.training_state import TrainingCheckpoint, restore_training, save_training
+from hrm_agent.checkpoints.checkpoint import read_checkpoint
+from hrm_agent.checkpoints.training_state import TrainingCheckpoint, restore_training, save_training
 
 PAYLOADS = payloads(Path("executed"))
 

@@ -18,7 +18,7 @@ from doors import DOORS, SUDOKU, refusal
 from hostile import HUGE, bomb, entries, little_memory, payloads, written
 from torch import Tensor
 
-from hrm_agent.saving.reference_checkpoint import read_reference
+from hrm_agent.checkpoints.reference_checkpoint import read_reference
 from hrm_env.sources.folder import write_folder
 
 TRAP = Path("executed")

@@ -18,7 +18,7 @@ from gymnasium.error import DependencyNotInstalled
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import load_puzzles, options_of
 from hrm_env.sources.csv_file import write_csv
-from hrm_env.tasks.sudoku import Sudoku
+from hrm_env.tasks.sudoku.task import Sudoku
 from train.__main__ import main
 
 TASK = Sudoku(2, 2)

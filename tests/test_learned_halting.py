@@ -24,11 +24,11 @@ from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.env_util import make_vec_env
 
 from hrm_agent import HRM, halting
-from hrm_agent.analysis.replay import replay
-from hrm_agent.analysis.traces import Traces, record
 from hrm_agent.halting import HaltContext
 from hrm_agent.halting.features import DEFAULT_FEATURES, observe
-from hrm_agent.halting_env import HaltingEnv
+from hrm_agent.traces.halting_env import HaltingEnv
+from hrm_agent.traces.record import Traces, record
+from hrm_agent.traces.replay import replay
 from train.__main__ import main
 
 RANDOM = random_traces(200)

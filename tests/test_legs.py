@@ -18,9 +18,9 @@ from processes import FORKS
 
 from benchmarks import legs
 from hrm_agent import HRM, CheckpointError
-from hrm_agent.saving.folder import CheckpointFolder
-from hrm_agent.saving.optimizer_state import optimizer_tensors
-from hrm_agent.saving.training_state import TrainingCheckpoint, restore_training, save_training
+from hrm_agent.checkpoints.folder import CheckpointFolder
+from hrm_agent.checkpoints.optimizer_state import optimizer_tensors
+from hrm_agent.checkpoints.training_state import TrainingCheckpoint, restore_training, save_training
 
 BEGUN: list[Any] = []
 

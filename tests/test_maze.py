@@ -17,8 +17,8 @@ from hrm_env.puzzles import Puzzles
 from hrm_env.sources import load_puzzles
 from hrm_env.task import PuzzleBatch
 from hrm_env.tasks import make_task
-from hrm_env.tasks.maze import FREE, GOAL, PATH, START, WALL, Maze
-from hrm_env.tasks.maze_generator import first_parent_path
+from hrm_env.tasks.maze.generator import first_parent_path
+from hrm_env.tasks.maze.task import FREE, GOAL, PATH, START, WALL, Maze
 from hrm_env.testing import check_task
 
 

@@ -5,9 +5,9 @@ import pytest
 from mazes import find, random_maze, steps_from
 
 from hrm_env.sources import load_puzzles
-from hrm_env.tasks.maze import FREE, GOAL, PATH, START, WALL, Maze
-from hrm_env.tasks.maze_generator import far_pairs, first_parent_path, make_mazes, reach
-from hrm_env.tasks.maze_search import flood, longest_path, pack, single_cells
+from hrm_env.tasks.maze.generator import far_pairs, first_parent_path, make_mazes, reach
+from hrm_env.tasks.maze.search import flood, longest_path, pack, single_cells
+from hrm_env.tasks.maze.task import FREE, GOAL, PATH, START, WALL, Maze
 
 SHAPES = [(5, 7), (12, 4), (9, 33), (3, 63)]
 

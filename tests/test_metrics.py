@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hrm_agent.cores import Carry, SegmentOutput
 from hrm_agent.learning.metrics import Q_BINS, MetricSums, halting_metrics, tensorboard_histograms, tensorboard_tags
-from hrm_env.grading import grade
+from hrm_env.envs.grading import grade
 
 
 def _output(q_halt: list[float], q_continue: list[float]) -> SegmentOutput:

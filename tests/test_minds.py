@@ -17,12 +17,12 @@ from torch import Tensor
 from hrm_agent import HRM, Evaluation
 from hrm_agent.halting import HaltContext, make
 from hrm_agent.halting.minds import BestQ, HaltFirst, ManyMinds
-from hrm_agent.thinking import frames
-from hrm_agent.vec_env import as_vec_env
-from hrm_agent.views import Views
+from hrm_agent.inference.frames import frames
+from hrm_agent.inference.views import Views
+from hrm_agent.sb3.vec_env import as_vec_env
+from hrm_env.envs.vector import PuzzleVectorEnv
 from hrm_env.puzzles import Puzzles
 from hrm_env.task import PuzzleBatch
-from hrm_env.vector import PuzzleVectorEnv
 
 SUDOKU, PUZZLES = "HRM-Sudoku4x4-v0", 24
 POLICIES = ["halt-first:3(random:0.2)", "best-q:3", "best-q:3(random:0.4)"]
@@ -316,7 +316,7 @@ def test_frames_are_what_evaluation_finds(model: HRM) -> None:
     model.halting = "halt-first:3(random:0.2)"
     swept = model.evaluate(sudokus())
     for index in range(5):
-        *_, last = frames(model, sudokus(), index)
+        *_, last = frames(model.policy.acting_core, model.halting, sudokus(), index)
         assert last.segment == swept.segments[index]
         assert isinstance(last.answer, Tensor)
         assert last.answer.tolist() == swept.answer[index].tolist()

@@ -10,9 +10,9 @@ import torch
 from agents import same, tiny_agent, tiny_core
 
 from hrm_agent import HRM
+from hrm_agent.checkpoints.optimizer_state import optimizer_tensors
 from hrm_agent.learning.config import LearnerConfig, OptimizerName
 from hrm_agent.learning.optim import SparseSignSGD, make_optimizers, state_of
-from hrm_agent.saving.optimizer_state import optimizer_tensors
 
 EVERY_OPTIMIZER = pytest.mark.parametrize("name", get_args(OptimizerName))
 EVERY_CORE = pytest.mark.parametrize("core", ["hrm", "trm"])

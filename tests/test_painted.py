@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from test_drawing import plain
 
-from hrm_env.env import PuzzleEnv
+from hrm_env.envs.scalar import PuzzleEnv
+from hrm_env.envs.vector import PuzzleVectorEnv
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import load_puzzles
-from hrm_env.tasks.arc import Arc
-from hrm_env.tasks.arc_grids import place
-from hrm_env.tasks.maze import Maze
-from hrm_env.vector import PuzzleVectorEnv
+from hrm_env.tasks.arc.grids import place
+from hrm_env.tasks.arc.task import Arc
+from hrm_env.tasks.maze.task import Maze
 
 WHITE, WALL, START, GOAL = "ffffff", "2f363d", "0969da", "8250df"
 RIGHT, WRONG, UNKNOWN = "4ac26b", "f0525a", "54aeff"

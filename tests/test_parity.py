@@ -12,11 +12,11 @@ from agents import relative_error
 from torch import Tensor
 
 from hrm_agent import halting
+from hrm_agent.checkpoints.reference_checkpoint import from_reference_name, read_reference
 from hrm_agent.cores import Carry, PuzzleShape, ReasoningCore, SegmentOutput, make_core
 from hrm_agent.learning import q_learning as q_learning_module
 from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.learner import Learner, SegmentStep
-from hrm_agent.saving.reference_checkpoint import from_reference_name, read_reference
 from hrm_env.task import PAD_ID, PuzzleBatch
 
 RECORDED = Path(__file__).parents[2] / "shared" / "parity" / "hrm_small.npz"

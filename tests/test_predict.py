@@ -17,8 +17,8 @@ from torch import Tensor
 
 from hrm_agent import HRM
 from hrm_agent.halting import HaltingPolicy
-from hrm_env.actions import unpack
-from hrm_env.vector import PuzzleVectorEnv
+from hrm_env.envs.actions import unpack
+from hrm_env.envs.vector import PuzzleVectorEnv
 
 
 @pytest.fixture(scope="module")

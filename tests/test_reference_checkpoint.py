@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hrm_agent import HRM, CheckpointError
+from hrm_agent.checkpoints.reference_checkpoint import read_reference, reference_config, write_reference
 from hrm_agent.cores import PuzzleShape, ReasoningCore
-from hrm_agent.saving.reference_checkpoint import read_reference, reference_config, write_reference
 
 PREFIXES = ["_orig_mod.model.", "model.", "_orig_mod.", ""]
 SIZES: dict[str, dict[str, Any]] = {

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from hrm_agent.analysis.ranks import auroc
-from hrm_agent.analysis.reliability import (
+from hrm_agent.study.ranks import auroc
+from hrm_agent.study.reliability import (
     TEMPERATURES,
     brier,
     negative_log_likelihood,

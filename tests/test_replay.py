@@ -11,10 +11,10 @@ import torch
 from agents import Remembering, every_puzzle_once, policy_samples, row_policies, wavering_agent
 
 from hrm_agent import HRM
-from hrm_agent.analysis.replay import Replay, replay
-from hrm_agent.analysis.traces import TraceHeader, Traces, record
 from hrm_agent.halting import HaltContext, HaltingPolicy, make
 from hrm_agent.halting.signals import SIGNALS
+from hrm_agent.traces.record import TraceHeader, Traces, record
+from hrm_agent.traces.replay import Replay, replay
 
 PUZZLES, BUDGET, SLOTS = 1000, 16, 250
 OTHER_PARAMETERS = ["q-compare:3", "kl:0.1", "patience"]

@@ -17,12 +17,12 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger
 
 from hrm_agent import HRM, CheckpointError
-from hrm_agent.callbacks import EvaluateCallback, SaveCallback
+from hrm_agent.checkpoints.folder import CheckpointFolder
+from hrm_agent.checkpoints.local_state import capture_local, restore_local
+from hrm_agent.checkpoints.random_state import random_state, set_random_state
+from hrm_agent.checkpoints.training_state import TrainingCheckpoint, restore_training, save_training
 from hrm_agent.learning.config import Bootstrap, HaltLossName
-from hrm_agent.saving.folder import CheckpointFolder
-from hrm_agent.saving.local_state import capture_local, restore_local
-from hrm_agent.saving.random_state import random_state, set_random_state
-from hrm_agent.saving.training_state import TrainingCheckpoint, restore_training, save_training
+from hrm_agent.sb3.callbacks import EvaluateCallback, SaveCallback
 from hrm_agent.state import join_state, split_state
 
 UPDATES, SAVED_AT, INTERVAL = 9, 5, 3  # saved within an interval of the log

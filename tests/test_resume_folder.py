@@ -20,15 +20,14 @@ from hostile import sealed
 from tensorboard.summary.writer.event_file_writer import _AsyncWriter
 
 from hrm_agent import HRM
-from hrm_agent.callbacks import SCALARS, EvaluateCallback, SaveCallback, Stopped
-from hrm_agent.event_files import telling_once
-from hrm_agent.saving import checkpoint
-from hrm_agent.saving.checkpoint import FORMAT
-from hrm_agent.saving.folder import CheckpointFolder
-from hrm_agent.saving.training_state import TrainingCheckpoint
-from hrm_env import locks
-from hrm_env.files import atomic_write, remove_temporaries
-from hrm_env.locks import LOCK, sole_use
+from hrm_agent.checkpoints import checkpoint
+from hrm_agent.checkpoints.checkpoint import FORMAT
+from hrm_agent.checkpoints.folder import CheckpointFolder
+from hrm_agent.checkpoints.training_state import TrainingCheckpoint
+from hrm_agent.sb3.callbacks import SCALARS, EvaluateCallback, SaveCallback, Stopped
+from hrm_agent.sb3.event_files import telling_once
+from hrm_env.files import atomic_write, locks, remove_temporaries
+from hrm_env.files.locks import LOCK, sole_use
 from train.__main__ import main
 from train.signals import noticed_signals
 
@@ -340,7 +339,7 @@ def test_checkpoints_take_no_more_than_their_share(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, cost: float, saved_at: list[int]
 ) -> None:
     clock, saved = Clock(), []
-    monkeypatch.setattr("hrm_agent.callbacks.time.perf_counter", clock)
+    monkeypatch.setattr("hrm_agent.sb3.callbacks.time.perf_counter", clock)
 
     class Folder(CheckpointFolder):
         def save(self, model: HRM, extra: Any) -> None:
@@ -395,7 +394,7 @@ def test_the_best_agent_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     def evaluated(self: EvaluateCallback) -> dict[str, Any]:
         exact, segments = next(figures)
         monkeypatch.setattr(
-            "hrm_agent.evaluation.Evaluation.summary",
+            "hrm_agent.inference.evaluation.Evaluation.summary",
             lambda _: dict.fromkeys(names, 1.0) | {"exact": exact, "segments_mean": segments},
         )
         assert isinstance(self.model, HRM)

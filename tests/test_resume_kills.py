@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from fit_processes import TINY, UPDATES, ending, finish, newest_step, start, temporaries, wait_until
 
-from hrm_agent.saving.training_state import TrainingCheckpoint
+from hrm_agent.checkpoints.training_state import TrainingCheckpoint
 from train.__main__ import main
 
 ROOT = Path(__file__).parents[1]

@@ -33,7 +33,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from hrm_agent import HRM, EvaluateCallback
-from hrm_agent.vec_env import as_vec_env
+from hrm_agent.sb3.vec_env import as_vec_env
 
 scalar_env = partial(gym.make, COPY, max_segments=BUDGET)
 

@@ -14,8 +14,8 @@ from event_logs import Lines
 from stable_baselines3.common.callbacks import BaseCallback, LogEveryNTimesteps, StopTrainingOnMaxEpisodes
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from hrm_agent.episode_window import EpisodeWindow
-from hrm_agent.host_view import HostView
+from hrm_agent.sb3.episode_window import EpisodeWindow
+from hrm_agent.sb3.host_view import HostView
 
 scalar_env = partial(gym.make, COPY, max_segments=BUDGET)
 KINDS: dict[str, Any] = {"native": lambda: native_env(4), "SB3": lambda: DummyVecEnv([scalar_env] * 4)}

@@ -12,10 +12,10 @@ import torch
 from agents import CORE, SLOTS, every_puzzle_once, same, tiny_agent, tiny_core, weights
 
 from hrm_agent import HRM
-from hrm_agent.callbacks import EvaluateCallback
 from hrm_agent.cores.hrm import HRMCore
 from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.schedules import Depth, cycles_at, learning_rate_factor
+from hrm_agent.sb3.callbacks import EvaluateCallback
 from train.fit import parse
 
 

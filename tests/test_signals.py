@@ -16,10 +16,10 @@ from hrm_agent.cores import Carry, SegmentOutput
 from hrm_agent.halting.probabilities import LOG_PROBABILITIES
 from hrm_agent.halting.signals import SIGNALS, Moment, measure, register_signal
 from hrm_agent.learning.losses import TOKEN_LOSSES
-from hrm_env.tasks.arc import Arc
-from hrm_env.tasks.arc_grids import place
+from hrm_env.tasks.arc.grids import place
+from hrm_env.tasks.arc.task import Arc
 from hrm_env.tasks.copy import Copy
-from hrm_env.tasks.sudoku import Sudoku
+from hrm_env.tasks.sudoku.task import Sudoku
 
 EVERY_SIGNAL = pytest.mark.parametrize("name", SIGNALS)
 LN2, LN4 = math.log(2), math.log(4)

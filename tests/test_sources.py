@@ -16,7 +16,7 @@ from hrm_env.sources import load_puzzles, options_of
 from hrm_env.sources.folder import write_folder
 from hrm_env.sources.generated import _digest
 from hrm_env.tasks import make_task
-from hrm_env.tasks.sudoku import Sudoku
+from hrm_env.tasks.sudoku.task import Sudoku
 
 TASK = Sudoku(2, 2)
 
@@ -194,9 +194,15 @@ def test_each_kind_of_source_has_its_reader(
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     asked: list[tuple[object, str]] = []
-    for place in ("hub.read_hub", "read_folder", "read_split", "arc_json.read_arc", "read_csv"):
+    for place in (
+        "sources.hub.read_hub",
+        "sources.read_folder",
+        "sources.read_split",
+        "tasks.arc.build.read_arc",
+        "sources.read_csv",
+    ):
         name = place.split(".")[-1]
-        monkeypatch.setattr(f"hrm_env.sources.{place}", lambda task, path, name=name: asked.append((name, path)))
+        monkeypatch.setattr(f"hrm_env.{place}", lambda task, path, name=name: asked.append((name, path)))
     path = source if source.startswith("hub:") else str(tmp_path / source)
     for given in (path, Path(path)):
         load_puzzles(TASK, given)

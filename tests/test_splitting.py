@@ -14,7 +14,7 @@ from hrm_env.sources import load_puzzles
 from hrm_env.sources.csv_file import write_csv
 from hrm_env.sources.folder import write_folder
 from hrm_env.tasks import make_task
-from hrm_env.tasks.sudoku import Sudoku
+from hrm_env.tasks.sudoku.task import Sudoku
 from train.data_writing import with_variants
 from train.environments import test_arguments as arguments_of_test
 from train.environments import training_and_test_env

@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from hrm_agent.analysis.bootstrap import Resamples
-from hrm_agent.analysis.candidates import COMBINATIONS, Candidate, calibrated, default_policies, why_not
-from hrm_agent.analysis.families import COLOURS, family_of
-from hrm_agent.analysis.groups import split_by_group
-from hrm_agent.analysis.outcomes import replay_all
-from hrm_agent.analysis.study import Plan, study
-from hrm_agent.analysis.table import Estimate, tabulate, verdict
-from hrm_agent.analysis.traces import TraceHeader, Traces
 from hrm_agent.halting import POLICIES, make, rule_of
+from hrm_agent.study.bootstrap import Resamples
+from hrm_agent.study.candidates import COMBINATIONS, Candidate, calibrated, default_policies, why_not
+from hrm_agent.study.families import COLOURS, family_of
+from hrm_agent.study.groups import split_by_group
+from hrm_agent.study.outcomes import replay_all
+from hrm_agent.study.study import Plan, study
+from hrm_agent.study.table import Estimate, tabulate, verdict
+from hrm_agent.traces.record import TraceHeader, Traces
 from train.study_files import flat, write_csv, write_json
 from train.study_tables import study_table
 

@@ -14,9 +14,9 @@ from halting_traces import random_traces
 from stable_baselines3 import PPO
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from hrm_agent.analysis.traces import Traces
 from hrm_agent.halting.signals import SIGNALS
-from hrm_agent.halting_env import HaltingEnv
+from hrm_agent.traces.halting_env import HaltingEnv
+from hrm_agent.traces.record import Traces
 from train.__main__ import main
 from train.study import learned_policies
 

@@ -8,7 +8,7 @@ import torch
 
 from hrm_env.task import PuzzleBatch
 from hrm_env.tasks import make_task
-from hrm_env.tasks.sudoku import Sudoku
+from hrm_env.tasks.sudoku.task import Sudoku
 
 SIZES = [(2, 2), (2, 3), (3, 2), (3, 3)]
 # a published 17-clue puzzle and its only solution
@@ -86,7 +86,7 @@ def test_a_box_too_large_for_the_bands_is_solved_cell_by_cell() -> None:
 
 def test_a_task_without_a_solver_says_so() -> None:
     task = make_task("copy:4x4")
-    with pytest.raises(TypeError, match="copy:4x4 has no solver"):
+    with pytest.raises(ValueError, match="copy:4x4: expected a task with a solver, found none"):
         task.count_solutions(np.ones((1, 16), dtype=np.uint8))
 
 

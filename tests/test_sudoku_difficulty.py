@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from benchmarks.sudoku_rating import tenths
-from hrm_agent.analysis.ranks import spearman
+from hrm_agent.study.ranks import spearman
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import load_puzzles
-from hrm_env.tasks.sudoku import Sudoku
-from hrm_env.tasks.sudoku_bands import Bands
+from hrm_env.tasks.sudoku.bands import Bands
+from hrm_env.tasks.sudoku.task import Sudoku
 
 WANTED: list[tuple[tuple[int, int], dict[str, int]]] = [
     ((2, 3), {"min_rating": 1, "max_rating": 1}),

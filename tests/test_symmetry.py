@@ -15,7 +15,7 @@ import hrm_env
 from hrm_env.symmetry import Symmetry
 from hrm_env.task import PuzzleBatch
 from hrm_env.tasks import make_task
-from hrm_env.tasks.sudoku import Sudoku
+from hrm_env.tasks.sudoku.task import Sudoku
 
 REGISTERED = [cast(str, gym.spec(id).kwargs["task"]) for id in hrm_env.registered_ids()]
 SYMMETRIC = [name for name in REGISTERED if make_task(name).symmetries(1, torch.Generator()) is not None]

@@ -19,14 +19,14 @@ from agents import every_puzzle_once, tiny_core
 from hostile import resealed_traces
 from processes import FORKS
 
-from hrm_agent.analysis.trace_file import pack, unpack
-from hrm_agent.analysis.trace_header import TraceHeader
-from hrm_agent.analysis.traces import Traces, default_signals, fingerprint, record
 from hrm_agent.cores import PuzzleShape, ReasoningCore
 from hrm_agent.halting.signals import SIGNALS, Moment
-from hrm_agent.views import Views
-from hrm_env.grading import exact_match
-from hrm_env.vector import PuzzleVectorEnv
+from hrm_agent.inference.views import Views
+from hrm_agent.traces.file import pack, unpack
+from hrm_agent.traces.header import TraceHeader
+from hrm_agent.traces.record import Traces, default_signals, fingerprint, record
+from hrm_env.envs.grading import exact_match
+from hrm_env.envs.vector import PuzzleVectorEnv
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "traces.md"
 PUZZLES, BUDGET, SLOTS = 21, 4, 4

@@ -12,12 +12,12 @@ import torch
 from agents import BUDGET, COPY, SHAPE, every_puzzle_once, same, tiny_agent, tiny_core
 
 from hrm_agent import HRM
+from hrm_agent.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from hrm_agent.checkpoints.reference_checkpoint import read_reference, reference_config, write_reference
 from hrm_agent.config import HRMConfig, TRMConfig
 from hrm_agent.cores import PuzzleShape, make_core
 from hrm_agent.cores.hrm import HRMCore
 from hrm_agent.cores.layers import Block
-from hrm_agent.saving.checkpoint import read_checkpoint, write_checkpoint
-from hrm_agent.saving.reference_checkpoint import read_reference, reference_config, write_reference
 from train.fit import parse
 from train.presets import PRESETS
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hrm_env
-from hrm_env.rules import HALT_REASONS
-from hrm_env.vector import PuzzleVectorEnv
+from hrm_env.envs.episode import HALT_REASONS
+from hrm_env.envs.vector import PuzzleVectorEnv
 
 IDS = hrm_env.registered_ids()
 SMALL: dict[str, Any] = {"num_puzzles": 12, "max_segments": 3}

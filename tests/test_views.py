@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from hrm_agent.cores import Carry
-from hrm_agent.views import Views
+from hrm_agent.inference.views import Views
 from hrm_env.task import PuzzleBatch
 from hrm_env.tasks import make_task
-from hrm_env.tasks.maze import Maze
-from hrm_env.tasks.sudoku import Sudoku
+from hrm_env.tasks.maze.task import Maze
+from hrm_env.tasks.sudoku.task import Sudoku
 
 
 @cache

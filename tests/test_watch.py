@@ -17,14 +17,14 @@ from PIL import Image
 from torch import Tensor
 
 from hrm_agent import HRM
-from hrm_agent.dashboard_figures import thinking_picture
-from hrm_agent.thinking import Frame, captioned, frames
-from hrm_env.rewards import REWARDS
+from hrm_agent.inference.frames import Frame, captioned, frames
+from hrm_agent.sb3.dashboard_figures import thinking_picture
+from hrm_env.drawing.window import Window
+from hrm_env.envs.rewards import REWARDS
 from hrm_env.sources import load_puzzles
 from hrm_env.sources.folder import write_folder
 from hrm_env.tasks import make_task
 from hrm_env.tasks.copy import Copy
-from hrm_env.window import Window
 from train.__main__ import main
 
 TWO_PUZZLES = ["--env", "HRM-Copy-v0", "--puzzles", "2", "--pause", "0.1", "--halting", "fixed:3"]
@@ -50,7 +50,11 @@ def expected_pictures(run: Path) -> list[np.ndarray]:
     """The captioned pictures of the first two puzzles."""
     model = HRM.load(run, device="cpu", halting="fixed:3")
     env = every_puzzle_once()
-    return [captioned(env.rules.task, frame) for index in (0, 1) for frame in frames(model, env, index)]
+    return [
+        captioned(env.rules.task, frame)
+        for index in (0, 1)
+        for frame in frames(model.policy.acting_core, model.halting, env, index)
+    ]
 
 
 def test_frames_are_what_evaluation_finds(model: HRM) -> None:
@@ -58,7 +62,7 @@ def test_frames_are_what_evaluation_finds(model: HRM) -> None:
     evaluation = model.evaluate(env)
     assert len(set(evaluation.segments[:20])) > 1
     for index in range(20):
-        first, *seen = frames(model, env, index)
+        first, *seen = frames(model.policy.acting_core, model.halting, env, index)
         assert (first.segment, first.answer, first.halted, first.verdict) == (0, None, False, "")
         assert [frame.segment for frame in seen] == list(range(1, evaluation.segments[index] + 1))
         assert [frame.halted for frame in seen] == [False] * (len(seen) - 1) + [True]
@@ -80,18 +84,22 @@ class Lenient(Copy):
 def test_an_answer_that_the_reward_takes_is_solved_and_drawn_as_right(model: HRM) -> None:
     env = every_puzzle_once()
     env.rules = replace(env.rules, task=Lenient(), reward=REWARDS["rules"])
-    *_, last = frames(model, env, int(np.flatnonzero(~model.evaluate(env).exact)[0]))
+    *_, last = frames(model.policy.acting_core, model.halting, env, int(np.flatnonzero(~model.evaluate(env).exact)[0]))
     assert last.answer is not None
     assert (last.verdict, last.solution.tolist()) == ("solved", last.answer.tolist())
     env.rules = replace(env.rules, reward=REWARDS["exact"])
-    *_, last = frames(model, env, last.index)
+    *_, last = frames(model.policy.acting_core, model.halting, env, last.index)
     assert last.verdict == "not solved"
 
 
 def test_a_frame_is_the_picture_with_a_caption_of_one_size(model: HRM) -> None:
     env = every_puzzle_once()
     task = env.rules.task
-    pictures = [(frame, captioned(task, frame)) for index in range(3) for frame in frames(model, env, index)]
+    pictures = [
+        (frame, captioned(task, frame))
+        for index in range(3)
+        for frame in frames(model.policy.acting_core, model.halting, env, index)
+    ]
     assert len({picture.shape for _, picture in pictures}) == 1
     for frame, picture in pictures:
         drawn = task.render(frame.inputs, frame.answer, frame.solution)
@@ -102,7 +110,9 @@ def test_a_picture_holds_a_strip_for_each_puzzle(run: Path, tmp_path: Path) -> N
     path = tmp_path / "strips.png"
     assert watch(run, "--to", str(path), "--strip", "2") == 0
     model, env = HRM.load(run, device="cpu", halting="fixed:3"), every_puzzle_once()
-    expected = thinking_picture(env.rules.task, [list(frames(model, env, index)) for index in range(2)], 2)
+    expected = thinking_picture(
+        env.rules.task, [list(frames(model.policy.acting_core, model.halting, env, index)) for index in range(2)], 2
+    )
     assert np.array_equal(np.array(Image.open(path)), expected)
 
 
@@ -215,7 +225,7 @@ def test_a_puzzle_of_one_s_own_has_to_be_named(tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(("policy", "ending"), [("fixed:2", "halts"), ("fixed:4", "halts"), ("fixed:9", "budget")])
 def test_the_last_frame_tells_who_ended_it(policy: str, ending: str) -> None:
     model = wavering_agent(halting=policy)
-    *before, last = frames(model, every_puzzle_once(), 0)
+    *before, last = frames(model.policy.acting_core, model.halting, every_puzzle_once(), 0)
     assert [frame.ending for frame in before] == [""] * len(before)
     assert last.ending == f"{ending}: {last.verdict}"
 

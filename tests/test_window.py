@@ -12,7 +12,7 @@ import pytest
 from gymnasium.error import DependencyNotInstalled
 
 import hrm_env  # noqa: F401  (registers the ids)
-from hrm_env.window import Window
+from hrm_env.drawing.window import Window
 
 SMALL: dict[str, Any] = {"num_puzzles": 3, "max_segments": 3}
 

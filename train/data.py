@@ -196,8 +196,8 @@ class BuildArc:
 
     def run(self) -> None:
         """Builds, writes, and tells what was left out."""
-        from hrm_env.sources.arc_json import build_arc
-        from hrm_env.tasks.arc import Arc
+        from hrm_env.tasks.arc.build import build_arc
+        from hrm_env.tasks.arc.task import Arc
 
         from .data_writing import check_target, write
         from .environments import task_of

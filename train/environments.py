@@ -10,13 +10,13 @@ from typing import Any, cast
 
 import gymnasium as gym
 
-from hrm_agent.vec_env import registered
+from hrm_agent.sb3.vec_env import registered
 from hrm_env.checks import check_choice
+from hrm_env.envs.vector import PuzzleVectorEnv
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import Split, load_puzzles, options_of
 from hrm_env.task import PuzzleTask
 from hrm_env.tasks import make_task
-from hrm_env.vector import PuzzleVectorEnv
 
 from .options import HeldOut, flag
 from .presets import Data

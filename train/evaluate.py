@@ -16,9 +16,9 @@ from .options import Device, Threads, integer, parsed
 from .trained import Trained
 
 if TYPE_CHECKING:
-    from hrm_agent.evaluation import Evaluation
+    from hrm_agent.inference.evaluation import Evaluation
     from hrm_env.puzzles import Puzzles
-    from hrm_env.tasks.arc import Arc
+    from hrm_env.tasks.arc.task import Arc
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def score_of(options: Evaluate) -> dict[str, Any]:
 
     from hrm_agent.distributed import local_world_size, own_device, rank
     from hrm_env.devices import check_device
-    from hrm_env.tasks.arc import Arc
+    from hrm_env.tasks.arc.task import Arc
 
     torch.set_num_threads(options.threads or max(1, (os.cpu_count() or 1) // local_world_size()))
     model = options.agent(str(own_device(check_device(options.device))))
@@ -84,7 +84,7 @@ def score_of(options: Evaluate) -> dict[str, Any]:
 
 def _voted(task: Arc, puzzles: Puzzles, evaluation: Evaluation, submission: str) -> dict[str, float]:
     """The figures of the vote over the variants of every ARC task; writes the submission where it has a name."""
-    from hrm_env.arc_voting import score, vote, write_submission
+    from hrm_env.tasks.arc.voting import score, vote, write_submission
 
     candidates = vote(task, puzzles, evaluation.answer, evaluation.q_halt)
     if submission:

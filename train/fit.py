@@ -40,7 +40,7 @@ def parse(arguments: list[str], command: str) -> Fit:
 def _check(options: Fit) -> None:
     """Refuses what would fail only once the run has begun."""
     from hrm_agent.halting import make
-    from hrm_env.easing import check_blanks
+    from hrm_env.envs.easing import check_blanks
 
     from .environments import check_source, options_from, task_of
 

@@ -16,7 +16,7 @@ from .options import Device, ProperShare, Seed, Threads, integer, number, parsed
 from .trained import Trained
 
 if TYPE_CHECKING:
-    from hrm_agent.analysis.traces import Traces
+    from hrm_agent.traces.record import Traces
 
 PUZZLES = 5000
 SLOTS = 16
@@ -72,7 +72,7 @@ class LearnHalting(Trained):
     @property
     def folder(self) -> Path:
         """Where the checkpoint lies."""
-        from hrm_agent.saving.checkpoint import existing_checkpoint
+        from hrm_agent.checkpoints.checkpoint import existing_checkpoint
 
         return existing_checkpoint(self.checkpoint).parent
 
@@ -92,7 +92,7 @@ def main(arguments: list[str]) -> None:
     options: LearnHalting = parsed(LearnHalting, arguments, "learn-halting")
     import torch
 
-    from hrm_agent.analysis.groups import split_by_group
+    from hrm_agent.study.groups import split_by_group
 
     torch.set_num_threads(options.threads or os.cpu_count() or 1)
     check_writable("--out", options.model_path)
@@ -109,7 +109,7 @@ def main(arguments: list[str]) -> None:
 
 def recorded(options: LearnHalting) -> Traces:
     """Traces of the puzzles of ``options``, recorded now or before."""
-    from hrm_agent.analysis.traces import record
+    from hrm_agent.traces.record import record
 
     if options.source == "generated" and options.num_puzzles is None:
         options = replace(options, num_puzzles=PUZZLES)
@@ -125,7 +125,7 @@ def learn(options: LearnHalting, traces: Traces) -> None:
     from stable_baselines3.common.env_util import make_vec_env
     from stable_baselines3.common.utils import LinearSchedule
 
-    from hrm_agent.halting_env import HaltingEnv
+    from hrm_agent.traces.halting_env import HaltingEnv
 
     # DQN's rate ends at 0, because its two actions differ by little more than the cost
     algorithm, rate = {"ppo": (PPO, 1e-3), "dqn": (DQN, LinearSchedule(1e-3, 0.0, 1.0))}[options.algorithm]
@@ -139,7 +139,7 @@ def learn(options: LearnHalting, traces: Traces) -> None:
 
 def print_comparison(traces: Traces, learned: str) -> None:
     """Accuracy and mean segments of the learned policy beside the paper's rule, the full budget and the oracle."""
-    from hrm_agent.analysis.replay import replay
+    from hrm_agent.traces.replay import replay
 
     print(f"{f'{len(traces):,} puzzles held out':{len(learned)}}  exact  segments")
     for policy in (learned, "q-compare", f"fixed:{traces.header.max_segments}", "oracle"):

@@ -10,7 +10,7 @@ from tyro.conf import UseAppendAction
 
 from hrm_agent.config import HRMConfig, Per, TRMConfig
 from hrm_agent.learning.config import LearnerConfig
-from hrm_env.observations import LARGEST
+from hrm_env.envs.observations import LARGEST
 
 from .options import Device, HeldOut, Seed, Share, Threads, integer, number
 

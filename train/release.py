@@ -18,7 +18,7 @@ from .program import program
 from .results import read_result
 
 if TYPE_CHECKING:
-    from hrm_agent.agent import HRM
+    from hrm_agent.sb3.agent import HRM
 
 TAKEN = ("model.zip", "README.md", "best.zip", "result.json", "checkpoints")
 """What a release would overwrite, or a run has in its folder."""
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> None:
     taken = next((name for name in TAKEN if (options.out / name).exists()), None)
     if taken is not None:
         raise ValueError(f"--out: expected a folder without a run or a release, found {options.out / taken}")
-    from hrm_agent.agent import HRM
+    from hrm_agent.sb3.agent import HRM
 
     model = HRM.load(options.checkpoint, device="cpu")
     file = options.out / "model.zip"
@@ -68,9 +68,9 @@ def write_release(model: HRM, file: Path) -> None:
     Raises:
         NonFiniteError: A weight is not finite.
     """
-    from hrm_agent.saving.agent_file import agent_contents
-    from hrm_agent.saving.checkpoint import write_checkpoint
-    from hrm_agent.saving.small_files import released
+    from hrm_agent.checkpoints.agent_file import agent_contents
+    from hrm_agent.checkpoints.checkpoint import write_checkpoint
+    from hrm_agent.checkpoints.small_files import released
 
     config, _ = agent_contents(model, file)
     write_checkpoint(file, *released(config, model.policy.acting_core))
@@ -78,9 +78,9 @@ def write_release(model: HRM, file: Path) -> None:
 
 def card(model: HRM, options: Release) -> str:
     """The model card: what the agent is, how to use it, its figures, and every option it was trained with."""
-    from hrm_agent.run_card import run_options, table
-    from hrm_agent.saving.checkpoint import existing_checkpoint
-    from hrm_agent.saving.figures import check_figures
+    from hrm_agent.checkpoints.checkpoint import existing_checkpoint
+    from hrm_agent.checkpoints.figures import check_figures
+    from hrm_agent.sb3.run_card import run_options, table
 
     size = sum(parameter.numel() for parameter in model.policy.core.parameters())
     result = existing_checkpoint(options.checkpoint).parent / "result.json"

@@ -11,15 +11,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hrm_agent.callbacks import Stopped
+from hrm_agent.checkpoints.folder import CheckpointFolder
+from hrm_agent.checkpoints.saved_agent import entries_of
+from hrm_agent.checkpoints.training_state import TrainingCheckpoint
 from hrm_agent.distributed import done_by_rank_zero, local_world_size, rank, world_size
-from hrm_agent.saving.checkpoint import CheckpointError
-from hrm_agent.saving.folder import CheckpointFolder
-from hrm_agent.saving.saved_agent import entries_of
-from hrm_agent.saving.training_state import TrainingCheckpoint
+from hrm_agent.errors import CheckpointError
+from hrm_agent.sb3.callbacks import Stopped
 from hrm_env.checks import check_number, shortened
 from hrm_env.files import remove_temporaries
-from hrm_env.locks import sole_use
+from hrm_env.files.locks import sole_use
 
 from .presets import Fit
 from .program import program

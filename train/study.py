@@ -16,10 +16,10 @@ from .options import Device, ProperShare, Seed, Threads, integer, number, parsed
 from .trained import TestPuzzles
 
 if TYPE_CHECKING:
-    from hrm_agent.agent import HRM
-    from hrm_agent.analysis.candidates import Candidate
-    from hrm_agent.analysis.study import Plan
-    from hrm_agent.analysis.traces import Traces
+    from hrm_agent.sb3.agent import HRM
+    from hrm_agent.study.candidates import Candidate
+    from hrm_agent.study.study import Plan
+    from hrm_agent.traces.record import Traces
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class Study(TestPuzzles):
         Raises:
             ValueError: A policy is unknown, or a number is out of range.
         """
-        from hrm_agent.analysis.study import Plan
         from hrm_agent.halting import make, split_list
+        from hrm_agent.study.study import Plan
 
         named = split_list(self.policies) if self.policies is not None else []
         if self.policies is not None and not named:  # an empty list is a slip, not all of them
@@ -105,11 +105,11 @@ def main(arguments: list[str]) -> None:
     options: Study = parsed(Study, arguments, "study")
     import torch
 
-    from hrm_agent.agent import HRM
-    from hrm_agent.analysis.figures import study_figures
-    from hrm_agent.analysis.study import study
-    from hrm_agent.analysis.style import save_figure
-    from hrm_agent.saving.checkpoint import existing_checkpoint
+    from hrm_agent.checkpoints.checkpoint import existing_checkpoint
+    from hrm_agent.sb3.agent import HRM
+    from hrm_agent.study.figures.save import study_figures
+    from hrm_agent.study.figures.style import save_figure
+    from hrm_agent.study.study import study
 
     from .study_files import write_csv, write_json, write_tensorboard
     from .study_tables import print_study
@@ -144,7 +144,7 @@ def learned_policies(folders: Sequence[Path]) -> tuple[Candidate, ...]:
     Args:
         folders: Where the checkpoints lie.
     """
-    from hrm_agent.analysis.candidates import Candidate
+    from hrm_agent.study.candidates import Candidate
 
     names = [path.name for path in sorted(folders[0].glob("halting-*.zip"))]
     return tuple(
@@ -160,9 +160,9 @@ def check_before_recording(options: Study, plan: Plan, models: Sequence[HRM]) ->
     Raises:
         ValueError: The agents are made for different puzzles, or a policy cannot be replayed.
     """
-    from hrm_agent.analysis.study import served
-    from hrm_agent.analysis.trace_header import TraceHeader
-    from hrm_agent.analysis.traces import default_signals
+    from hrm_agent.study.study import served
+    from hrm_agent.traces.header import TraceHeader
+    from hrm_agent.traces.record import default_signals
 
     first, *others = (replace(model.puzzles, sizes=replace(model.puzzles.sizes, max_segments=1)) for model in models)
     for checkpoint, puzzles in zip(options.checkpoint[1:], others, strict=True):
@@ -183,8 +183,8 @@ def _recorded(options: Study, number: int, model: HRM) -> Traces:
 
     A recording of more segments than the budget serves as well.
     """
-    from hrm_agent.analysis.traces import record
-    from hrm_agent.saving.checkpoint import existing_checkpoint
+    from hrm_agent.checkpoints.checkpoint import existing_checkpoint
+    from hrm_agent.traces.record import record
 
     checkpoint = options.checkpoint[number]
     path = Path(options.out) / "traces" / f"{number}-{existing_checkpoint(checkpoint).parent.name}.traces"
@@ -203,7 +203,7 @@ def _recorded(options: Study, number: int, model: HRM) -> Traces:
 
 def _recorded_segments(path: Path) -> int:
     """Budget of a recording; 0 where there is none."""
-    from hrm_agent.analysis.trace_header import LONGEST_LINE, parse
+    from hrm_agent.traces.header import LONGEST_LINE, parse
 
     if not path.is_file():
         return 0

@@ -16,10 +16,10 @@ from typing import Any
 from matplotlib.figure import Figure
 from torch.utils.tensorboard import SummaryWriter
 
-from hrm_agent.analysis.study import Study
-from hrm_agent.analysis.table import Estimate, Row
-from hrm_agent.dashboard_figures import pixels
 from hrm_agent.halting import rule_of
+from hrm_agent.sb3.dashboard_figures import pixels
+from hrm_agent.study.study import Study
+from hrm_agent.study.table import Estimate, Row
 from hrm_env.files import atomic_write
 
 

@@ -9,8 +9,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from hrm_agent.analysis.study import Study
-from hrm_agent.analysis.table import Estimate, Row
+from hrm_agent.study.study import Study
+from hrm_agent.study.table import Estimate, Row
 
 _WIDTH = 200  # of a table in a file
 _STYLES = {"better": "bold green", "worse": "red", "trade": "yellow"}

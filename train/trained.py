@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import UseAppendAction
 
-from hrm_env.observations import LARGEST
+from hrm_env.envs.observations import LARGEST
 
 from .options import HeldOut, Seed, Share, integer
 
 if TYPE_CHECKING:
-    from hrm_agent.agent import HRM
+    from hrm_agent.sb3.agent import HRM
+    from hrm_env.envs.vector import PuzzleVectorEnv
     from hrm_env.puzzles import Puzzles
     from hrm_env.task import PuzzleTask
-    from hrm_env.vector import PuzzleVectorEnv
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class TestPuzzles:
             num_envs: Slots, no more than there are puzzles.
             max_segments: Budget of an episode; 0 for the agent's own.
         """
-        from hrm_env.vector import PuzzleVectorEnv
+        from hrm_env.envs.vector import PuzzleVectorEnv
 
         task = self.task(model, checkpoint)
         puzzles = self.load_puzzles(task)
@@ -136,8 +136,8 @@ class Trained(TestPuzzles):
         Raises:
             ValueError: Its halting policy wants more views than the puzzle has.
         """
-        from hrm_agent.agent import HRM
-        from hrm_agent.views import Views
+        from hrm_agent.inference.views import Views
+        from hrm_agent.sb3.agent import HRM
 
         chosen: dict[str, Any] = {"halting": self.halting} if self.halting else {}
         model = HRM.load(self.checkpoint, device=device, **chosen)

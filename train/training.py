@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from hrm_agent.agent import HRM
-from hrm_agent.callbacks import EvaluateCallback, HaltingDashboard, Progress, SaveCallback
+from hrm_agent.checkpoints.saved_agent import said_of
+from hrm_agent.checkpoints.training_state import restore_training
 from hrm_agent.distributed import (
     first_on_each_machine,
     local_world_size,
@@ -22,12 +22,12 @@ from hrm_agent.distributed import (
     wait_for_all,
     world_size,
 )
-from hrm_agent.event_files import telling_once
-from hrm_agent.saving.saved_agent import said_of
-from hrm_agent.saving.training_state import restore_training
+from hrm_agent.sb3.agent import HRM
+from hrm_agent.sb3.callbacks import EvaluateCallback, HaltingDashboard, Progress, SaveCallback
+from hrm_agent.sb3.event_files import telling_once
 from hrm_env.devices import check_device
+from hrm_env.envs.vector import PuzzleVectorEnv
 from hrm_env.files import atomic_write
-from hrm_env.vector import PuzzleVectorEnv
 
 from .environments import test_arguments, training_and_test_env
 from .presets import Fit, run_folder

@@ -14,10 +14,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from hrm_agent.agent import HRM
-from hrm_agent.analysis.bootstrap import Difference, Interval, Resamples
-from hrm_agent.analysis.replay import replay
-from hrm_agent.analysis.traces import Traces, record
+from hrm_agent.sb3.agent import HRM
+from hrm_agent.study.bootstrap import Difference, Interval, Resamples
+from hrm_agent.traces.record import Traces, record
+from hrm_agent.traces.replay import replay
 from hrm_env.files import atomic_write
 
 from .environments import training_and_test_env

@@ -17,9 +17,9 @@ from .options import integer, number, parsed
 from .trained import Trained
 
 if TYPE_CHECKING:
-    from hrm_agent.thinking import Frame
+    from hrm_agent.inference.frames import Frame
+    from hrm_env.drawing.window import Window
     from hrm_env.task import PuzzleTask
-    from hrm_env.window import Window
 
     Outlet = Callable[[PuzzleTask, Iterable[Frame]], None]
 
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> None:
     options: Watch = parsed(Watch, arguments, "watch")
     import torch
 
-    from hrm_agent.thinking import frames
+    from hrm_agent.inference.frames import frames
 
     torch.set_num_threads(1)
     show = outlet(options.to, options.pause, options.strip)
@@ -59,13 +59,16 @@ def main(arguments: list[str]) -> None:
     if options.first >= count:
         raise ValueError(f"--first: expected 0 to {count - 1}, found {options.first}")
     shown = env.rules.puzzles.round_robin()[options.first : options.first + options.puzzles].tolist()
-    show(env.rules.task, chain.from_iterable(frames(model, env, index) for index in shown))
+    show(
+        env.rules.task,
+        chain.from_iterable(frames(model.policy.acting_core, model.halting, env, index) for index in shown),
+    )
 
 
 def outlet(to: str, pause: float, strip: int) -> Outlet:
     """What shows frames where ``--to`` says: ``pause`` seconds each, or ``strip`` segments of a puzzle in a picture."""
-    from hrm_agent.thinking import captioned
-    from hrm_env.window import Window
+    from hrm_agent.inference.frames import captioned
+    from hrm_env.drawing.window import Window
 
     from .film import film_writer
 
@@ -104,7 +107,7 @@ def _print(task: PuzzleTask, shown: Iterable[Frame], pause: float) -> None:
 def _draw(task: PuzzleTask, shown: Iterable[Frame], path: Path, strip: int) -> None:
     from PIL import Image
 
-    from hrm_agent.dashboard_figures import thinking_picture
+    from hrm_agent.sb3.dashboard_figures import thinking_picture
 
     puzzles = [list(seen) for _, seen in groupby(_counted(shown), lambda frame: frame.index)]
     longest = max(len(seen) - 1 for seen in puzzles)
@@ -115,7 +118,7 @@ def _draw(task: PuzzleTask, shown: Iterable[Frame], path: Path, strip: int) -> N
 
 
 def _show(task: PuzzleTask, shown: Iterable[Frame], pause: float, window: Window) -> None:
-    from hrm_agent.thinking import captioned
+    from hrm_agent.inference.frames import captioned
 
     for frame in shown:
         window.show(captioned(task, frame), _seconds(frame, pause))

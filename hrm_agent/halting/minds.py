@@ -21,7 +21,7 @@ class ManyMinds(AnyOf):
 
     Args:
         views: K.
-        noise: Standard deviation of the noise on the start state of views 1 to K − 1; see `hrm_agent.views.Views`.
+        noise: Standard deviation of the noise on the start state of views 1 to K − 1; see `Views`.
         policies: What halts a view; where there are none it thinks up to the budget.
 
     Attributes:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from hrm_agent.foreign.sb3_archive import read_sb3
 from hrm_agent.halting.features import check_features
-from hrm_agent.saving.sb3_archive import read_sb3
 from hrm_env.checks import shortened
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {

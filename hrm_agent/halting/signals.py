@@ -17,7 +17,7 @@ from torch import Tensor
 from hrm_agent.cores.core import Carry, SegmentOutput
 from hrm_agent.halting.probabilities import LOG_PROBABILITIES
 from hrm_env.checks import check_choice
-from hrm_env.grading import exact_match
+from hrm_env.envs.grading import exact_match
 from hrm_env.task import PAD_ID, PuzzleTask
 
 

@@ -24,7 +24,7 @@ from hrm_agent.learning.optim import make_optimizers, split_parameters
 from hrm_agent.learning.ponder import PonderNet
 from hrm_agent.learning.q_learning import QLearning
 from hrm_agent.learning.schedules import check_depth, cycles_at
-from hrm_env.grading import grade
+from hrm_env.envs.grading import grade
 from hrm_env.task import PuzzleBatch, PuzzleTask
 
 HALTING_LOSSES: dict[str, type[HaltingLoss]] = {"q-learning": QLearning, "pondernet": PonderNet}

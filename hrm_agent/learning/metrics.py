@@ -11,7 +11,7 @@ from torch import Tensor
 from hrm_agent.cores.core import SegmentOutput
 from hrm_agent.state import State, Stateful
 from hrm_env.checks import shortened
-from hrm_env.grading import Grade
+from hrm_env.envs.grading import Grade
 
 Q_BINS = 20
 """Bins of σ(q_halt) from 0 to 1."""

@@ -77,7 +77,7 @@ def _file_reader(path: Path) -> Callable[..., Puzzles]:
         return read_folder
     is_dir = isdir(path)
     if path.name.endswith((".json", ".json.gz")) or (is_dir and any(path.glob("*.json"))):
-        from hrm_env.sources.arc_json import read_arc
+        from hrm_env.tasks.arc.build import read_arc
 
         return read_arc
     if is_dir:

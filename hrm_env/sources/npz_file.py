@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import numpy.typing as npt
 
-from hrm_env.archives import open_archive
+from hrm_env.files.archives import open_archive
 from hrm_env.sources.npy_header import read_header
 
 _SUFFIX = ".npy"

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from hrm_env.checks import shortened
 from hrm_env.task import PuzzleTask
-from hrm_env.tasks.arc import Arc
+from hrm_env.tasks.arc.task import Arc
 from hrm_env.tasks.copy import Copy
-from hrm_env.tasks.maze import Maze
-from hrm_env.tasks.sudoku import Sudoku
+from hrm_env.tasks.maze.task import Maze
+from hrm_env.tasks.sudoku.task import Sudoku
 
 _FAMILIES: dict[str, Callable[[int, int], PuzzleTask]] = {"sudoku": Sudoku, "maze": Maze, "copy": Copy, "arc": Arc}
 

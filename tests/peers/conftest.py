@@ -7,7 +7,7 @@ from halting_traces import telling_traces
 
 import hrm_agent  # noqa: F401  (registers HRM-Halting-v0)
 import hrm_env  # noqa: F401  (registers the puzzles)
-from hrm_agent.analysis.traces import Traces
+from hrm_agent.traces.record import Traces
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import torch
 from gymnasium.vector import AutoresetMode
 from torch import nn
 
-from hrm_agent.analysis.traces import Traces
+from hrm_agent.traces.record import Traces
 
 
 def test_pqn_learns_when_to_halt(traces: Traces) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium as gym
 import pytest
 
-from hrm_agent.analysis.traces import Traces
+from hrm_agent.traces.record import Traces
 
 pytest.importorskip("ray.rllib")
 

@@ -14,8 +14,8 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecEnv
 
-from hrm_agent.analysis.traces import Traces
-from hrm_agent.vec_env import as_vec_env
+from hrm_agent.sb3.vec_env import as_vec_env
+from hrm_agent.traces.record import Traces
 
 contrib = pytest.importorskip("sb3_contrib")
 

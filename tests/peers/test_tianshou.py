@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from hrm_agent.analysis.traces import Traces
+from hrm_agent.traces.record import Traces
 
 pytest.importorskip("tianshou")
 

@@ -1,1 +1,0 @@
-"""What recordings tell: traces, replay, metrics and figures."""

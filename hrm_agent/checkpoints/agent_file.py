@@ -1,0 +1,139 @@
+"""An agent as a checkpoint and back, in place of SB3's pickles."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import torch
+
+from hrm_agent.checkpoints.checkpoint import checkpoint_path, existing_checkpoint, read_checkpoint, write_checkpoint
+from hrm_agent.checkpoints.contents import check_core, check_finite, check_same
+from hrm_agent.checkpoints.optimizer_state import checked_state, optimizer_tensors, restore_optimizers
+from hrm_agent.checkpoints.saved_agent import SavedAgent, halting_of
+from hrm_agent.checkpoints.small_files import full_precision
+from hrm_agent.errors import NonFiniteError
+from hrm_env.envs.observations import sizes_of
+
+if TYPE_CHECKING:
+    from hrm_agent.sb3.agent import HRM
+
+
+def located(path: str | Path | BinaryIO, reading: bool = False) -> tuple[Path | BinaryIO, Path]:
+    """What to open for a checkpoint, a file or a buffer, and the name that errors give it."""
+    if not isinstance(path, str | Path):
+        return path, Path(f"<{type(path).__name__}>")
+    file = existing_checkpoint(path) if reading else checkpoint_path(path)
+    return file, file
+
+
+def save_agent(model: HRM, path: str | Path | BinaryIO) -> None:
+    """Writes weights, averaged weights, optimizer state and options.
+
+    Raises:
+        NonFiniteError: A weight is not finite; the file, if it exists, stays as it was.
+    """
+    place, name = located(path)
+    write_checkpoint(place, *agent_contents(model, name))
+
+
+def agent_contents(model: HRM, path: str | Path) -> tuple[dict[str, Any], dict[str, dict[str, torch.Tensor]]]:
+    """What the file of an agent holds: its config, and its groups of tensors.
+
+    Raises:
+        NonFiniteError: A weight, or a number in the state of an optimizer, is not finite.
+    """
+    groups = {"policy": model.policy.state_dict(), "optimizer": optimizer_tensors(model.learner.optimizers)}
+    for tensors in groups.values():
+        check_to_write(path, tensors)
+    config = {
+        "puzzles": asdict(replace(model.puzzles, sizes=sizes_of(model.observation_space))),  # with the budget in use
+        "policy_kwargs": model.policy_kwargs,
+        "options": {
+            "n_envs": model.batch_size,
+            "warmup_steps": model.warmup_steps,
+            "lr_min_ratio": model.lr_min_ratio,
+            "halting": model.halting.name,
+            "exploration": model.exploration,
+            "exploration_per": model.exploration_per,
+            "seed": model.seed,
+            **asdict(model.learner_config),
+        },
+        "num_timesteps": model.num_timesteps,
+        "updates": model._n_updates,
+        "learning_rate_schedule": callable(model.learning_rate),
+    }
+    return config, groups
+
+
+def check_to_write(path: str | Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Refuses to write what could not be read.
+
+    Raises:
+        NonFiniteError: A number is not finite.
+    """
+    bad = next((name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()), None)
+    if bad is not None:
+        raise NonFiniteError(f"{path}: not written, because {bad} is not finite; an older file stays as it was")
+
+
+def read_weights(path: str | Path | BinaryIO, expected: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The policy's state dict of a checkpoint.
+
+    Args:
+        path: The checkpoint.
+        expected: A state dict of the same names and shapes.
+
+    Raises:
+        CheckpointError: The file is damaged, or its weights are others or not finite.
+    """
+    place, file = located(path, reading=True)
+    weights = full_precision(read_checkpoint(place)[1].get("policy", {}))
+    check_same(file, weights, expected, "weights of this agent")
+    check_finite(file, weights)
+    return weights
+
+
+def load_agent(
+    cls: type[HRM], path: str | Path | BinaryIO, env: Any, device: torch.device | str, overrides: dict[str, Any]
+) -> HRM:
+    """Builds the agent of a checkpoint; see `HRM.load`."""
+    place, file = located(path, reading=True)
+    config, tensors = read_checkpoint(place)
+    saved = SavedAgent.of(file, config, given=overrides)
+    slots = {} if env is None or isinstance(env, str) else {"n_envs": None}  # such an environment has its own
+    options = {**saved.options, "policy_kwargs": saved.core, **slots, **overrides}
+    tensors["policy"] = full_precision(tensors.get("policy", {}))
+    core = check_core(file, tensors["policy"], saved.puzzles.sizes, options["policy_kwargs"] or {})
+    if "halting" not in overrides:
+        halting_of(file, saved.options, saved.puzzles.sizes.max_segments, core)
+    model = cls(env=env, device=device, _init_setup_model=False, **options)
+    if model.env is not None:
+        saved.puzzles.require(model.env, f"{file}: made")
+    model.adopt(saved.puzzles, options["n_envs"] or 1)
+    restore_learned(model, file, tensors)
+    model.num_timesteps, model._n_updates = saved.num_timesteps, saved.updates
+    if config.get("learning_rate_schedule") and env is not None and "learning_rate" not in overrides:
+        warnings.warn(
+            f"{file}: saved with a learning rate schedule, a function that no file can hold; it goes on with the "
+            "constant rate that the schedule began with, unless learning_rate=... is given",
+            stacklevel=3,
+        )
+    return model
+
+
+def restore_learned(model: HRM, file: Path, tensors: Mapping[str, Mapping[str, torch.Tensor]]) -> None:
+    """Puts the weights and the optimizers' state of a checkpoint into an agent of the same options.
+
+    Raises:
+        CheckpointError: They are those of another agent.
+    """
+    weights = dict(tensors.get("policy", {}))
+    check_same(file, weights, model.policy.state_dict(), "weights of its own options")
+    check_finite(file, weights)
+    state = checked_state(file, tensors.get("optimizer"), model.learner.optimizers)
+    model.policy.load_state_dict(weights)
+    restore_optimizers(model.learner.optimizers, state)

@@ -1,0 +1,69 @@
+"""A policy as a checkpoint and back, in place of SB3's pickles: what acts, without what learns.
+
+The file is an agent's (`agent_file.py`) with fewer options and no optimizers: `load_policy` reads both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from hrm_agent.checkpoints.agent_file import check_to_write, located
+from hrm_agent.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from hrm_agent.checkpoints.contents import check_core, check_finite, check_same
+from hrm_agent.checkpoints.saved_agent import core_of, entries_of, halting_of, identity_of, said_of
+from hrm_agent.checkpoints.small_files import full_precision
+from hrm_agent.halting import HaltingPolicy, make
+from hrm_agent.learning.average import WeightAverage
+from hrm_agent.learning.config import LearnerConfig
+from hrm_agent.puzzle_identity import PuzzleIdentity, puzzle_task
+from hrm_env.envs.actions import action_space
+from hrm_env.envs.observations import observation_space, sizes_of
+
+if TYPE_CHECKING:
+    from hrm_agent.sb3.policy import HRMPolicy
+
+
+def save_policy(policy: HRMPolicy, path: str | Path | BinaryIO) -> None:
+    """Writes weights, averaged weights, the core's options and the halting policy's string form.
+
+    Raises:
+        NonFiniteError: A weight is not finite; the file, if it exists, stays as it was.
+    """
+    place, name = located(path)
+    weights = policy.state_dict()
+    check_to_write(name, weights)
+    task = None if policy.task is None else policy.task.spec.name
+    config = {
+        "puzzles": asdict(PuzzleIdentity(task, sizes_of(policy.observation_space))),
+        "policy_kwargs": policy.core_options,
+        "options": {
+            "halting": policy.halting.name,
+            "ema": None if policy.average is None else policy.average.decay,
+        },
+    }
+    write_checkpoint(place, config, {"policy": weights})
+
+
+def load_policy(
+    cls: type[HRMPolicy], path: str | Path | BinaryIO, halting: str | HaltingPolicy | None = None
+) -> HRMPolicy:
+    """Builds the policy of a policy's or an agent's checkpoint, on the CPU; see `HRMPolicy.load`."""
+    place, file = located(path, reading=True)
+    config, tensors = read_checkpoint(place)
+    puzzles, core, options = identity_of(file, config), core_of(file, config), entries_of(file, config, "options")
+    weights = full_precision(tensors.get("policy", {}))
+    network = check_core(file, weights, puzzles.sizes, core)
+    with said_of(file):
+        decay = LearnerConfig(ema=options.get("ema")).ema
+    rule = halting_of(file, options, puzzles.sizes.max_segments, network) if halting is None else make(halting)
+    seq_len, vocab_size = puzzles.sizes.seq_len, puzzles.sizes.vocab_size
+    policy = cls(observation_space(puzzles.sizes), action_space(seq_len, vocab_size), **core)
+    if decay is not None:
+        policy.average = WeightAverage(policy.core, decay)
+    check_same(file, weights, policy.state_dict(), "weights of its own options")
+    check_finite(file, weights)
+    policy.load_state_dict(weights)
+    policy.halting, policy.task = rule, puzzle_task(None, puzzles.task)
+    return policy

@@ -1,0 +1,138 @@
+"""A run as a file, and back: to the last bit on a CPU, as if it had never stopped.
+
+A training checkpoint is an agent's file (`HRM.load` reads it) with more in it:
+
+    config.json            also "training": the length of the run, what its callbacks remember, each rank's JSON
+    rank0.safetensors      what one process has of its own: hidden state, puzzles, generators, memories, sums
+    rank1.safetensors ...  of the other processes of a distributed run
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from hrm_agent.agent_options import MOST_STEPS
+from hrm_agent.checkpoints.agent_file import agent_contents, restore_learned
+from hrm_agent.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from hrm_agent.checkpoints.local_state import capture_local, check_local, restore_local
+from hrm_agent.checkpoints.saved_agent import entries_of, said_of
+from hrm_agent.distributed import gather_objects, rank, world_size
+from hrm_agent.errors import CheckpointError
+from hrm_agent.state import join_state, split_state
+from hrm_env.checks import check_integer, shortened
+
+if TYPE_CHECKING:
+    from hrm_agent.sb3.agent import HRM
+
+
+@dataclass(frozen=True)
+class TrainingCheckpoint:
+    """What a training checkpoint holds.
+
+    Attributes:
+        path: The file.
+        config: Its JSON.
+        tensors: Its groups of tensors.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    tensors: dict[str, dict[str, Tensor]]
+
+    @classmethod
+    def read(cls, path: str | Path) -> TrainingCheckpoint:
+        """Reads a file that `save_training` wrote.
+
+        Raises:
+            CheckpointError: It is missing, damaged, or an agent's alone; or what it says of the run cannot be.
+        """
+        config, tensors = read_checkpoint(path)
+        if not isinstance(config.get("training"), dict):
+            raise CheckpointError(f"{path}: expected the checkpoint of a run, found that of an agent alone")
+        training = config["training"]
+        with said_of(path):
+            for name, value in (
+                *((name, config.get(name)) for name in ("num_timesteps", "updates")),
+                ("total_timesteps", training.get("total_timesteps")),
+            ):
+                check_integer(name, value, 0, MOST_STEPS)
+        entries_of(path, training, "extra")
+        ranks = training.get("ranks")
+        if not isinstance(ranks, list) or not all(isinstance(own, dict) for own in ranks):
+            raise CheckpointError(f"{path}: ranks: expected a list of states, found {shortened(ranks)}")
+        missing = next((number for number in range(len(ranks)) if f"rank{number}" not in tensors), None)
+        if missing is not None:
+            raise CheckpointError(f"{path}: expected the tensors of {len(ranks)} processes, found no 'rank{missing}'")
+        return cls(Path(path), config, tensors)
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """What `save_training` was given beside the agent."""
+        extra: dict[str, Any] = self.config["training"]["extra"]
+        return extra
+
+
+def save_training(model: HRM, path: str | Path, extra: Mapping[str, Any] | None = None) -> None:
+    """Writes all that a run needs to go on; in a distributed run every rank calls it, and rank 0 writes.
+
+    Args:
+        model: An agent that learns, between two of its steps.
+        path: The file.
+        extra: What else to remember, as JSON can hold it.
+
+    Raises:
+        NonFiniteError: A weight is not finite; the file, if it exists, stays as it was.
+        OSError: The file cannot be written; likewise.
+        ValueError: The agent has not begun to learn, or its environment is not the native one.
+    """
+    ranks = gather_objects(split_state(capture_local(model)))
+    if rank():
+        return
+    config, tensors = agent_contents(model, path)
+    tensors |= {f"rank{number}": named for number, (named, _) in enumerate(ranks)}
+    config["training"] = {
+        "total_timesteps": model._total_timesteps,
+        "extra": dict(extra or {}),
+        "ranks": [rest for _, rest in ranks],
+    }
+    write_checkpoint(path, config, tensors)
+
+
+def restore_training(model: HRM, checkpoint: TrainingCheckpoint) -> int:
+    """Puts an agent of the same options to where a run was saved.
+
+    ``model.learn(steps, reset_num_timesteps=False)`` then goes on with it. Where the run had another number of
+    processes, weights and optimizers are put back and the episodes begin anew.
+
+    Args:
+        model: The agent, with its environment.
+        checkpoint: The run.
+
+    Returns:
+        Timesteps that are left of the run.
+
+    Raises:
+        CheckpointError: The checkpoint is of another agent or other puzzles.
+    """
+    file, training = checkpoint.path, checkpoint.config["training"]
+    restore_learned(model, file, checkpoint.tensors)
+    model.num_timesteps, model._n_updates = checkpoint.config["num_timesteps"], checkpoint.config["updates"]
+    ranks = training["ranks"]
+    if len(ranks) == world_size():
+        own = {path: tensor.to(model.device) for path, tensor in checkpoint.tensors[f"rank{rank()}"].items()}
+        with said_of(file):
+            state = join_state(own, ranks[rank()])
+        check_local(file, model, state)
+        with said_of(file):
+            restore_local(model, state)
+    elif not rank():
+        processes = f"written by {len(ranks)} processes, now there are {world_size()}"
+        found = processes if ranks else "without episodes"
+        warnings.warn(f"{file}: {found}; the episodes begin anew", stacklevel=2)
+    return int(training["total_timesteps"]) - model.num_timesteps

@@ -1,0 +1,1 @@
+"""Segments without learning: prediction, evaluation, views and frames to look at."""

@@ -1,0 +1,299 @@
+"""HRM as a Stable-Baselines3 algorithm: a thin shell over `Learner`."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, ClassVar, Self
+
+import torch
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import MaybeCallback, Schedule
+from stable_baselines3.common.utils import ConstantSchedule
+from stable_baselines3.common.vec_env import VecEnv
+
+from hrm_agent import halting as halting_policies
+from hrm_agent.agent_options import check_agent_options, check_names, check_surroundings, plain
+from hrm_agent.config import Per
+from hrm_agent.cores import core_config
+from hrm_agent.distributed import Vote, rank_seed, world_size
+from hrm_agent.halting import Exploration, HaltingPolicy
+from hrm_agent.inference.evaluation import Evaluation, evaluate
+from hrm_agent.learning.config import LearnerConfig
+from hrm_agent.learning.learner import Learner
+from hrm_agent.limits import check_thinking
+from hrm_agent.puzzle_identity import PuzzleIdentity, puzzle_task
+from hrm_agent.sb3.event_files import event_writers, forget_after
+from hrm_agent.sb3.policy import HRMPolicy
+from hrm_agent.sb3.puzzle_stream import PuzzleStream
+from hrm_agent.sb3.saved_algorithm import SavedAlgorithm
+from hrm_agent.sb3.training import full_rate, train_segment
+from hrm_agent.sb3.training_log import TrainingLog
+from hrm_agent.sb3.vec_env import PuzzleEnvironment, as_vec_env, sweep_env, training_env
+from hrm_env.checks import check_choice, check_integer
+from hrm_env.devices import check_device
+from hrm_env.envs.actions import action_space
+from hrm_env.envs.observations import observation_space, sizes_of
+
+
+class HRM(SavedAlgorithm):
+    """The Hierarchical Reasoning Model: learns what to answer by supervision and when to stop by Q-learning.
+
+    Every timestep is one segment of one environment; ``n_envs`` timesteps are one optimizer step. The defaults are the
+    paper's (arXiv 2506.21734).
+
+    Args:
+        policy: ``"HRMPolicy"`` or a subclass of it.
+        env: A registered id, a gymnasium environment, the native vector environment or an SB3 `VecEnv`, of puzzles.
+        n_envs: Slots B, the batch size, where ``env`` is an id: None for 768. Another environment has its own.
+        env_kwargs: Options of the environment, where ``env`` is an id.
+        learning_rate: Full rate, reached after the warm-up; or one of SB3's schedules, a function of the share of the
+            run that remains, from 1 to 0, by whose value warm-up and cosine decay are multiplied. Its value at 1 is the
+            full rate, and the rates of other groups follow it in proportion.
+        warmup_steps: Optimizer steps of linear warm-up.
+        lr_min_ratio: The rate at the end of a cosine decay over the run, as a share of the full rate; 1 keeps it
+            constant.
+        halting: The policy that decides when to stop, as in `hrm_agent.halting.make`; swap it at any time by
+            ``model.halting = ...``.
+        exploration: Probability ε of a minimum number of segments.
+        exploration_per: Whether that is drawn once an ``"episode"`` (paper) or every ``"segment"`` (reference code).
+        compile: Train with `torch.compile`: about 1.6 times as fast on a CPU, after a minute of compiling (some seconds
+            once its cache is filled; needs a C++ compiler, and torch in a path without spaces). None for CUDA only.
+            Begins with `learn`; evaluation, `predict` and files know nothing of it.
+        policy_kwargs: The core's name and options.
+        stats_window_size: How many of the newest episodes ``rollout/ep_rew_mean`` and ``rollout/ep_len_mean`` are of.
+        tensorboard_log: Folder of the TensorBoard logs.
+        verbose: 1 prints the log.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
+        seed: Seed of weights, puzzles and exploration.
+        _init_setup_model: For SB3's signature.
+        **learning: Fields of `LearnerConfig`.
+
+    Raises:
+        ValueError: An option is unknown or out of range, or one of an environment to be made although ``env`` is made.
+    """
+
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"HRMPolicy": HRMPolicy}
+    policy: HRMPolicy
+
+    def __init__(
+        self,
+        policy: str | type[HRMPolicy] = "HRMPolicy",
+        env: PuzzleEnvironment | str | None = None,
+        *,
+        n_envs: int | None = None,
+        env_kwargs: dict[str, Any] | None = None,
+        learning_rate: float | Schedule = 1e-4,
+        warmup_steps: int = 2000,
+        lr_min_ratio: float = 1.0,
+        halting: str | HaltingPolicy = "q-compare",
+        exploration: float = 0.1,
+        exploration_per: Per = "episode",
+        compile: bool | None = None,
+        policy_kwargs: dict[str, Any] | None = None,
+        stats_window_size: int = 100,
+        tensorboard_log: str | None = None,
+        verbose: int = 0,
+        device: torch.device | str = "auto",
+        seed: int | None = None,
+        _init_setup_model: bool = True,
+        **learning: Any,
+    ) -> None:
+        check_names(type(self), learning)
+        if not (isinstance(policy, type) and issubclass(policy, HRMPolicy)):
+            policy = self.policy_aliases[check_choice("policy", policy, self.policy_aliases)]  # type: ignore[assignment]
+        check_surroundings(env_kwargs, policy_kwargs, compile, stats_window_size, tensorboard_log, verbose)
+        check_agent_options(n_envs, warmup_steps, lr_min_ratio, exploration, exploration_per, seed)
+        if isinstance(learning_rate, ConstantSchedule):  # which rl_zoo3 makes of every number
+            learning_rate = learning_rate.val
+        self.learner_config = LearnerConfig.of(learning_rate=full_rate(learning_rate), **learning)
+        self._halting_at_start = halting_policies.make(halting)
+        if "q_continue" in self._halting_at_start.needs and not self.learner_config.learns_q_continue:
+            warnings.warn(f"halting {halting!r} reads Q_continue, which these options do not train", stacklevel=2)
+        if policy is HRMPolicy:  # another class may have options of its own, which it checks itself
+            core_config(**(policy_kwargs or {}))
+        device = check_device(device)
+        super().__init__(
+            policy,
+            training_env(env, plain(n_envs), env_kwargs, device, verbose),
+            learning_rate,
+            policy_kwargs=plain(policy_kwargs),
+            stats_window_size=stats_window_size,
+            tensorboard_log=tensorboard_log,
+            verbose=verbose,
+            device=device,
+            support_multi_env=True,
+            seed=plain(seed),
+        )
+        self.warmup_steps, self.lr_min_ratio = plain(warmup_steps), plain(lr_min_ratio)
+        self.exploration, self.exploration_per, self.compile = plain(exploration), exploration_per, compile
+        self._stop = Vote()
+        if _init_setup_model and self.env is not None:
+            self.adopt(PuzzleIdentity.of(self.env))
+
+    def adopt(self, puzzles: PuzzleIdentity, n_envs: int = 1) -> None:
+        """Makes networks and learner for these puzzles; the constructor and `load` call it once.
+
+        Args:
+            puzzles: Which; the environment's own budget goes first where there is an environment.
+            n_envs: Batch size, where there is no environment.
+        """
+        self.puzzles = puzzles
+        if self.env is None:
+            self.observation_space = observation_space(puzzles.sizes)
+            self.action_space = action_space(puzzles.sizes.seq_len, puzzles.sizes.vocab_size)
+            self.n_envs = n_envs
+        self._setup_model()
+
+    def _setup_model(self) -> None:
+        self._setup_lr_schedule()
+        self.set_random_seed(self.seed)
+        made = self.policy_class(self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs)
+        assert isinstance(made, HRMPolicy)
+        self.policy = made.to(self.device)
+        self.policy.task = puzzle_task(self.env, self.puzzles.task)
+        if world_size() > 1:
+            self.set_random_seed(rank_seed(self.seed))  # the same weights on all ranks, but puzzles of its own
+        self._generator = torch.Generator(self.device).manual_seed(torch.initial_seed() % 2**63)
+        self._explorer = Exploration(
+            self._halting_at_start, self.exploration, self.max_segments, self._generator, self.exploration_per
+        )
+        self.learner = Learner(
+            self.policy.core, self._explorer, self.max_segments, self.learner_config, self.policy.task
+        )
+        self.policy.average = self.learner.ema
+        self.training_log = TrainingLog(self.n_envs, self._stats_window_size)
+        self.halting = self._halting_at_start
+        if self.env is not None:
+            self.stream = PuzzleStream(self.env, self.device)
+
+    @staticmethod
+    def _wrap_env(env: PuzzleEnvironment, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
+        return as_vec_env(env, verbose)
+
+    @property
+    def max_segments(self) -> int:
+        """The budget M_max, from the observation space."""
+        return sizes_of(self.observation_space).max_segments
+
+    @property
+    def batch_size(self) -> int:
+        """Segments in an optimizer step: the slots of all processes that train together."""
+        return self.n_envs * world_size()
+
+    @property
+    def halting(self) -> HaltingPolicy:
+        """The policy that decides when to stop, in training, `predict` and `evaluate`; assign a string or a policy."""
+        return self.policy.halting
+
+    @halting.setter
+    def halting(self, halting: str | HaltingPolicy) -> None:
+        made = halting_policies.make(halting)
+        check_thinking(made, self.max_segments, self.policy.core)
+        self.policy.halting, self._explorer.policy = made, halting_policies.make(halting)
+
+    def learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        log_interval: int | None = 100,
+        tb_log_name: str = "HRM",
+        reset_num_timesteps: bool = True,
+        progress_bar: bool = False,
+    ) -> Self:
+        """Trains for ``total_timesteps`` segments over all environments.
+
+        Args:
+            total_timesteps: Segments; rounded up to whole optimizer steps.
+            callback: SB3 callbacks.
+            log_interval: Optimizer steps between log entries; None for those alone that `dump_logs` is called for.
+            tb_log_name: Name of the run's log folder.
+            reset_num_timesteps: Start counting anew, with fresh puzzles; False goes on where the last call ended.
+            progress_bar: Show one.
+
+        Raises:
+            NonFiniteError: The loss is no longer finite; checkpoints on disk are untouched.
+            ValueError: There is no environment, or the log folder cannot be written.
+        """
+        check_integer("total_timesteps", total_timesteps)
+        if log_interval is not None:
+            check_integer("log_interval", log_interval, 1)
+        if self.env is None:
+            raise ValueError("learn: expected an environment, found none; give one to HRM.load or set_env")
+        anew = reset_num_timesteps or self._last_obs is None
+        try:
+            total_timesteps, callback = self._setup_learn(
+                total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
+            )
+        except OSError as error:
+            raise ValueError(
+                f"tensorboard_log: expected a writable folder, found {self.tensorboard_log!r} ({error})"
+            ) from error
+        if anew:
+            assert self._last_obs is not None
+            self.stream.begin(self._last_obs)
+            self._carry = self.policy.core.initial_carry(self.n_envs)
+            self.training_log = TrainingLog(self.n_envs, self._stats_window_size)
+        self.ep_info_buffer = self.training_log.episodes.newest
+        forget_after(event_writers(self.logger.output_formats), self.num_timesteps)
+        if self.device.type == "cuda" if self.compile is None else self.compile:
+            self.learner.compile(self.n_envs)
+        callback.on_training_start(locals(), globals())
+        callback.on_rollout_start()
+        self.training_log.begin()
+        try:
+            while self.num_timesteps < total_timesteps and train_segment(self, callback, log_interval):
+                pass
+            callback.on_rollout_end()
+            if log_interval is not None:
+                self.dump_logs()
+        finally:
+            callback.on_training_end()
+        return self
+
+    def dump_logs(self) -> None:
+        """Writes what was measured since the last time, as SB3's `LogEveryNTimesteps` asks for; nothing, where nothing.
+
+        Raises:
+            NonFiniteError: The loss is no longer finite.
+        """
+        self.training_log.write(self)
+
+    def evaluate(
+        self, env: PuzzleEnvironment, halting: str | HaltingPolicy | None = None, progress_bar: bool = False
+    ) -> Evaluation:
+        """Every puzzle of ``env`` exactly once; see `hrm_agent.inference.evaluation.evaluate`.
+
+        Args:
+            env: ``gym.make_vec(id, num_envs=B, order="once", ...)``; or one of SB3's or Gymnasium's scalar
+                environments, of which the puzzles and the options are taken.
+            halting: Another policy for this sweep.
+            progress_bar: Show one, where the sweep takes longer than a second.
+
+        Raises:
+            CheckpointError: The puzzles are others than the agent was made for.
+        """
+        swept = sweep_env(env, self.device)
+        self.puzzles.require(swept, "evaluate: the agent is made")
+        policy = self.halting if halting is None else halting_policies.make(halting)
+        self.learner.set_progress(1.0)  # full depth, as of the agent that is saved and loaded; a step sets its own
+        return evaluate(self.policy.acting_core, policy, swept, progress_bar)
+
+    def set_env(self, env: PuzzleEnvironment, force_reset: bool = True) -> None:
+        """Goes on with other puzzles of the same sizes; the budget of segments may differ.
+
+        Args:
+            env: The puzzles, in ``n_envs`` slots.
+            force_reset: For SB3's signature; other puzzles always begin anew.
+
+        Raises:
+            ValueError: The puzzles have other sizes, or there are not ``n_envs`` environments.
+        """
+        made = as_vec_env(env, self.verbose)
+        self.puzzles.require(made, "set_env: the agent is made")
+        if made.num_envs != self.n_envs:
+            raise ValueError(f"set_env: expected {self.n_envs} environments, found {made.num_envs}")
+        check_thinking(self.halting, sizes_of(made.observation_space).max_segments, self.policy.core)
+        self.env, self.observation_space = made, made.observation_space
+        self.policy.max_segments = self._explorer.max_segments = self.learner.max_segments = self.max_segments
+        self.stream = PuzzleStream(made, self.device)
+        self._last_obs = None

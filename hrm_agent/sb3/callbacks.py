@@ -1,0 +1,276 @@
+"""Callbacks for `HRM.learn`, beside those of Stable-Baselines3."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gymnasium.vector import VectorEnv
+from stable_baselines3.common.callbacks import BaseCallback, ProgressBarCallback
+from stable_baselines3.common.logger import HParam
+
+from hrm_agent.checkpoints.checkpoint import checkpoint_path
+from hrm_agent.checkpoints.failing_disk import Attempts
+from hrm_agent.checkpoints.figures import PRINTED, check_figures
+from hrm_agent.checkpoints.folder import CheckpointFolder
+from hrm_agent.distributed import Vote, highest, rank
+from hrm_agent.inference.evaluation import Evaluation
+from hrm_agent.sb3.agent import HRM
+from hrm_agent.sb3.dashboard import describe, sweep_pictures
+from hrm_agent.sb3.event_files import event_writers, outliving_a_full_disk
+from hrm_agent.sb3.run_card import run_options
+from hrm_agent.sb3.vec_env import native
+from hrm_env.checks import check_integer, shortened
+
+_DUE = 1  # less than any signal that stops a run
+
+SCALARS = (
+    "exact",
+    "valid",
+    "cell_accuracy",
+    "segments_mean",
+    "segments_p95",
+    "work_mean",
+    "q_halt_accuracy",
+    "puzzles_per_second",
+)
+"""What of `Evaluation.summary` is logged at every sweep."""
+
+
+class EvaluateCallback(BaseCallback):
+    """Evaluates every test puzzle exactly once, every so many optimizer steps, and logs ``eval/``.
+
+    SB3's `EvalCallback` samples episodes; this one sweeps them.
+
+    Args:
+        env: ``gym.make_vec(id, num_envs=B, order="once", ...)``.
+        every_updates: Optimizer steps between sweeps; 0 sweeps only when `evaluate` is called.
+        save_path: Where to save the agent at every sweep; None does not save.
+        best_path: Where to save it at every sweep that is better than all before: more puzzles right, or as many in
+            fewer segments; None does not save.
+        verbose: 1 prints each sweep.
+
+    Attributes:
+        history: ``(updates, summary)`` of every sweep.
+        listeners: Called with every sweep's `Evaluation`, as `HaltingDashboard` wants it.
+    """
+
+    def __init__(
+        self,
+        env: VectorEnv[Any, Any, Any],
+        every_updates: int,
+        save_path: str | Path | None = None,
+        best_path: str | Path | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(verbose)
+        self.env, self.every_updates, self.save_path, self.best_path = env, every_updates, save_path, best_path
+        self._attempts = Attempts()
+        self.history: list[tuple[int, dict[str, Any]]] = []
+        self.listeners: list[Callable[[Evaluation], None]] = []
+
+    def _on_step(self) -> bool:
+        if self.every_updates and self.n_calls % self.every_updates == 0:
+            self.evaluate()
+        return True
+
+    def latest(self) -> dict[str, Any]:
+        """The sweep of the agent as it is now: the last one, unless the agent has learned since."""
+        assert isinstance(self.model, HRM)
+        if self.history and self.history[-1][0] == self.model._n_updates:
+            return self.history[-1][1]
+        return self.evaluate()
+
+    def evaluate(self) -> dict[str, Any]:
+        """One sweep now, logged and remembered."""
+        model = self.model
+        assert isinstance(model, HRM)
+        evaluation = model.evaluate(self.env)
+        summary = evaluation.summary()
+        self._log(summary)
+        for listener in self.listeners:
+            listener(evaluation)
+        best = max((_quality(before) for _, before in self.history), default=None)
+        self.history.append((model._n_updates, summary))
+        self._save(self.save_path)
+        if best is None or _quality(summary) > best:
+            self._save(self.best_path)
+        return summary
+
+    def _save(self, path: str | Path | None) -> None:
+        if path is not None and not rank():
+            self._attempts.write(checkpoint_path(path), lambda: self.model.save(path))
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it remembers, as JSON can hold it."""
+        return {"calls": self.n_calls, "history": self.history}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `state_dict` was taken.
+
+        Raises:
+            ValueError: It is no such state.
+        """
+        history = state.get("history")
+        if not isinstance(history, list) or any(not isinstance(at, list | tuple) or len(at) != 2 for at in history):
+            raise ValueError(f"sweeps: history: expected pairs of updates and figures, found {shortened(history)}")
+        calls = check_integer("sweeps: calls", state.get("calls"), 0)
+        figures = (*PRINTED, "accuracy_by_segment")
+        self.history = [
+            (check_integer("sweeps: updates", updates, 0), check_figures("sweeps", summary, figures))
+            for updates, summary in history
+        ]
+        self.n_calls = calls
+
+    def _log(self, summary: dict[str, Any]) -> None:
+        for name in SCALARS:
+            self.logger.record(f"eval/{name}", summary[name])
+        self.logger.record("eval/exact_after_one_segment", summary["accuracy_by_segment"][0])
+        with outliving_a_full_disk(self.logger):
+            self.logger.dump(self.model.num_timesteps)
+
+
+def _quality(summary: Mapping[str, Any]) -> tuple[float, float]:
+    return summary["exact"], -summary["segments_mean"]
+
+
+class Progress(ProgressBarCallback):
+    """Stable-Baselines3's bar, counting the segments of all processes."""
+
+    def _on_step(self) -> bool:
+        assert isinstance(self.model, HRM)
+        self.pbar.update(self.model.batch_size)
+        return True
+
+
+class HaltingDashboard(BaseCallback):
+    """Writes what a researcher of halting wants to see of a run; does nothing where there is no TensorBoard log.
+
+    Use it as ``model.learn(..., callback=[sweeps, HaltingDashboard(sweeps)])``.
+
+    Args:
+        sweeps: The callback whose sweeps are drawn; None for training curves, texts and options alone.
+        pictures: How many puzzles to draw with the answers handed in: the first ones of a sweep.
+        strips: How many to show the thinking of.
+        segments: How many segments of it to show, at most.
+    """
+
+    def __init__(
+        self, sweeps: EvaluateCallback | None = None, pictures: int = 4, strips: int = 2, segments: int = 8
+    ) -> None:
+        super().__init__()
+        self.sweeps, self.pictures, self.strips, self.segments = sweeps, pictures, strips, segments
+        if sweeps is not None:
+            sweeps.listeners.append(self.draw)
+
+    def _on_training_start(self) -> None:
+        model, sweeps = self.model, self.sweeps
+        assert isinstance(model, HRM)
+        writers = event_writers(self.logger.output_formats)
+        with outliving_a_full_disk(self.logger):
+            for writer in writers:
+                describe(writer, model, None if sweeps is None else native(sweeps.env))
+        if writers:
+            # unlike `SummaryWriter.add_hparams`, SB3's way makes no folder of its own beside the run's
+            part = (
+                ("rollout/exact", "halting/segments_mean") if sweeps is None else ("eval/exact", "eval/segments_mean")
+            )
+            options = HParam(run_options(model), dict.fromkeys(part, 0.0))
+            self.logger.record("run/options", options, exclude=("stdout", "log", "json", "csv"))
+
+    def _on_step(self) -> bool:
+        return True
+
+    def draw(self, evaluation: Evaluation) -> None:
+        """Figures, answers and thinking of a sweep."""
+        sweeps = self.sweeps
+        assert sweeps is not None
+        assert isinstance(sweeps.model, HRM)
+        writers = event_writers(sweeps.logger.output_formats)
+        if not writers:
+            return
+        shown = sweep_pictures(sweeps.model, native(sweeps.env), evaluation, self.pictures, self.strips, self.segments)
+        with outliving_a_full_disk(sweeps.logger):
+            for writer in writers:
+                for tag, picture in shown.items():
+                    writer.add_image(tag, picture, sweeps.model.num_timesteps, dataformats="HWC")
+                writer.flush()
+
+
+class Stopped(Exception):
+    """A signal has asked a run to stop, and it has saved itself.
+
+    Attributes:
+        signal: The signal's number.
+    """
+
+    def __init__(self, signal: int, message: str) -> None:
+        super().__init__(message)
+        self.signal = signal
+
+
+class SaveCallback(BaseCallback):
+    """Saves the whole run now and then, so that it can go on as if it had never stopped; stands last in the list.
+
+    A checkpoint is due when ``seconds`` have passed, but not before 100 times as long as the last one took: no more
+    than 1 % of the time is spent on them. The last step of `HRM.learn` is left out, because more is logged after it:
+    call `save` at the end.
+
+    Args:
+        folder: Where.
+        seconds: Between two checkpoints; 0 saves after every optimizer step, whatever it costs.
+        extra: What else to remember, such as the `state_dict` of other callbacks, as JSON can hold it.
+        stop: Asked after every step; the number of the signal that asks the run to stop, else 0.
+        verbose: For SB3's signature.
+    """
+
+    def __init__(
+        self,
+        folder: CheckpointFolder,
+        seconds: float = 60.0,
+        extra: Callable[[], Mapping[str, Any]] = dict,
+        stop: Callable[[], int] = int,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(verbose)
+        if not seconds >= 0:
+            raise ValueError(f"seconds between checkpoints: expected 0 or more, found {seconds}")
+        self.folder, self.seconds, self.extra, self.stop = folder, seconds, extra, stop
+        self._attempts, self._cost, self._last = Attempts(), 0.0, time.perf_counter()
+        self._vote = Vote()
+
+    def _on_training_start(self) -> None:
+        self._last = time.perf_counter()
+
+    def _on_step(self) -> bool:
+        if self.model.num_timesteps < self.model._total_timesteps:
+            wish = self._vote.highest(self.stop() or _DUE * self._is_due())
+            if wish == _DUE:
+                self.save()
+            self._obey(wish)
+        return True
+
+    def _is_due(self) -> bool:
+        pause = max(self.seconds, 100 * self._cost) if self.seconds else 0.0
+        return not rank() and time.perf_counter() - self._last >= pause  # rank 0 writes, and knows the cost
+
+    def save(self) -> bool:
+        """Saves now; False, after a warning, where the disk is full or read-only: the older checkpoints stay."""
+        model, began = self.model, time.perf_counter()
+        assert isinstance(model, HRM)
+        file = self.folder.file_of(model._n_updates)
+        written = self._attempts.write(file, lambda: self.folder.save(model, self.extra()))
+        self._last = time.perf_counter()
+        self._cost = self._last - began
+        return written
+
+    def obey(self) -> None:
+        """Saves and raises `Stopped` where the run is to stop; of several processes all do, whichever was asked."""
+        self._obey(highest(self.stop()))
+
+    def _obey(self, signal: int) -> None:
+        if signal > _DUE:
+            found = "saved" if self.save() else "not saved; the newest checkpoint is older"
+            raise Stopped(signal, f"stopped after {self.model._n_updates:,} optimizer steps, {found}")

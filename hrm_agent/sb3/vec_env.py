@@ -1,0 +1,244 @@
+"""Between Stable-Baselines3 and the puzzles: every kind of environment, as the one that is needed.
+
+`NativeVecEnv` shows the native batched environment to SB3 as a `VecEnv`. `training_env` gives what an agent learns in,
+`sweep_env` what it is evaluated in.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.type_aliases import GymEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
+from torch import Tensor
+
+from hrm_env import registered_ids
+from hrm_env.envs.actions import checked
+from hrm_env.envs.episode import HALT_REASONS, EpisodeRules
+from hrm_env.envs.numpy_form import to_numpy
+from hrm_env.envs.vector import PuzzleVectorEnv
+
+PuzzleEnvironment = GymEnv | VectorEnv[Any, Any, Any]
+TRAINING_SLOTS = 768
+"""Slots of an environment that an agent makes to learn in, unless told otherwise; the batch size of the paper."""
+SWEEP_SLOTS = 256
+"""Slots of an environment that is made to evaluate in, where there are so many puzzles."""
+
+
+class NativeVecEnv(VecEnv):
+    """A `PuzzleVectorEnv` as SB3 `VecEnv`, with what `Monitor` would add (``info["episode"]``).
+
+    Raises:
+        ValueError: Its puzzles end, which SB3 knows nothing of: it would wait for a slot without a puzzle for ever.
+    """
+
+    def __init__(self, env: PuzzleVectorEnv) -> None:
+        if env.rules.order == "once":
+            raise ValueError(
+                'env: expected order="random" or order="sequential", found order="once", which only evaluate sweeps'
+            )
+        self.native = env
+        self.last: tuple[dict[str, Tensor], dict[str, Any]] | None = None
+        self.render_mode = env.render_mode
+        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
+        self.metadata = env.metadata
+
+    def reset(self) -> VecEnvObs:
+        """A fresh puzzle in every slot."""
+        seed = self._seeds[0]
+        return self._begin(self.native.reset_tensors(seed))
+
+    def step_async(self, actions: np.ndarray) -> None:
+        """Takes the actions ``(B, L+1)``."""
+        self._action = torch.from_numpy(checked(actions, self.native.single_action_space, (self.num_envs,)))
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """SB3's step: the finished observation is in ``info["terminal_observation"]``."""
+        observation, reward, done, _, info = self.step_tensors(self._action.to(self.native.device))
+        rewards, dones = reward.cpu().numpy(), done.cpu().numpy()
+        self._returns += rewards
+        solutions = info["solution"].cpu().numpy()
+        infos: list[dict[str, Any]] = [{"solution": row, "TimeLimit.truncated": False} for row in solutions]
+        final_obs, final_info = to_numpy(info["final_obs"]), to_numpy(info["final_info"])
+        final_info["halt_reason"] = np.array(HALT_REASONS, dtype=object)[final_info["halt_reason"]]
+        for slot in np.flatnonzero(dones):
+            self.reset_infos[slot] = {"solution": solutions[slot]}
+            infos[slot] |= {key: value[slot] for key, value in final_info.items()}
+            infos[slot]["terminal_observation"] = {key: value[slot] for key, value in final_obs.items()}
+            episode = {"r": float(self._returns[slot]), "l": int(final_info["segments"][slot])}
+            infos[slot]["episode"] = episode | {"t": round(time.time() - self._started, 6)}
+        self._returns[dones] = 0
+        return to_numpy(observation), rewards, dones, infos
+
+    def step_tensors(self, action: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor, dict[str, Any]]:
+        """The native step; remembers what it showed last."""
+        step = self.native.step_tensors(action)
+        self.last = step[0], step[4]
+        return step
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> VecEnvObs:
+        """Goes on where the native environment's `state_dict` was taken; returns what its slots show."""
+        self.native.load_state_dict(state)
+        return self._begin(self.native.shown())
+
+    def _begin(self, shown: tuple[dict[str, Tensor], dict[str, Any]]) -> VecEnvObs:
+        """Takes note of observation and info; a seed for the next reset has been used."""
+        self.last = shown
+        self._reset_seeds()
+        self._returns, self._started = np.zeros(self.num_envs), time.time()
+        observation, info = shown
+        self.reset_infos = [{"solution": row} for row in info["solution"].cpu().numpy()]
+        return to_numpy(observation)
+
+    def close(self) -> None:
+        """Closes the native environment."""
+        self.native.close()
+
+    def get_images(self) -> Sequence[np.ndarray | None]:
+        """A picture per slot."""
+        return self.native.render() or [None] * self.num_envs
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """An attribute of the native environment, once per index."""
+        return [getattr(self.native, attr_name) for _ in self._get_indices(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        """Sets an attribute of the native environment, which all slots share."""
+        setattr(self.native, attr_name, value)
+
+    def env_method(self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any) -> list[Any]:
+        """Calls a method of the native environment, once."""
+        return [getattr(self.native, method_name)(*args, **kwargs)]
+
+    def env_is_wrapped(self, wrapper_class: type[Any], indices: VecEnvIndices = None) -> list[bool]:
+        """True for SB3's `Monitor`, whose figures `step_wait` gives; no other wrapper is there."""
+        return [wrapper_class.__name__ == "Monitor" for _ in self._get_indices(indices)]
+
+
+def as_vec_env(env: PuzzleEnvironment, verbose: int = 0) -> VecEnv:
+    """Any kind of puzzle environment as SB3 `VecEnv`, for `evaluate_policy`, `EvalCallback` and SB3's own algorithms.
+
+    Args:
+        env: The native vector environment, a Gymnasium environment, or a `VecEnv`, which stays as it is.
+        verbose: 1 prints what a Gymnasium environment is wrapped in.
+
+    Raises:
+        ValueError: A vector environment is not the native one, or its puzzles end.
+    """
+    if isinstance(env, VectorEnv):
+        return NativeVecEnv(native(env))
+    return BaseAlgorithm._wrap_env(env, verbose)
+
+
+def native(env: VectorEnv[Any, Any, Any]) -> PuzzleVectorEnv:
+    """The native environment under what ``gym.make_vec(id)`` returned.
+
+    Raises:
+        ValueError: It is not a native one, or does not refill its slots in the same step, as SB3 expects.
+    """
+    inner = env.unwrapped
+    if not isinstance(inner, PuzzleVectorEnv):
+        raise ValueError(f"env: expected the native PuzzleVectorEnv of gym.make_vec(id), found {type(inner).__name__}")
+    if inner.autoreset_mode is not AutoresetMode.SAME_STEP:
+        raise ValueError(f"env: expected autoreset_mode SameStep, found {inner.autoreset_mode.value}")
+    return inner
+
+
+def sweep_env(env: PuzzleEnvironment, device: torch.device) -> PuzzleVectorEnv:
+    """The native environment that hands out every puzzle of an environment once.
+
+    Args:
+        env: Of the native kind, made with ``order="once"``, it is taken as it is. Of SB3's and of Gymnasium's scalar
+            kinds, which cannot hand out puzzles once, the puzzles and the options are taken.
+        device: Of the environment that is made for those.
+
+    Raises:
+        ValueError: It is no environment of puzzles, or its slots hold different ones.
+    """
+    if isinstance(env, VectorEnv):
+        return native(env)
+    slots = env if isinstance(env, VecEnv) else DummyVecEnv([lambda: env])
+    if not slots.has_attr("rules"):
+        raise ValueError(f"env: expected an environment of puzzles, found {type(env).__name__}")
+    found: list[EpisodeRules] = slots.get_attr("rules")
+    if len({rules.puzzles.digest() for rules in found}) > 1:
+        raise ValueError("env: expected the same puzzles in every slot, found different ones")
+    rules = found[0]
+    return PuzzleVectorEnv(
+        rules.task,
+        min(SWEEP_SLOTS, len(rules.puzzles)),
+        source=rules.puzzles,
+        max_segments=rules.max_segments,
+        reward=rules.reward,
+        segment_cost=rules.segment_cost,
+        augment=rules.augment,
+        order="once",
+        blank_fraction=rules.blank_fraction,
+        easier=rules.easier,
+        array="torch",
+        device=device,
+    )
+
+
+def training_env(
+    env: PuzzleEnvironment | str | None,
+    n_envs: int | None,
+    env_kwargs: Mapping[str, Any] | None,
+    device: torch.device,
+    verbose: int = 0,
+) -> VecEnv | None:
+    """The environment that an agent is given, or that it makes of an id.
+
+    Args:
+        env: An id, any kind of puzzle environment, or None.
+        n_envs: Slots of an environment to be made, None for 768; of a given one, None or what it has.
+        env_kwargs: Options of an environment to be made.
+        device: Of an environment to be made.
+        verbose: As for `as_vec_env`.
+
+    Raises:
+        ValueError: The options are those of an environment to be made, and it is there already.
+    """
+    if isinstance(env, str):
+        slots = TRAINING_SLOTS if n_envs is None else n_envs
+        made = gym.make_vec(
+            registered(env), num_envs=slots, **{"array": "torch", "device": device, **(env_kwargs or {})}
+        )
+        return as_vec_env(made, verbose)
+    if env_kwargs:
+        found = "no environment" if env is None else "an environment that is made"
+        raise ValueError(f"env_kwargs: expected an id beside it, such as 'HRM-Sudoku-v0', found {found}")
+    if env is None:
+        return None
+    given = as_vec_env(env, verbose)
+    if n_envs is not None and n_envs != given.num_envs:
+        raise ValueError(f"n_envs: expected {given.num_envs}, which the environment has, or None, found {n_envs}")
+    return given
+
+
+def registered(id: str) -> str:
+    """The id of a puzzle; of ``module:id``, once the module that registers it is imported.
+
+    Raises:
+        ValueError: No puzzle is registered under it.
+    """
+    module, _, name = id.rpartition(":")
+    try:
+        if module:
+            import_module(module)
+        found = gym.spec(name).id
+    except (ImportError, gym.error.Error):
+        found = ""
+    known = registered_ids()
+    if found not in known:
+        raise ValueError(f"env: expected a puzzle ({', '.join(known)}), or module:id, found {id!r}")
+    return found

@@ -1,0 +1,1 @@
+"""Which halting policy is best, with intervals: numpy alone."""

@@ -1,0 +1,194 @@
+"""A threshold on σ(q_halt) at which halting is rarely wrong, with a guarantee.
+
+Learn then Test (Angelopoulos et al., arXiv 2110.01052), as CALM uses it for early exits (arXiv 2207.07061, section 4).
+Thresholds λ₁ > λ₂ > ..., fixed beforehand, are tested from the most cautious one down. "The risk at λ_j is above δ" is
+rejected where its p-value is at most α = 1 − confidence. For a loss of 0 or 1 that is P(Bin(N, δ) ≤ losses), exactly.
+The first λ that is not rejected ends the sequence and the one before it is taken. The first λ whose risk is above δ is
+passed with probability α at most, so that
+
+    with probability ≥ 1 − α over the N calibration puzzles, the risk on new puzzles is at most δ,
+
+where both are drawn alike and none was trained on. Nothing is assumed of the Q head; a good one halts earlier.
+
+The binomial distribution wants independent puzzles, which variants of one puzzle are not. So of every group one puzzle,
+drawn at random, is tested (single subsampling; Dunn, Wasserman and Ramdas, arXiv 1809.07441): N counts groups, and the
+risk is that of any puzzle of a new group. Even without a loss ln α / ln (1 − δ) of them are needed.
+
+A guarantee holds for one calibration. Of several, such as for several δ or agents, any one fails with probability α at
+most; that they hold all at once takes α divided by their number for each (Bonferroni).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hrm_agent.study.groups import Groups, one_of_each_group
+from hrm_agent.study.metrics import Bools, Ints, at_halt
+from hrm_agent.study.reliability import temperature
+
+THRESHOLDS: tuple[float, ...] = tuple(
+    round(1 - distance, 6)
+    for distance in (
+        *(digit * 10**-power for power in (6, 5, 4, 3, 2) for digit in range(1, 10)),
+        *(step / 50 for step in range(5, 50)),
+    )
+)
+"""From 0.999999 to 0.02, nine to a decade of 1 − λ, and from 0.9 on every 0.02."""
+
+
+def wrong(correct: Bools, segments: Ints, by_choice: Bools) -> Bools:
+    """The policy chooses to halt, at the budget or before, and the answer is wrong: ``(N,)``."""
+    return by_choice & ~at_halt(correct, segments)
+
+
+def lost(correct: Bools, segments: Ints, by_choice: Bools) -> Bools:
+    """The answer is wrong and that of the whole budget is right, ``(N,)`` (arXiv 2207.07061, equation 11)."""
+    return ~at_halt(correct, segments) & correct[:, -1]
+
+
+LOSSES: dict[str, Callable[[Bools, Ints, Bools], Bools]] = {"wrong": wrong, "lost": lost}
+"""What may happen with probability δ; each maps correct ``(N, M)``, τ and by-choice ``(N,)`` to ``(N,)`` bool."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A threshold and what it promises.
+
+    Attributes:
+        policy: Its string form; ``fixed:M``, thinking to the end of the budget, where no threshold passed.
+        threshold: λ; None where none passed.
+        temperature: T for which σ(q_halt/T) fits the calibration puzzles best, over all segments.
+        loss: A name of `LOSSES`.
+        risk: δ.
+        confidence: 1 − α.
+        puzzles: N, those that were tested: one of each group.
+        empirical_risk: Share of these with a loss.
+        p_value: Of the chosen threshold; of the most cautious one where none passed.
+        segments_mean: Their mean τ.
+        exact: Their accuracy at τ.
+    """
+
+    policy: str
+    threshold: float | None
+    temperature: float
+    loss: str
+    risk: float
+    confidence: float
+    puzzles: int
+    empirical_risk: float
+    p_value: float
+    segments_mean: float
+    exact: float
+
+    def describe(self) -> str:
+        """What was found, in a line."""
+        if self.threshold is not None:
+            return (
+                f"{self.policy}: risk ({self.loss}) at most {self.risk:g} with confidence {self.confidence:.4g}; "
+                f"{self.empirical_risk:.4f} on {self.puzzles} independent calibration puzzles"
+            )
+        needed = math.ceil(math.log(1 - self.confidence) / math.log(1 - self.risk))
+        return (
+            f"{self.policy}: no threshold has a risk ({self.loss}) of at most {self.risk:g} with confidence "
+            f"{self.confidence:.4g} on {self.puzzles} independent calibration puzzles; {needed} are needed even "
+            "without a loss"
+        )
+
+
+def calibrate(
+    q_halt: npt.NDArray[np.floating],
+    correct: Bools,
+    risk: float = 0.01,
+    confidence: float = 0.95,
+    thresholds: Iterable[float] = THRESHOLDS,
+    loss: str = "wrong",
+    group: Groups | None = None,
+    seed: int = 0,
+) -> Calibration:
+    """The lowest threshold that the sequence of tests lets pass.
+
+    Args:
+        q_halt: Logits of halting of the calibration puzzles, ``(N, M)``.
+        correct: c_m, ``(N, M)``.
+        risk: δ, between 0 and 1.
+        confidence: 1 − α, between 0 and 1.
+        thresholds: λ between 0 and 1 in any order, chosen without a look at the calibration puzzles.
+        loss: A name of `LOSSES`.
+        group: Which puzzles are variants of one another, ``(N,)``; None where none are.
+        seed: Of the draw of a puzzle from every group.
+
+    Raises:
+        ValueError: An argument is out of its range, or shapes do not fit.
+    """
+    grid = sorted(thresholds, reverse=True)
+    _check(q_halt, correct, risk, confidence, grid, loss)
+    fitted = temperature(q_halt, correct)
+    if group is not None:
+        rows = one_of_each_group(group, seed)
+        q_halt, correct = q_halt[rows], correct[rows]
+    count, budget = correct.shape
+    chosen, segments, losses, p_value = None, np.full(count, budget), 0, math.nan
+    for threshold in grid:
+        tried, by_choice = halting_segments(q_halt, threshold)
+        seen = int(LOSSES[loss](correct, tried, by_choice).sum())
+        p = binomial_tail(seen, count, risk)
+        if p > 1 - confidence:
+            p_value = p if chosen is None else p_value
+            break
+        chosen, segments, losses, p_value = threshold, tried, seen, p
+    return Calibration(
+        policy=f"fixed:{budget}" if chosen is None else f"q-threshold:{chosen}",
+        threshold=chosen,
+        temperature=fitted,
+        loss=loss,
+        risk=risk,
+        confidence=confidence,
+        puzzles=count,
+        empirical_risk=losses / count,
+        p_value=p_value,
+        segments_mean=float(segments.mean()),
+        exact=float(at_halt(correct, segments).mean()),
+    )
+
+
+def halting_segments(q_halt: npt.NDArray[np.floating], threshold: float) -> tuple[Ints, Bools]:
+    """What ``q-threshold`` does with logits ``(N, M)``: τ and whether it halts by choice, ``(N,)`` each."""
+    halt = q_halt.astype(np.float32, copy=False) >= np.float32(math.log(threshold / (1 - threshold)))
+    by_choice = np.asarray(halt.any(1))
+    return np.where(by_choice, halt.argmax(1) + 1, halt.shape[1]), by_choice
+
+
+def binomial_tail(successes: int, trials: int, probability: float) -> float:
+    """P(Bin(n, p) ≤ k), summed in logarithms: exact to rounding for any n.
+
+    Args:
+        successes: k.
+        trials: n.
+        probability: p, between 0 and 1.
+    """
+    log_odds = math.log(probability) - math.log1p(-probability)
+    start = math.lgamma(trials + 1) + trials * math.log1p(-probability)
+    terms = [
+        start + k * log_odds - math.lgamma(k + 1) - math.lgamma(trials - k + 1)
+        for k in range(min(successes, trials) + 1)
+    ]
+    return min(1.0, math.fsum(math.exp(term) for term in terms))
+
+
+def _check(
+    q_halt: npt.NDArray[np.floating], correct: Bools, risk: float, confidence: float, grid: list[float], loss: str
+) -> None:
+    if q_halt.ndim != 2 or q_halt.shape != correct.shape or not q_halt.size:
+        raise ValueError(f"calibrate: expected q_halt and correct (N, M), found {q_halt.shape} and {correct.shape}")
+    if loss not in LOSSES:
+        raise ValueError(f"calibrate: expected a loss of {', '.join(LOSSES)}, found {loss!r}")
+    if not grid:
+        raise ValueError("calibrate: expected at least one threshold, found none")
+    for name, value in (("risk", risk), ("confidence", confidence), *(("threshold", value) for value in grid)):
+        if not 0 < value < 1:
+            raise ValueError(f"calibrate: expected a {name} between 0 and 1, found {value}")

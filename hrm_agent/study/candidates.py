@@ -1,0 +1,148 @@
+"""Which policies a study compares: the registry with its sweeps, a few combinations, and calibrated thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hrm_agent.halting import POLICIES, HaltingPolicy, make
+from hrm_agent.halting.combinators import Combination
+from hrm_agent.study.calibration import calibrate
+from hrm_agent.traces.header import TraceHeader
+from hrm_agent.traces.record import Traces
+
+COMBINATIONS = (
+    "any(patience:2,q-threshold:0.9)",
+    "all(patience:1,q-threshold:0.9)",
+    "any(entropy:0.01,q-threshold:0.95)",
+    "all(margin:0.5,q-threshold:0.5)",
+    "min:2(kl:0.01)",
+    "min:2(q-threshold:0.5)",
+    "max:4(q-compare)",
+)
+"""Combinations that a study tries where none are asked for."""
+
+MINDS = ("halt-first:{views}(q-threshold:0.9)", "best-q:{views}(q-compare)", "best-q:{views}(q-threshold:0.9)")
+"""Policies of many minds that it tries beside those of the registry, with as many views as were recorded."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A policy in the comparison, which may differ from checkpoint to checkpoint.
+
+    Attributes:
+        name: Its string form, or a summary of those of the checkpoints.
+        policies: The string form for each checkpoint.
+        note: What is special about it.
+    """
+
+    name: str
+    policies: tuple[str, ...]
+    note: str = ""
+
+    def make(self) -> HaltingPolicy:
+        """The policy of the first checkpoint."""
+        return make(self.policies[0])
+
+
+def default_policies(views: int = 1, noise: float = 0.0, budget: int = 0) -> list[str]:
+    """Every registered rule with the parameters of its `sweep`, and some combinations.
+
+    Args:
+        views: Recorded views; policies of many minds take 2 or more.
+        noise: Noise of these views.
+        budget: Segments, of which ``fixed`` has the last for certain and no later one, which would be the same; 0 for
+            no limit.
+    """
+    texts = [
+        f"{name}:{value}" if value else name
+        for name, kind in POLICIES.items()
+        for value in kind.sweep
+        if not issubclass(kind, Combination) and str not in kind.parameters
+    ]
+    if budget:
+        texts = [text for text in texts if not (text.startswith("fixed:") and int(text[6:]) >= budget)]
+        texts.append(f"fixed:{budget}")
+    texts += COMBINATIONS
+    loud = f":{noise:g}" if noise else ""
+    sizes = [size for size in (2, 4, 8, 16, 32) if size <= views]
+    texts += [f"{rule}:{size}{loud}" for size in sizes for rule in ("halt-first", "best-q")]
+    texts += [text.format(views=f"{size}{loud}") for size in sizes for text in MINDS]
+    return list(dict.fromkeys(texts))
+
+
+def why_not(policy: HaltingPolicy, recorded: TraceHeader, untrained: Mapping[str, str]) -> str:
+    """Why a policy cannot be replayed on a recording; empty where it can.
+
+    Args:
+        policy: The policy.
+        recorded: What the recording holds.
+        untrained: Signals that mean nothing, with the reason.
+    """
+    for name in policy.needs:
+        if name in untrained:
+            return untrained[name]
+        if name not in recorded.signals:
+            return f"needs {name}, which was not recorded"
+    if policy.views > recorded.views:
+        return f"needs {policy.views} views, and {recorded.views} were recorded"
+    if policy.views > 1 and policy.noise != recorded.noise:
+        return f"needs views with noise {policy.noise:g}, and they were recorded with {recorded.noise:g}"
+    return ""
+
+
+def calibrated(
+    traces: Sequence[Traces],
+    budget: int,
+    risks: Sequence[float],
+    confidence: float,
+    joint: bool = False,
+    seed: int = 0,
+) -> tuple[list[Candidate], list[str]]:
+    """Thresholds on σ(q_halt) that keep a risk, each checkpoint's own; see `hrm_agent.study.calibration`.
+
+    Args:
+        traces: Of each checkpoint: puzzles that the study does not score.
+        budget: Segments.
+        risks: Accepted probabilities to halt by choice on a wrong answer.
+        confidence: Of the guarantee.
+        joint: Whether all guarantees hold at once with this confidence; else each does by itself.
+        seed: Of the draw of a puzzle from every group.
+
+    Returns:
+        The policies, and what each calibration found, in a line.
+    """
+    candidates, lines = [], []
+    count = len(risks) * len(traces)
+    each_confidence = 1 - (1 - confidence) / count if joint else confidence
+    for risk in risks:
+        found = [
+            calibrate(
+                each.signals["q_halt"][:, 0, :budget],
+                each.correct[:, 0, :budget],
+                risk,
+                each_confidence,
+                group=each.group,
+                seed=seed,
+            )
+            for each in traces
+        ]
+        policies = tuple(each.policy for each in found)
+        candidates.append(Candidate(_summary(policies), policies, f"calibrated: risk ≤ {risk * 100:g} %"))
+        lines += [each.describe() for each in found]
+    if joint:
+        lines.append(f"all {count} guarantees hold at once with confidence {confidence:g} (Bonferroni)")
+    elif count > 1:
+        lines.append(
+            f"each of these {count} guarantees holds with confidence {confidence:g} by itself, not all at once"
+        )
+    return candidates, lines
+
+
+def _summary(policies: Sequence[str]) -> str:
+    """One name for the policies of several checkpoints: ``q-threshold:0.9|0.95`` where only the parameters differ."""
+    different = list(dict.fromkeys(policies))
+    rules = {policy.partition(":")[0] for policy in different}
+    if len(rules) > 1:
+        return "|".join(different)
+    return f"{rules.pop()}:{'|'.join(policy.partition(':')[2] for policy in different)}"

@@ -1,0 +1,87 @@
+"""All figures of a study, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from hrm_agent.halting import rule_of
+from hrm_agent.study.families import COLOURS
+from hrm_agent.study.figures.difficulty import Effort, difficulty_figure
+from hrm_agent.study.figures.frontier import frontier_figure, frontier_zoom_figure
+from hrm_agent.study.figures.histograms import Stops, histograms_figure
+from hrm_agent.study.figures.regret import regret_figure
+from hrm_agent.study.figures.reliability import reliability_figure
+from hrm_agent.study.figures.segments import segments_figure
+from hrm_agent.study.outcomes import Outcomes
+from hrm_agent.study.study import Study
+from hrm_agent.study.table import Row
+from hrm_agent.traces.record import Traces
+
+_PANELS = 20
+
+
+def study_figures(
+    study: Study, outcomes: Outcomes, traces: Sequence[Traces], trained_segments: int = 0
+) -> dict[str, Figure]:
+    """The figures of a study, by name.
+
+    Args:
+        study: The table.
+        outcomes: What it was made of.
+        traces: Of each checkpoint.
+        trained_segments: Budget in training.
+    """
+    scored = [each[np.isin(each.index, outcomes.index)] for each in traces]
+    correct = np.stack([each.correct[:, 0, : study.budget] for each in scored])
+    q_halt = np.stack([each.signals["q_halt"][:, 0, : study.budget] for each in scored])
+    numbers = {candidate.name: number for number, candidate in enumerate(outcomes.candidates)}
+    shown = like_compute(study.rows, study.reference)
+
+    def stops(row: Row) -> Stops:
+        where = numbers[row.policy]
+        return Stops(row.policy, outcomes.segments[:, where], outcomes.exact[:, where], COLOURS[row.family])
+
+    figures = {
+        "frontier": frontier_figure(study.rows, study.reference),
+        "frontier-zoom": frontier_zoom_figure(study.rows, study.reference),
+        "halting-segments": histograms_figure([stops(row) for row in shown], study.budget),
+        "reliability": reliability_figure(
+            q_halt,
+            correct,
+            float(np.mean(study.temperatures)) if study.temperatures else None,
+            np.broadcast_to(scored[0].group[:, None], correct.shape),
+        ),
+        "accuracy-by-segment": segments_figure(correct, trained_segments),
+        "regret": regret_figure(shown),
+    }
+    rating = scored[0].rating
+    if rating.min() < rating.max():
+        efforts = [
+            Effort(name, outcomes.segments[:, numbers[name]], COLOURS[study.row(name).family])
+            for name in dict.fromkeys((study.reference, "oracle"))
+            if name in numbers
+        ]
+        figures["difficulty"] = difficulty_figure(efforts, rating)
+    return figures
+
+
+def like_compute(rows: Sequence[Row], reference: str) -> list[Row]:
+    """Of each rule the policy whose segments are nearest to the reference's, at most 20, in the order of the table.
+
+    So rules are compared where they cost alike; the reference stands first. Of combinations there are those on the
+    frontier, and of bounds the oracle.
+
+    Args:
+        rows: Of the study.
+        reference: Name of a policy among them.
+    """
+    chosen = next(row for row in rows if row.policy == reference)
+    nearest: dict[str, Row] = {rule_of(reference): chosen}
+    for row in sorted(rows, key=lambda row: (abs(np.log(row.work.value / chosen.work.value)), row.policy)):
+        if row.family not in ("combination", "bound") or row.frontier or row.policy == "oracle":
+            nearest.setdefault(rule_of(row.policy), row)
+    rest = [row for row in rows if row is not chosen and nearest.get(rule_of(row.policy)) is row]
+    return [chosen, *rest][:_PANELS]

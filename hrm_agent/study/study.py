@@ -1,0 +1,198 @@
+"""A study: every policy on the same recorded puzzles, compared with a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hrm_agent.halting import make
+from hrm_agent.study.bootstrap import Resamples
+from hrm_agent.study.candidates import Candidate, calibrated, default_policies, why_not
+from hrm_agent.study.frontier import frontier_area
+from hrm_agent.study.groups import count_groups, split_by_group
+from hrm_agent.study.outcomes import Outcomes, check_same_puzzles, replay_all
+from hrm_agent.study.reliability import temperature
+from hrm_agent.study.table import Row, tabulate
+from hrm_agent.traces.header import TraceHeader
+from hrm_agent.traces.record import Traces
+from hrm_env.checks import check_flag, check_integer, check_number
+
+REFERENCES = ("q-compare", "q-threshold:0.5")
+"""The rule of the paper, and that of agents without Q_continue."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """The table and what belongs to it.
+
+    Attributes:
+        rows: The frontier by segments, then the dominated policies, then the bounds (which check the answer).
+        reference: The policy that the others are compared with.
+        budget: Segments.
+        puzzles: That the table is computed on.
+        checkpoints: That are pooled as seeds.
+        confidence: Of the intervals.
+        area: Mean accuracy over budgets of 1 to M segments along the frontier; see `frontier_area`.
+        groups: Groups that these puzzles are of; as many as puzzles where none are variants of one another.
+        calibration_puzzles: Held out for temperature and thresholds.
+        calibrations: What each calibration found, in a line, and what the guarantees mean together.
+        temperatures: T of each checkpoint's Q head.
+        left_out: Policies that cannot be replayed here, with the reason.
+    """
+
+    rows: tuple[Row, ...]
+    reference: str
+    budget: int
+    puzzles: int
+    checkpoints: int
+    confidence: float
+    area: float
+    groups: int
+    calibration_puzzles: int
+    calibrations: tuple[str, ...]
+    temperatures: tuple[float, ...]
+    left_out: Mapping[str, str]
+
+    def row(self, policy: str) -> Row:
+        """The row of a policy."""
+        return next(row for row in self.rows if row.policy == policy)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to compare, and how.
+
+    Attributes:
+        policies: String forms; empty for all that `default_policies` gives.
+        extra: Policies of a checkpoint's own, such as learned ones.
+        reference: What the others are compared with; empty for the first of `REFERENCES` that can be replayed.
+        budget: Segments; 0 for all that were recorded.
+        calibration: Share of the puzzles' groups, drawn at random, that is held out for calibration.
+        risks: Accepted probabilities to halt by choice on a wrong answer, one calibrated policy each.
+        confidence: Of intervals and of the calibration's guarantees.
+        joint: Whether all guarantees, of all risks and checkpoints, hold at once; else each does by itself.
+        resamples: Of the bootstrap.
+        seed: Of the bootstrap, and of the draw of calibration puzzles.
+
+    Raises:
+        ValueError: A number is out of range.
+    """
+
+    policies: tuple[str, ...] = ()
+    extra: tuple[Candidate, ...] = ()
+    reference: str = ""
+    budget: int = 0
+    calibration: float = 0.2
+    risks: tuple[float, ...] = (0.05, 0.02, 0.01)
+    confidence: float = 0.95
+    joint: bool = False
+    resamples: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Checks every number."""
+        check_integer("budget", self.budget, 0)
+        if check_number("calibration", self.calibration, 0, 1) == 1:
+            raise ValueError(f"calibration: expected a share of the puzzles below 1, found {self.calibration}")
+        for name, values in (("risks", self.risks), ("confidence", (self.confidence,))):
+            for value in values:
+                if check_number(name, value, 0, 1) in (0, 1):
+                    raise ValueError(f"{name}: expected a number between 0 and 1, found {value}")
+        check_flag("joint", self.joint)
+        check_integer("resamples", self.resamples, 1)
+        check_integer("seed", self.seed, 0)
+
+
+def study(
+    traces: Sequence[Traces], plan: Plan | None = None, untrained: Mapping[str, str] | None = None
+) -> tuple[Study, Outcomes]:
+    """Replays and compares.
+
+    Args:
+        traces: Of each checkpoint, all of the same puzzles.
+        plan: What to compare, and how.
+        untrained: Signals that mean nothing in these agents, with the reason; policies that need them are left out.
+
+    Returns:
+        The table, and what every policy did on every puzzle that it is computed on.
+
+    Raises:
+        ValueError: The traces are of different puzzles, a number of the plan is out of range, or a policy that was
+            asked for cannot be replayed.
+    """
+    plan = plan or Plan()
+    check_same_puzzles(traces)
+    recorded = min(each.header.max_segments for each in traces)
+    budget = plan.budget or recorded
+    held_out = split_by_group(traces[0].group, plan.calibration, plan.seed)
+    first, rest = [each[held_out] for each in traces], [each[~held_out] for each in traces]
+    reference, named, left_out = served(plan, traces[0].header, budget, untrained or {})
+    thresholds: list[Candidate] = []
+    lines: list[str] = []
+    if held_out.any():
+        thresholds, lines = calibrated(first, budget, plan.risks, plan.confidence, plan.joint, plan.seed)
+    extra = [candidate for candidate in plan.extra if candidate.name not in left_out]
+    candidates = _distinct([*thresholds, *(Candidate(name, (name,) * len(traces)) for name in named), *extra])
+    outcomes = replay_all(rest, candidates, budget)
+    rows = tabulate(outcomes, reference, plan.confidence, Resamples(rest[0].group, plan.resamples, plan.seed))
+    best = [row for row in rows if row.frontier]
+    costs, accuracies = [row.work.value for row in best], [row.exact.value for row in best]
+    table = Study(
+        rows=rows,
+        reference=reference,
+        budget=budget,
+        puzzles=len(rest[0]),
+        checkpoints=len(traces),
+        confidence=plan.confidence,
+        area=frontier_area(costs, accuracies, budget) if budget > 1 else float("nan"),
+        groups=count_groups(rest[0].group),
+        calibration_puzzles=int(held_out.sum()),
+        calibrations=tuple(lines),
+        temperatures=tuple(_temperature(each, budget) for each in first) if held_out.any() else (),
+        left_out=left_out,
+    )
+    return table, outcomes
+
+
+def served(
+    plan: Plan, recorded: TraceHeader, budget: int, untrained: Mapping[str, str]
+) -> tuple[str, list[str], dict[str, str]]:
+    """Which policies a recording serves; nothing but its header is needed.
+
+    Args:
+        plan: What to compare.
+        recorded: What is recorded, or is going to be.
+        budget: Segments.
+        untrained: Signals that mean nothing in these agents, with the reason.
+
+    Returns:
+        The reference, all policies by name that can be replayed, and why others, those of a checkpoint's own included,
+        cannot.
+
+    Raises:
+        ValueError: A policy that the plan names cannot be replayed.
+    """
+    asked_for = [name for name in (plan.reference, *plan.policies) if name]
+    named = list(plan.policies) or default_policies(recorded.views, recorded.noise, budget)
+    reasons = {name: why_not(make(name), recorded, untrained) for name in (*asked_for, *REFERENCES, *named)}
+    for name in asked_for:
+        if reasons[name]:
+            raise ValueError(f"study: {name!r} cannot be replayed: {reasons[name]}")
+    reference = plan.reference or next(name for name in REFERENCES if not reasons[name])
+    left_out = {name: reasons[name] for name in named if reasons[name]}
+    for candidate in plan.extra:
+        reason = next(filter(None, (why_not(make(text), recorded, untrained) for text in candidate.policies)), "")
+        left_out |= {candidate.name: reason} if reason else {}
+    return reference, [name for name in dict.fromkeys([reference, *named]) if name not in left_out], left_out
+
+
+def _distinct(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Candidates of different names; of equal names the first, which has the note."""
+    by_name: dict[str, Candidate] = {}
+    for candidate in candidates:
+        by_name.setdefault(candidate.name, candidate)
+    return list(by_name.values())
+
+
+def _temperature(traces: Traces, budget: int) -> float:
+    return temperature(traces.signals["q_halt"][:, 0, :budget], traces.correct[:, 0, :budget])

@@ -1,0 +1,1 @@
+"""Recorded segments of every puzzle: files, recording, replay, and the halting decision as an environment."""

@@ -1,0 +1,214 @@
+"""HRM-Halting-v0: the halting decision alone, over recorded traces of a frozen agent. No network runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, SupportsFloat, get_args
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+import torch
+from gymnasium import spaces
+
+from hrm_agent.halting.features import DEFAULT_FEATURES, check_features, observe, signals_of
+from hrm_agent.halting.policy import HaltContext
+from hrm_agent.traces.halting_picture import draw_decisions
+from hrm_agent.traces.record import Traces
+from hrm_env.checks import check_choice, check_known, check_number, keywords, shortened
+from hrm_env.envs.episode import HALT_REASONS, integers
+from hrm_env.envs.scalar import check_render_mode
+from hrm_env.envs.slots import check_seed
+
+Order = Literal["random", "sequential"]
+Features = npt.NDArray[np.float32]
+CONTINUE, HALT = 0, 1
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What the episodes are made of: N puzzles of M segments each, as their own view saw them.
+
+    Attributes:
+        observations: Features, ``(N, M, F)`` float32.
+        correct: Right answers, ``(N, M)`` bool.
+        features: Their names.
+        cost: What a segment costs.
+        order: ``"random"`` draws puzzles independently, ``"sequential"`` goes round.
+    """
+
+    observations: Features
+    correct: npt.NDArray[np.bool_]
+    features: tuple[str, ...]
+    cost: float
+    order: Order
+
+    @classmethod
+    def build(
+        cls,
+        traces: str | Path | Traces | None,
+        *,
+        cost: float = 0.01,
+        features: Sequence[str] = DEFAULT_FEATURES,
+        order: Order = "random",
+    ) -> Decisions:
+        """Decisions from the options of ``gym.make``.
+
+        Args:
+            traces: A recorded file, or what `Traces.read` makes of it.
+            cost: What a segment costs.
+            features: Names of `hrm_agent.halting.features.FEATURES`; their signals have to be recorded.
+            order: ``"random"`` or ``"sequential"``.
+
+        Raises:
+            ValueError: An option is out of range or of another type, there are no traces, or they lack a signal.
+        """
+        paid = check_number("cost", cost, 0)
+        check_choice("order", order, get_args(Order))
+        names = check_features(features)
+        if not isinstance(traces, str | Path | Traces):
+            found = "none" if traces is None else shortened(traces)
+            wanted = "the recorded traces of an agent, a file of hrm_agent.traces.record.record or Traces"
+            raise ValueError(f"traces: expected {wanted}, found {found}")
+        recorded = traces if isinstance(traces, Traces) else Traces.read(traces)
+        if not len(recorded):
+            raise ValueError("traces: expected at least one puzzle, found none")
+        return cls(_observations(recorded, names), recorded.correct[:, 0], names, paid, order)
+
+    @cached_property
+    def observation_space(self) -> spaces.Space[Any]:
+        """``Box(−1, 1, (F,))``; its attribute ``features`` names the entries."""
+        space = spaces.Box(-1.0, 1.0, self.observations.shape[2:], np.float32)
+        # SB3 writes plain attributes of a space as text into the file of a model: so it tells which features it reads
+        vars(space)["features"] = list(self.features)
+        return space
+
+    @property
+    def puzzles(self) -> int:
+        """N."""
+        return len(self.correct)
+
+    @property
+    def max_segments(self) -> int:
+        """The budget M."""
+        return int(self.correct.shape[1])
+
+
+def _observations(traces: Traces, names: Sequence[str]) -> Features:
+    """The features of all puzzles and segments, ``(N, M, F)``, computed as a live policy computes them."""
+    signals = {}
+    for name in signals_of(names):
+        if name not in traces.signals:
+            raise ValueError(
+                f"traces: expected the signal {name!r} for the features, found {', '.join(traces.signals)}"
+            )
+        signals[name] = torch.from_numpy(np.array(traces.signals[name][:, 0]))
+    budget, segments = traces.header.max_segments, []
+    for segment in range(1, budget + 1):
+        now = {name: signal[:, segment - 1] for name, signal in signals.items()}
+        segments.append(observe(HaltContext(torch.full((len(traces),), segment), budget, now), names))
+    table = torch.stack(segments, dim=1).numpy()
+    if not np.isfinite(table).all():
+        raise ValueError("traces: expected finite signals, found others")
+    return table
+
+
+def check_halting_options(environment: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Refuses options of ``gym.make`` that an environment of halting decisions does not have.
+
+    Args:
+        environment: The class that was given the options.
+        options: Those that its constructor does not name.
+
+    Raises:
+        UnknownOptionError: Names the option, with a similar one where there is one.
+    """
+    known = ["traces", *keywords(Decisions.build), *keywords(environment)]
+    check_known(getattr(environment, "__name__", ""), options, known)
+
+
+class HaltingEnv(gym.Env[Features, np.int64]):
+    """A puzzle is an episode, a segment is a step, and the one thing to decide is whether to stop.
+
+    **Observation**: ``Box(−1, 1, (F,))`` float32, the features after the newest segment; after segment 1 at reset.
+
+    **Action**: ``Discrete(2)``: 0 continues, 1 halts.
+
+    **Reward**: every step costs ``cost``; the one that ends the episode also pays 1 where the answer is right. So the
+    return is ``correct − cost · segments``.
+
+    **Episode end**: at halt, and at segment M whatever the action (terminated, not truncated: m / M is a feature).
+    The observation then stays as it was. ``info`` also holds ``correct``, ``segments`` and ``halt_reason``, "agent"
+    or "budget".
+
+    **Reset options**: ``{"index": k}`` picks a puzzle, by its row in the traces.
+
+    Args:
+        traces: A recorded file or `Traces`.
+        render_mode: ``"rgb_array"``: features, decisions and the ending as `draw_decisions` draws them.
+        **options: Those of `Decisions.build`: ``cost``, ``features``, ``order``.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}  # noqa: RUF012
+
+    def __init__(
+        self, traces: str | Path | Traces | None = None, *, render_mode: str | None = None, **options: Any
+    ) -> None:
+        self.render_mode = check_render_mode(render_mode, self.metadata)
+        check_halting_options(type(self), options)
+        self.decisions = Decisions.build(traces, **options)
+        self.observation_space = self.decisions.observation_space
+        self.action_space = spaces.Discrete(2)
+        self._cursor = -1
+        self._segment = 0  # none before the first reset
+        self._reason = 0  # index into HALT_REASONS
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Features, dict[str, Any]]:
+        """Begins an episode with the next puzzle, or the one of ``options["index"]``."""
+        super().reset(seed=check_seed(seed))
+        if seed is not None:
+            self._cursor = -1
+        self._index = self._next_index(options or {})
+        self._segment, self._reason = 1, 0
+        return self._observation(), {"index": self._index}
+
+    def _next_index(self, options: dict[str, Any]) -> int:
+        count = self.decisions.puzzles
+        if "index" in options:
+            return int(integers('options["index"]', options["index"], count))
+        if self.decisions.order == "random":
+            return int(self.np_random.integers(count))
+        self._cursor = (self._cursor + 1) % count
+        return self._cursor
+
+    def step(self, action: np.int64) -> tuple[Features, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Continues or halts."""
+        if not self._segment or self._reason:
+            when = "after the end of an episode" if self._reason else "before the first step"
+            raise gym.error.ResetNeeded(f"step: expected reset() {when}")
+        halt = bool(integers("action", action, 2) == HALT)
+        info: dict[str, Any] = {"index": self._index}
+        if not halt and self._segment < self.decisions.max_segments:
+            self._segment += 1
+            return self._observation(), -self.decisions.cost, False, False, info
+        correct = bool(self.decisions.correct[self._index, self._segment - 1])
+        self._reason = 1 if halt else 2
+        info |= {"correct": correct, "segments": self._segment, "halt_reason": HALT_REASONS[self._reason]}
+        return self._observation(), correct - self.decisions.cost, True, False, info
+
+    def _observation(self) -> Features:
+        row: Features = self.decisions.observations[self._index, self._segment - 1]
+        return row.copy()
+
+    def render(self) -> Any:
+        """A picture ``(H, W, 3)`` uint8 of the episode so far; None without a render mode."""
+        if not self._segment:
+            raise gym.error.ResetNeeded("render: expected reset() before the first render")
+        if self.render_mode is None:
+            return None
+        return draw_decisions(self.decisions, self._index, self._segment, self._reason)

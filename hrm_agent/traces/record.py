@@ -1,0 +1,237 @@
+"""Record once: every puzzle through all segments, whatever a policy would say, so that every policy can be replayed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from hrm_agent.cores.core import ReasoningCore
+from hrm_agent.halting.signals import SIGNALS, Moment, measure
+from hrm_agent.inference.evaluation import check_sweep
+from hrm_agent.inference.views import Views
+from hrm_agent.traces.file import TraceWriter, pack, read_records, unpack
+from hrm_agent.traces.header import TraceHeader
+from hrm_env.checks import check_choice
+from hrm_env.envs.vector import PuzzleVectorEnv
+from hrm_env.task import PuzzleBatch, PuzzleTask
+
+__all__ = ["TraceHeader", "Traces", "default_signals", "fingerprint", "record"]
+
+_ALWAYS = ("q_halt", "correct")  # what is told of every policy, whatever it needs
+_ROWS = 4096  # puzzles at a time, where a column is gone through
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What an agent thought of N puzzles, in V views, through M segments; L cells.
+
+    Attributes:
+        header: What was recorded.
+        index: Rows in the source, ``(N,)`` int64.
+        rating: The source's difficulty, ``(N,)`` int32.
+        inputs: The puzzles, ``(N, L)`` uint8.
+        answers: In the puzzles' own cells and tokens, ``(N, V, M, L)`` uint8.
+        signals: Those of `hrm_agent.halting.signals.SIGNALS` that were recorded, by name: ``(N, V, M)`` float32 each,
+            ``state`` ``(N, V, M, D)``.
+        group: Which original puzzle each is a variant of, ``(N,)`` int64; one of its own unless given.
+    """
+
+    header: TraceHeader
+    index: npt.NDArray[np.int64]
+    rating: npt.NDArray[np.int32]
+    inputs: npt.NDArray[np.uint8]
+    answers: npt.NDArray[np.uint8]
+    signals: Mapping[str, npt.NDArray[np.float32]]
+    group: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def __post_init__(self) -> None:
+        """Makes every puzzle a group of its own where none are given."""
+        if not len(self.group):
+            object.__setattr__(self, "group", np.arange(len(self.index)))
+
+    @property
+    def correct(self) -> npt.NDArray[np.bool_]:
+        """Right answers, ``(N, V, M)``."""
+        return self.signals["correct"] > 0.5
+
+    def __repr__(self) -> str:
+        """Their number and size: Gymnasium repeats all options in some of its messages."""
+        return f"Traces({len(self)} puzzles, {self.header.views} views, {self.header.max_segments} segments)"
+
+    def __len__(self) -> int:
+        """N; less than ``header.puzzles`` where the recording was interrupted or these are chosen rows."""
+        return len(self.index)
+
+    def __getitem__(self, rows: slice | npt.NDArray[Any]) -> Traces:
+        """The puzzles of a slice (a view of the arrays), of a mask ``(N,)`` or of indices."""
+        signals = {name: signal[rows] for name, signal in self.signals.items()}
+        columns = {name: getattr(self, name)[rows] for name in ("index", "rating", "inputs", "answers", "group")}
+        return replace(self, **columns, signals=signals)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Traces:
+        """Reads a recording; of one that was interrupted, the puzzles that are complete.
+
+        Raises:
+            ValueError: The file is missing, damaged, or none of ours.
+        """
+        _, header, records = read_records(Path(path))
+        size = header.seq_len
+        answers, inputs = (unpack(records[name], header.bits, size) for name in ("answers", "inputs"))
+        highest = max(answers.max(initial=0), inputs.max(initial=0))
+        if highest >= header.vocab_size:
+            raise ValueError(f"{path}: expected tokens 0 to {header.vocab_size - 1}, found {highest}")
+        index, rating = records["index"].astype(np.int64), records["rating"].astype(np.int32)
+        signals = {name: records["signals"][name].astype(np.float32) for name in header.signals}
+        group = records["group"].astype(np.int64) if header.version > 1 else np.arange(len(records))
+        return cls(header, index, rating, inputs, answers, signals, group)
+
+
+def record(
+    core: ReasoningCore,
+    env: PuzzleVectorEnv,
+    path: str | Path,
+    *,
+    views: int = 1,
+    noise: float = 0.0,
+    signals: Sequence[str] | None = None,
+    agent: str = "",
+    source: str = "",
+    progress: bool | None = None,
+) -> Traces:
+    """Records every puzzle of an environment through all segments of its budget, or reads what is recorded already.
+
+    A recording that was interrupted goes on where it stopped, and ends as the same file. With as many puzzles at a time
+    as evaluation has slots, the numbers are those that evaluation sees; see docs/traces.md.
+
+    Args:
+        core: The network that acts.
+        env: Made with ``order="once"``, on the core's device; ``num_envs`` puzzles are computed at a time.
+        path: The file.
+        views: Views V of each puzzle, for policies of many minds.
+        noise: Of the views' start states, as in those policies.
+        signals: Names of `SIGNALS`, all of `default_signals` unless given; ``q_halt`` and ``correct`` always are.
+        agent: Which weights; the `fingerprint` of the core unless given.
+        source: Which puzzles, in words.
+        progress: Show a bar; None for one on a terminal alone.
+
+    Raises:
+        ValueError: The environment hands out its puzzles more than once or in random variants, a signal is unknown, or
+            the file holds something else.
+    """
+    names = default_signals() if signals is None else signals
+    header = _header(core, env, views, noise, names, agent, source)
+    shown = Views(views, env.rules.task, noise, device=env.device)
+    writer = TraceWriter(Path(path), header, env.num_envs)
+    puzzles, hidden = env.rules.puzzles, None if progress is None else not progress
+    with tqdm(total=header.puzzles, initial=writer.count, desc="recording", disable=hidden, leave=False) as bar:
+        for rows in _slices(header.puzzles, env.num_envs, writer.count):
+            batch = env.stored(rows)
+            answers, found = _think(core, batch, shown, header, env.rules.task)
+            tokens = {"inputs": batch.inputs.cpu().numpy().astype(np.uint8), "answers": answers}
+            packed = {name: pack(array, header.bits) for name, array in tokens.items()}
+            numbers = {"index": np.arange(rows.start, rows.stop), "rating": puzzles.rating[rows]}
+            writer.append({**numbers, "group": puzzles.group[rows], **packed}, found)
+            bar.update(rows.stop - rows.start)
+    return Traces.read(path)
+
+
+def default_signals() -> tuple[str, ...]:
+    """All registered signals that are one number."""
+    return tuple(name for name in SIGNALS if name != "state")
+
+
+def fingerprint(core: ReasoningCore) -> str:
+    """SHA-256 over kind, options and weights of a network: the same for those that think alike."""
+    digest = hashlib.sha256(f"{type(core).__name__} {core.shape} {getattr(core, 'config', '')}".encode())
+    for name, tensor in sorted(core.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def puzzles_checksum(env: PuzzleVectorEnv) -> str:
+    """SHA-256 over puzzles, solutions, ids, ratings and groups as the environment hands them out."""
+    digest, puzzles = hashlib.sha256(), env.rules.puzzles
+    for rows in _slices(len(puzzles)):
+        for column in (
+            *(tokens.cpu().numpy() for tokens in env.stored(rows)),
+            puzzles.rating[rows],
+            puzzles.group[rows],
+        ):
+            digest.update(column.astype("<i4").tobytes())
+    return digest.hexdigest()
+
+
+def _header(
+    core: ReasoningCore,
+    env: PuzzleVectorEnv,
+    views: int,
+    noise: float,
+    signals: Sequence[str],
+    agent: str,
+    source: str,
+) -> TraceHeader:
+    """What a recording with these options holds.
+
+    Raises:
+        ValueError: They make none.
+    """
+    check_sweep("record", env)
+    for name in signals:
+        check_choice("signals", name, SIGNALS)
+    chosen, spec = {*signals, *_ALWAYS}, env.rules.task.spec
+    return TraceHeader(
+        task=spec.name,
+        seq_len=spec.seq_len,
+        vocab_size=spec.vocab_size,
+        max_segments=env.rules.max_segments,
+        views=views,
+        noise=float(noise),
+        signals={name: _width(name, core) for name in SIGNALS if name in chosen},
+        agent=agent or fingerprint(core),
+        source=source,
+        puzzles=len(env.rules.puzzles),
+        checksum=puzzles_checksum(env),
+        probabilities=core.probabilities,
+    )
+
+
+def _width(name: str, core: ReasoningCore) -> int:
+    return core.initial_carry(1).z_h.shape[-1] if name == "state" else 1
+
+
+@torch.no_grad()
+def _think(
+    core: ReasoningCore, batch: PuzzleBatch, views: Views, header: TraceHeader, task: PuzzleTask
+) -> tuple[npt.NDArray[np.uint8], dict[str, npt.NDArray[np.float32]]]:
+    """Answers ``(B, V, M, L)`` and signals ``(B, V, M)`` or ``(B, V, M, D)`` of a batch of puzzles."""
+    inputs, solution = views.show(batch.inputs), views.show(batch.solution)
+    puzzle_id = batch.puzzle_id.repeat_interleave(views.count)
+    start = torch.ones(len(inputs), dtype=torch.bool, device=inputs.device)
+    carry, last_logits = views.perturb(core.initial_carry(len(inputs)), start), None
+    answers: list[Tensor] = []
+    signals: dict[str, list[Tensor]] = {name: [] for name in header.signals}
+    for _ in range(header.max_segments):
+        output = core(carry, inputs, puzzle_id)
+        moment = Moment(output, carry, last_logits, start, inputs, solution, task, header.probabilities)
+        answers.append(views.restore(moment.answer))
+        for name, signal in measure(moment, signals).items():
+            signals[name].append(signal.view(-1, views.count, *signal.shape[1:]))
+        carry, last_logits, start = output.carry, output.logits, torch.zeros_like(start)
+    arrays = {name: torch.stack(found, dim=2).cpu().numpy() for name, found in signals.items()}
+    return torch.stack(answers, dim=2).cpu().numpy().astype(np.uint8), arrays
+
+
+def _slices(count: int, size: int = _ROWS, start: int = 0) -> Iterator[slice]:
+    """From ``start`` to ``count``, so many rows at a time."""
+    return (slice(first, min(first + size, count)) for first in range(start, count, size))

@@ -1,0 +1,114 @@
+"""Replay all: what a policy does on recorded traces, without the network, by the policy's own code."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from hrm_agent.halting import HaltContext, HaltingPolicy, make
+from hrm_agent.halting.policy import begin, decision
+from hrm_agent.inference.views import rows_of
+from hrm_agent.traces.record import Traces
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a policy does on every puzzle of the traces.
+
+    Attributes:
+        policy: Its string form.
+        segments: The halting segment, 1 to M, ``(N,)`` int64.
+        exact: Right there, ``(N,)`` bool.
+        q_halt: Logit of halting there, of the view that answers, ``(N,)`` float32.
+        by_choice: The policy halted it, at the last segment or before; the others ran out of budget, ``(N,)`` bool.
+        work: Segments computed over all views, ``(N,)`` int64.
+    """
+
+    policy: str
+    segments: npt.NDArray[np.int64]
+    exact: npt.NDArray[np.bool_]
+    q_halt: npt.NDArray[np.float32]
+    by_choice: npt.NDArray[np.bool_]
+    work: npt.NDArray[np.int64]
+
+
+def replay(traces: Traces, policy: str | HaltingPolicy, max_segments: int | None = None) -> Replay:
+    """Runs a policy on recorded signals, all puzzles at once, segment after segment.
+
+    It decides as in the live agent: it sees the same numbers, and the batch shrinks as puzzles halt.
+
+    Args:
+        traces: The recording.
+        policy: Its string form, or a policy, which is copied.
+        max_segments: The budget, at most that of the recording, which is the default.
+
+    Raises:
+        ValueError: The recording lacks a signal, a view or a segment that the policy needs.
+    """
+    policy = copy.deepcopy(make(policy))
+    budget = _checked_budget(traces, max_segments)
+    _check_served(traces, policy)
+    signals = {name: torch.from_numpy(traces.signals[name][:, : policy.views, :budget]) for name in policy.needs}
+    by_choice = np.zeros(len(traces), np.bool_)
+    view = np.zeros(len(traces), np.int64)
+    thought = torch.zeros(len(traces), policy.views, dtype=torch.long)  # segments that each view has computed
+    alive = torch.arange(len(traces))
+    for segment in range(1, budget + 1):
+        if not len(alive):
+            break
+        chosen = _decide(policy, signals, alive, segment, budget, thought)
+        done = chosen | (segment == budget)
+        halted = alive[done].numpy()
+        by_choice[halted] = chosen[done].numpy()
+        view[halted] = torch.as_tensor(policy.elect()).expand(len(alive))[done].numpy()
+        left = (~done).nonzero().squeeze(1)
+        policy.keep(rows_of(left, policy.views))
+        alive = alive[left]
+    computed, every = thought.numpy(), np.arange(len(traces))
+    answered = (every, view, computed[every, view] - 1)  # a view that halted before its puzzle keeps its answer
+    return Replay(
+        policy=policy.name,
+        segments=computed.max(1),
+        exact=traces.correct[answered],
+        q_halt=traces.signals["q_halt"][answered],
+        by_choice=by_choice,
+        work=computed.sum(1),
+    )
+
+
+def _decide(
+    policy: HaltingPolicy, signals: dict[str, Tensor], alive: Tensor, segment: int, budget: int, thought: Tensor
+) -> Tensor:
+    """Which of the puzzles ``alive (B,)`` the policy halts, ``(B,)`` bool; counts the segment in ``thought (N, K)``."""
+    rows = len(alive) * policy.views
+    begin(policy, torch.full((rows,), segment == 1))
+    awake = torch.ones(rows, dtype=torch.bool) if policy.halted is None else ~policy.halted
+    thought[alive] += awake.view(-1, policy.views)
+    seen = {name: signal[alive, :, segment - 1].flatten(0, 1) for name, signal in signals.items()}
+    halt = decision(policy, HaltContext(torch.full((rows,), segment), budget, seen))
+    return halt.view(-1, policy.views)[:, 0]  # the views of a puzzle halt together
+
+
+def _checked_budget(traces: Traces, max_segments: int | None) -> int:
+    recorded = traces.header.max_segments
+    budget = recorded if max_segments is None else max_segments
+    if not 1 <= budget <= recorded:
+        raise ValueError(f"max_segments: expected 1 to {recorded}, which were recorded, found {budget}")
+    return budget
+
+
+def _check_served(traces: Traces, policy: HaltingPolicy) -> None:
+    """Refuses a policy that needs what was not recorded."""
+    header, whose = traces.header, f"replay of {policy.name!r}"
+    missing = [name for name in policy.needs if name not in traces.signals]
+    if missing:
+        raise ValueError(f"{whose}: expected recorded signals {', '.join(policy.needs)}, found no {', '.join(missing)}")
+    if policy.views > header.views:
+        raise ValueError(f"{whose}: expected {policy.views} recorded views, found {header.views}")
+    if policy.views > 1 and policy.noise != header.noise:
+        raise ValueError(f"{whose}: expected views recorded with noise {policy.noise}, found noise {header.noise}")

@@ -1,0 +1,1 @@
+"""What an episode is: the scalar and the batched environment over shared rules."""

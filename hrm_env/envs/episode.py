@@ -1,0 +1,218 @@
+"""The rules of an episode, shared by the scalar and the batched environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from gymnasium import spaces
+from torch import Tensor
+
+from hrm_env.checks import check_choice, check_flag, check_integer, check_known, check_number, keywords, shortened
+from hrm_env.envs import grading
+from hrm_env.envs.actions import action_space
+from hrm_env.envs.easing import check_blanks, fill_in
+from hrm_env.envs.observations import LARGEST, ObservationSizes, observation_space
+from hrm_env.envs.rewards import REWARDS, Reward, reward_of, try_reward
+from hrm_env.puzzles import Puzzles
+from hrm_env.sources import described, load_puzzles, options_of
+from hrm_env.task import PuzzleBatch, PuzzleTask
+from hrm_env.tasks import make_task
+
+Order = Literal["random", "sequential", "once"]
+HALT_REASONS = (None, "agent", "budget")
+"""Why an episode ended; None while it runs."""
+
+
+class Outcome(NamedTuple):
+    """What a step does to B slots.
+
+    Attributes:
+        reward: ``(B,)`` float32.
+        terminated: ``(B,)`` bool.
+        exact: The answer is right, ``(B,)`` bool.
+        cells: Share of right cells, ``(B,)`` float32.
+        halt_reason: Index into `HALT_REASONS`, ``(B,)`` int64.
+    """
+
+    reward: Tensor
+    terminated: Tensor
+    exact: Tensor
+    cells: Tensor
+    halt_reason: Tensor
+
+
+@dataclass(frozen=True)
+class EpisodeRules:
+    """What an episode is: its puzzles, its budget, its reward.
+
+    Attributes:
+        task: The puzzle family.
+        puzzles: Those that are drawn from.
+        max_segments: Budget M_max; the step that uses the last segment is graded whatever the halt bit.
+        reward: What an answer is worth at the end.
+        segment_cost: Taken from the reward at every step.
+        augment: Draw a random symmetric variant of every puzzle.
+        order: ``"random"`` draws puzzles independently; ``"sequential"`` goes round in file order; ``"once"`` hands
+            out each puzzle once (batched environment only).
+        blank_fraction: Share of a puzzle's blank cells that stay blank, the others are filled in from the solution: a
+            number, or the bounds between which it is drawn for every puzzle.
+        easier: Share of the drawn puzzles that `blank_fraction` is applied to.
+    """
+
+    task: PuzzleTask
+    puzzles: Puzzles
+    max_segments: int
+    reward: Reward
+    segment_cost: float
+    augment: bool
+    order: Order
+    blank_fraction: tuple[float, float] = (1.0, 1.0)
+    easier: float = 1.0
+
+    @classmethod
+    def build(
+        cls,
+        task: str | PuzzleTask,
+        *,
+        max_segments: int = 16,
+        reward: str | Reward = "exact",
+        segment_cost: float = 0.0,
+        augment: bool = False,
+        order: Order = "random",
+        blank_fraction: float | tuple[float, float] = 1.0,
+        easier: float = 1.0,
+        **source_options: Any,
+    ) -> EpisodeRules:
+        """Rules from the options of ``gym.make``; the rest are those of `hrm_env.sources.load_puzzles`.
+
+        Raises:
+            ValueError: An option is out of range or of another type.
+            UnknownOptionError: The source has no such option.
+        """
+        made = make_task(task)
+        budget = check_integer("max_segments", max_segments, 1, LARGEST.max_segments)
+        paid = reward_of(reward)
+        cost = check_number("segment_cost", segment_cost)
+        check_flag("augment", augment)
+        check_choice("order", order, get_args(Order))
+        blanks = check_blanks(made, blank_fraction, easier)
+        puzzles = load_puzzles(made, **source_options)
+        if not len(puzzles):
+            raise ValueError("source: expected at least one puzzle, found none")
+        return cls(made, puzzles, budget, paid, cost, augment, order, blanks, easier)
+
+    @property
+    def random_draws(self) -> bool:
+        """Whether what `draw` makes of a puzzle is random: eased, or in a random variant."""
+        return self.augment or (self.order != "once" and self.blank_fraction != (1.0, 1.0))
+
+    @cached_property
+    def observation_space(self) -> spaces.Dict:
+        """The space of one observation."""
+        spec = self.task.spec
+        sizes = ObservationSizes(spec.seq_len, spec.vocab_size, len(self.puzzles.names), self.max_segments)
+        return observation_space(sizes)
+
+    @cached_property
+    def action_space(self) -> spaces.MultiDiscrete:
+        """L answer tokens, then the halt bit."""
+        return action_space(self.task.spec.seq_len, self.task.spec.vocab_size)
+
+    def tensors(self, device: torch.device | str = "cpu") -> PuzzleBatch:
+        """All puzzles on a device, as stored: ``(N, L)`` uint8, ``(N, L)`` uint8, ``(N,)`` int32.
+
+        Where each puzzle is handed out once, they are eased here and not when drawn: which cells are filled in then
+        does not depend on the number of slots.
+        """
+        arrays = (self.puzzles.inputs, self.puzzles.solution, self.puzzles.puzzle_id)
+        stored = PuzzleBatch(*(torch.as_tensor(array).to(device) for array in arrays))
+        try_reward(self.reward, self.task, stored)
+        return self._eased(stored, torch.Generator(device).manual_seed(0)) if self.order == "once" else stored
+
+    def chosen(self, index: Any, batch: tuple[int, ...] = ()) -> npt.NDArray[np.int64]:
+        """The indices of ``reset(options={"index": ...})`` as int64 array of shape ``batch``.
+
+        Raises:
+            ValueError: They are none of the puzzles'.
+        """
+        return integers('options["index"]', index, len(self.puzzles), batch)
+
+    def draw(self, stored: PuzzleBatch, index: Tensor, generator: torch.Generator) -> PuzzleBatch:
+        """The puzzles of ``index (B,)`` as int64 tokens, eased, each in a random variant where `augment` is set."""
+        batch = PuzzleBatch(*(tensor.index_select(0, index).long() for tensor in stored))
+        if self.order != "once":
+            batch = self._eased(batch, generator)
+        return self.task.augment(batch, generator) if self.augment else batch
+
+    def judged_by(self, batch: PuzzleBatch, answer: Tensor) -> Tensor:
+        """What a drawing compares answers ``(B, L)`` with: the solutions ``(B, L)`` that are stored.
+
+        Under the reward ``"rules"`` an answer that solves its puzzle is its own solution, whichever is stored.
+        """
+        if self.reward is not REWARDS["rules"]:
+            return batch.solution
+        return torch.where(self.task.check(batch.inputs, answer).unsqueeze(-1), answer, batch.solution)
+
+    def _eased(self, batch: PuzzleBatch, generator: torch.Generator) -> PuzzleBatch:
+        if self.blank_fraction == (1.0, 1.0):
+            return batch
+        return fill_in(batch, self.task.blank_id, self.blank_fraction, self.easier, generator)
+
+    def grade(self, batch: PuzzleBatch, answer: Tensor, halt: Tensor, segment: Tensor) -> Outcome:
+        """Ends the episodes that halt or use up the budget, and pays.
+
+        Args:
+            batch: The puzzles.
+            answer: ``(B, L)``.
+            halt: ``(B,)`` bool.
+            segment: Segments used including this step, ``(B,)``.
+        """
+        terminated = halt | (segment >= self.max_segments)
+        grade = grading.grade(answer, batch.solution)
+        known = {"exact": grade.exact.float(), "cells": grade.cells}  # most rewards are one of these: not graded twice
+        name = next((name for name in known if self.reward is REWARDS[name]), None)
+        value = known[name] if name else self.reward(self.task, batch, answer)
+        return Outcome(
+            reward=value * terminated - self.segment_cost,
+            terminated=terminated,
+            exact=grade.exact,
+            cells=grade.cells,
+            halt_reason=torch.where(halt, 1, 2) * terminated,
+        )
+
+
+def check_options(task: PuzzleTask, environment: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Refuses options of ``gym.make`` that neither the environment nor the source of its puzzles has.
+
+    Args:
+        task: The puzzle family.
+        environment: The class that was given the options.
+        options: Those that its constructor does not name.
+
+    Raises:
+        UnknownOptionError: Names the option, with a similar one where there is one.
+        ValueError: The source is none.
+    """
+    source = options.get("source", "generated")
+    known = [*keywords(EpisodeRules.build), *keywords(environment), "source", *options_of(task, source)]
+    check_known(f"{environment.__name__} with {described(source)}", options, known)
+
+
+def integers(name: str, found: Any, below: int, batch: tuple[int, ...] = ()) -> npt.NDArray[np.int64]:
+    """What a caller gave, as int64 array of shape ``batch`` with numbers from 0 to below ``below``.
+
+    Raises:
+        ValueError: It is anything else; the message begins with ``name``.
+    """
+    array = np.asarray(found)
+    fits = array.shape == batch and np.issubdtype(array.dtype, np.integer)
+    if not fits or ((array < 0) | (array >= below)).any():
+        wanted = f"{batch[0]} integers" if batch else "an integer"
+        raise ValueError(f"{name}: expected {wanted} from 0 to {below - 1}, found {shortened(found)}")
+    return array.astype(np.int64)

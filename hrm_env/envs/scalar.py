@@ -1,0 +1,167 @@
+"""One puzzle at a time: the scalar environment."""
+
+from __future__ import annotations
+
+from typing import Any, SupportsFloat
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from hrm_env.checks import check_choice
+from hrm_env.drawing.window import Window
+from hrm_env.envs.actions import checked, unpack
+from hrm_env.envs.episode import HALT_REASONS, EpisodeRules, check_options
+from hrm_env.envs.slots import check_seed
+from hrm_env.task import PuzzleBatch, PuzzleTask
+from hrm_env.tasks import make_task
+
+Observation = dict[str, Any]
+
+
+class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
+    """A puzzle is an episode, a deep-supervision segment is a step.
+
+    **Observation**: Dict of ``inputs`` (L,) tokens, ``puzzle_id``, and ``segment``, the segments used so far (0 at
+    reset). The solution is only in ``info["solution"]``.
+
+    **Action**: ``MultiDiscrete([V] * L + [2])``: the current answer, then 1 to halt or 0 to continue.
+
+    **Reward**: ``reward(answer)`` when the episode ends, 0 before; every step costs ``segment_cost``. With the
+    defaults the mean return is the exact accuracy.
+
+    **Episode end**: at halt, and at the step that uses the last of ``max_segments`` (terminated, not truncated: the
+    segment is observed). ``info`` then also holds ``exact``, ``cell_accuracy``, ``segments`` and ``halt_reason``,
+    "agent" or "budget".
+
+    **Reset options**: ``{"index": k}`` picks a puzzle.
+
+    **Drawings** compare an answer with the stored solution; under ``reward="rules"`` one that solves the puzzle is
+    right in every cell.
+
+    Args:
+        task: A `PuzzleTask` or the name of a built-in one.
+        render_mode: ``"ansi"``, ``"rgb_array"``, or ``"human"``, a window that reset and step draw in by themselves.
+        **options: Those of `EpisodeRules.build` and `hrm_env.sources.load_puzzles`.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["ansi", "human", "rgb_array"], "render_fps": 2}  # noqa: RUF012
+
+    def __init__(self, task: str | PuzzleTask, *, render_mode: str | None = None, **options: Any) -> None:
+        check_render_mode(render_mode, self.metadata)
+        made = make_task(task)
+        check_options(made, type(self), options)
+        if options.get("order") == "once":
+            raise ValueError("order: expected random or sequential in a scalar environment, found 'once'")
+        self.rules = EpisodeRules.build(made, **options)
+        self.observation_space = self.rules.observation_space
+        self.action_space = self.rules.action_space
+        self.render_mode = render_mode
+        self.metadata = {**self.metadata, "task": self.rules.task.spec.name}
+        self._stored = self.rules.tensors()
+        self._generator = torch.Generator()
+        self._cursor = -1
+        self._batch: PuzzleBatch | None = None
+        self._ended = False
+        self._answer: Tensor | None = None
+        self._previous: Tensor | None = None
+        self._window = Window(self.rules.task.spec.name) if render_mode == "human" else None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Begins an episode with the next puzzle, or the one of ``options["index"]``."""
+        super().reset(seed=check_seed(seed))
+        if seed is not None:
+            self._cursor = -1
+        self._index = self._next_index(options or {})
+        if self.rules.random_draws:
+            self._generator.manual_seed(int(self.np_random.integers(2**62)))
+        self._batch = self.rules.draw(self._stored, torch.tensor([self._index]), self._generator)
+        self._segment, self._ended = 0, False
+        self._answer = self._previous = None
+        self._show()
+        return self._observation(), self._info()
+
+    def _next_index(self, options: dict[str, Any]) -> int:
+        if "index" in options:
+            return int(self.rules.chosen(options["index"]))
+        count = len(self.rules.puzzles)
+        if self.rules.order == "random":
+            return int(self.np_random.integers(count))
+        self._cursor = (self._cursor + 1) % count
+        return self._cursor
+
+    def step(self, action: npt.NDArray[np.int64]) -> tuple[Observation, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Hands in an answer and a decision."""
+        if self._batch is None or self._ended:
+            when = "after the end of an episode" if self._ended else "before the first step"
+            raise gym.error.ResetNeeded(f"step: expected reset() {when}")
+        answer, halt = unpack(torch.from_numpy(checked(action, self.rules.action_space)).unsqueeze(0))
+        self._previous, self._answer = self._answer, answer[0]
+        self._segment += 1
+        outcome = self.rules.grade(self._batch, answer, halt, torch.tensor([self._segment]))
+        self._show()
+        info = self._info()
+        self._ended = bool(outcome.terminated)
+        if self._ended:
+            info |= {
+                "exact": bool(outcome.exact),
+                "cell_accuracy": float(outcome.cells),
+                "segments": self._segment,
+                "halt_reason": HALT_REASONS[int(outcome.halt_reason)],
+            }
+        return self._observation(), float(outcome.reward), self._ended, False, info
+
+    def _observation(self) -> Observation:
+        assert self._batch is not None
+        return {
+            "inputs": self._batch.inputs[0].numpy().copy(),
+            "puzzle_id": np.int64(self._batch.puzzle_id[0]),
+            "segment": np.int64(self._segment),
+        }
+
+    def _info(self) -> dict[str, Any]:
+        assert self._batch is not None
+        return {"solution": self._batch.solution[0].numpy().copy(), "index": self._index}
+
+    def render(self) -> Any:
+        """The puzzle with the newest answer.
+
+        Returns:
+            Text for "ansi", a picture ``(H, W, 3)`` uint8 for "rgb_array"; None for "human", which shows the picture.
+        """
+        if self._batch is None:
+            raise gym.error.ResetNeeded("render: expected reset() before the first render")
+        inputs, solution = self._batch.inputs[0], self._batch.solution[0]
+        if self._answer is not None:
+            solution = self.rules.judged_by(self._batch, self._answer.unsqueeze(0))[0]
+        if self.render_mode == "ansi":
+            return self.rules.task.to_text(inputs, self._answer, solution, self._previous)
+        if self.render_mode is None:
+            return None
+        picture = self.rules.task.render(inputs, self._answer, solution)
+        if self._window is None:
+            return picture
+        self._window.show(picture, 1 / self.metadata["render_fps"])
+        return None
+
+    def _show(self) -> None:
+        if self._window is not None:
+            self.render()
+
+    def close(self) -> None:
+        """Closes the window, if there is one."""
+        if self._window is not None:
+            self._window.close()
+
+
+def check_render_mode(render_mode: str | None, metadata: dict[str, Any]) -> str | None:
+    """The mode, where the environment has it or it is None.
+
+    Raises:
+        ValueError: ``render_mode`` is none of those in ``metadata``.
+    """
+    return None if render_mode is None else check_choice("render_mode", render_mode, metadata["render_modes"])

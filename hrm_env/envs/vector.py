@@ -1,0 +1,295 @@
+"""Many puzzles at once: the native batched environment, on the CPU or a CUDA device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from torch import Tensor
+
+from hrm_env.checks import check_choice
+from hrm_env.devices import check_device
+from hrm_env.envs.actions import checked, unpack
+from hrm_env.envs.dealing import Dealing
+from hrm_env.envs.episode import EpisodeRules, Outcome, check_options
+from hrm_env.envs.numpy_form import numpy_info, to_numpy
+from hrm_env.envs.scalar import PuzzleEnv, check_render_mode
+from hrm_env.envs.slots import Seeds, check_autoreset, check_below, check_slots, reset_mask, shared_seed
+from hrm_env.task import PuzzleBatch, PuzzleTask
+from hrm_env.tasks import make_task
+
+_SLOTS = (*PuzzleBatch._fields, "index", "active", "segment", "next")
+TensorStep = tuple[dict[str, Tensor], Tensor, Tensor, Tensor, dict[str, Any]]
+
+
+class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
+    """`PuzzleEnv`, B slots in lockstep.
+
+    ``autoreset_mode`` says when a slot whose episode has ended gets its next puzzle, as in Gymnasium's own vector
+    environments:
+
+    - ``"SameStep"``, the default, wastes no segment: the returned observation and ``info["solution"]`` are the new
+      puzzle's, and ``info["final_obs"]``, ``info["final_info"]`` the finished one's.
+    - ``"NextStep"``: the last observation is returned, and the next step, whose action does not count, resets the slot.
+    - ``"Disabled"``: ``reset(options={"reset_mask": mask})`` has to reset it.
+
+    ``array="torch"`` takes and returns tensors on ``device`` and, but for ``"Disabled"``, never waits for the device:
+    what `info` tells of the end of an episode is then always there, meaningful where terminated, and ``halt_reason`` is
+    an index into `HALT_REASONS`. ``array="numpy"`` keeps Gymnasium's contract.
+
+    With ``order="once"`` each puzzle is handed out once; ``info["active"]`` (B,) tells the slots that still hold one.
+    An idle slot neither ends nor pays.
+
+    Args:
+        task: A `PuzzleTask` or the name of a built-in one.
+        num_envs: Slots B.
+        array: ``"numpy"`` or ``"torch"``.
+        device: Where puzzles, augmentation and episodes live.
+        autoreset_mode: An `AutoresetMode`, or its value.
+        render_mode: ``"ansi"`` or ``"rgb_array"``; `render` gives one per slot.
+        **options: Those of `EpisodeRules.build` and `hrm_env.sources.load_puzzles`.
+    """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012
+        **PuzzleEnv.metadata,
+        "render_modes": ["ansi", "rgb_array"],  # a window shows one puzzle
+        "autoreset_mode": AutoresetMode.SAME_STEP,
+    }
+
+    def __init__(
+        self,
+        task: str | PuzzleTask,
+        num_envs: int = 1,
+        *,
+        array: Literal["numpy", "torch"] = "numpy",
+        device: torch.device | str = "cpu",
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+        render_mode: str | None = None,
+        **options: Any,
+    ) -> None:
+        self.num_envs = check_slots(num_envs)
+        self.array = check_choice("array", array, ("numpy", "torch"))
+        self.device = check_device(device)
+        self.autoreset_mode = check_autoreset(autoreset_mode)
+        self.render_mode = check_render_mode(render_mode, self.metadata)
+        made = make_task(task)
+        check_options(made, type(self), options)
+        self.rules = EpisodeRules.build(made, **options)
+        self.single_observation_space = self.rules.observation_space
+        self.single_action_space = self.rules.action_space
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self.metadata = {**self.metadata, "task": made.spec.name, "autoreset_mode": self.autoreset_mode}
+        self._stored = self.rules.tensors(self.device)
+        self._generator = torch.Generator(self.device)
+        self._dealing = Dealing(len(self.rules.puzzles), self.rules.order, self.device)
+        # a CPU looks which slots are done and draws only those; a CUDA device must not wait, and draws all
+        self._looks = self.device.type == "cpu"
+        self._batch: PuzzleBatch | None = None
+        self._ended = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
+
+    def reset(self, *, seed: Seeds = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Begins an episode in every slot.
+
+        Args:
+            seed: One seed for all slots, or a list with one for each, as in `hrm_env.envs.slots.shared_seed`.
+            options: ``{"index": (B,) integers}`` picks the puzzles; ``{"reset_mask": (B,) bool}`` resets some slots and
+                leaves the others as they are; ``{"shard": (k, n)}`` deals every n-th puzzle, from the k-th on, where
+                the order is not random: the share of one of n processes.
+        """
+        observation, info = self.reset_tensors(seed, options)
+        if self.array == "torch":
+            return observation, info
+        return to_numpy(observation), numpy_info(info, self._told, reset_mask(options, self.num_envs))
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Hands in B answers and decisions ``(B, L+1)``."""
+        if self.array == "torch":
+            return self.step_tensors(actions)
+        action = torch.from_numpy(checked(actions, self.single_action_space, (self.num_envs,))).to(self.device)
+        observation, reward, terminated, truncated, info = self.step_tensors(action)
+        rewards, done = reward.cpu().numpy().astype(np.float64), terminated.cpu().numpy()
+        return to_numpy(observation), rewards, done, truncated.cpu().numpy(), numpy_info(info, self._told, ended=done)
+
+    @property
+    def _told(self) -> tuple[str, ...]:
+        """What `info` tells of every slot; ``active`` where a slot may hold no puzzle."""
+        return ("solution", "index", "active") if self.rules.order == "once" else ("solution", "index")
+
+    def reset_tensors(
+        self, seed: Seeds = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """`reset` with device tensors, whatever ``array`` is."""
+        seed, given, first = shared_seed(seed, self.num_envs), options or {}, self._batch is None
+        chosen, mask = reset_mask(given, self.num_envs), torch.ones(self.num_envs, dtype=torch.bool, device=self.device)
+        if chosen is not None:
+            if first:
+                raise gym.error.ResetNeeded("reset: expected a reset of all slots before one of some")
+            mask = torch.from_numpy(chosen).to(self.device)
+        if seed is not None or first:
+            super().reset(seed=seed)
+            self._generator.manual_seed(int(self.np_random.integers(2**62)))
+        if seed is not None or (self.rules.order == "once" and chosen is None):
+            self._dealing.restart()
+        if chosen is None:
+            self._dealing.share(given.get("shard", (0, 1)))
+        if "index" in given:
+            index = torch.from_numpy(self.rules.chosen(given["index"], (self.num_envs,))).to(self.device)
+        else:
+            index = self._dealing.deal(mask, self._generator)
+        if chosen is None:
+            self._begin(index)
+        else:
+            self._refill(mask, index)
+            self._ended = self._ended & ~mask
+        return self.shown()
+
+    def _begin(self, index: Tensor) -> None:
+        """Puts the puzzles of ``index (B,)`` into all slots."""
+        self._index, self._active = index % len(self.rules.puzzles), self._dealing.has_puzzle(index)
+        self._batch = self.rules.draw(self._stored, self._index, self._generator)
+        self._segment = torch.zeros(self.num_envs, dtype=torch.long, device=self.device)
+        self._ended = torch.zeros_like(self._active)
+        self._answer: Tensor | None = None
+
+    def step_tensors(self, action: Tensor) -> TensorStep:
+        """`step` with device tensors, whatever ``array`` is: actions ``(B, L+1)`` int64 on the environment's device."""
+        if self._batch is None:
+            raise gym.error.ResetNeeded("step: expected reset() before the first step")
+        if not isinstance(action, Tensor) or action.shape != self.action_space.shape or action.is_floating_point():
+            found = f"{action.dtype} {tuple(action.shape)}" if isinstance(action, Tensor) else type(action).__name__
+            raise ValueError(f"action: expected an integer tensor of shape {self.action_space.shape}, found {found}")
+        resting = (
+            self._ended
+        )  # slots of which the episode ended in an earlier step; none where each is refilled at once
+        if self.autoreset_mode is AutoresetMode.NEXT_STEP:
+            self._refill(resting, self._dealing.deal(resting, self._generator))
+        elif self.autoreset_mode is AutoresetMode.DISABLED and resting.any():
+            raise gym.error.ResetNeeded(
+                'step: expected reset(options={"reset_mask": ...}) of the slots that have ended'
+            )
+        self._answer, halt = unpack(action)
+        playing = self._active & ~resting
+        self._segment = self._segment + playing
+        outcome = self.rules.grade(self._batch, self._answer, halt, self._segment)
+        done = outcome.terminated & playing
+        ending: dict[str, Any] = self._ending(outcome)
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            ending = {"final_obs": self._observation(), "final_info": self._info() | ending, "_final_info": done}
+            self._refill(done, self._dealing.deal(done, self._generator))
+        else:
+            self._ended = done
+        return self._observation(), outcome.reward * playing, done, torch.zeros_like(done), self._info() | ending
+
+    def shown(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """What `reset` or the last step returned of the slots as they are now: observation and info, as tensors."""
+        return self._observation(), self._info()
+
+    def stored(self, rows: slice | npt.NDArray[np.int64]) -> PuzzleBatch:
+        """The puzzles of some rows of the source as `reset` hands them out, but for `augment`: int64, on the device."""
+        return PuzzleBatch(*(tensor[rows].long() for tensor in self._stored))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the episodes and the generators stand, in tensors and what JSON can hold; `load_state_dict` takes it.
+
+        Raises:
+            gymnasium.error.ResetNeeded: No episode has begun.
+        """
+        if self._batch is None:
+            raise gym.error.ResetNeeded("state_dict: expected reset() before")
+        slots = (*self._batch, self._index, self._active, self._segment, self._dealing.next)
+        refilled = self.autoreset_mode is AutoresetMode.SAME_STEP  # then no slot waits for its next puzzle
+        return {
+            **dict(zip(_SLOTS, slots, strict=True)),
+            **({} if refilled else {"ended": self._ended}),
+            "shard": list(self._dealing.shard),
+            "generator": self._generator.get_state(),
+            "np_random": self.np_random.bit_generator.state,
+            "puzzles": self.rules.puzzles.digest(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `state_dict` was taken, to the last bit.
+
+        Raises:
+            ValueError: It was taken of other puzzles, of another number of slots or in another autoreset mode, or holds
+                numbers that no slot can have.
+        """
+        waits = self.autoreset_mode is not AutoresetMode.SAME_STEP
+        if state["puzzles"] != self.rules.puzzles.digest() or len(state["inputs"]) != self.num_envs:
+            raise ValueError("environment: expected the state of the same puzzles in as many slots, found another's")
+        if ("ended" in state) != waits:
+            raise ValueError(
+                f"environment: expected a state of autoreset_mode {self.autoreset_mode.value}, found another"
+            )
+        spec, segments = self.rules.task.spec, self.rules.max_segments
+        limits = (
+            spec.vocab_size,
+            spec.vocab_size,
+            len(self.rules.puzzles.names),
+            len(self.rules.puzzles),
+            2,
+            segments + 1,
+        )
+        for name, limit in zip(_SLOTS, (*limits, 2**62), strict=True):
+            check_below(f"environment: {name}", state[name], limit)
+        self._dealing.share(state["shard"])
+        slots = [state[name].to(self.device) for name in _SLOTS]
+        self._batch = PuzzleBatch(*slots[:3])
+        self._index, self._active, self._segment, self._dealing.next = slots[3:]
+        self._ended = state["ended"].to(self.device) if waits else torch.zeros_like(self._active)
+        self._answer = None
+        self._generator.set_state(state["generator"].cpu())
+        self.np_random.bit_generator.state = state["np_random"]
+
+    def _refill(self, done: Tensor, index: Tensor) -> None:
+        """Puts the puzzles of ``index (B,)`` into the slots that are done."""
+        assert self._batch is not None
+        self._active = self._active & (~done | self._dealing.has_puzzle(index))
+        index = torch.where(done, index % len(self.rules.puzzles), self._index)
+        looks = self._looks
+        rows = done.nonzero().squeeze(1) if looks else torch.arange(self.num_envs, device=self.device)
+        fresh = self.rules.draw(self._stored, index.index_select(0, rows), self._generator)
+        replaced = []  # new tensors: what was returned earlier stays as it is
+        for tensor, new in zip(self._batch, fresh, strict=True):
+            mask = done.view(-1, *[1] * (new.dim() - 1))
+            replaced.append(tensor.index_copy(0, rows, new) if looks else torch.where(mask, new, tensor))
+        self._batch, self._index = PuzzleBatch(*replaced), index
+        self._segment = torch.where(done, 0, self._segment)
+
+    def _observation(self) -> dict[str, Tensor]:
+        assert self._batch is not None
+        return {"inputs": self._batch.inputs, "puzzle_id": self._batch.puzzle_id, "segment": self._segment}
+
+    def _info(self) -> dict[str, Any]:
+        assert self._batch is not None
+        return {"solution": self._batch.solution, "index": self._index, "active": self._active}
+
+    def _ending(self, outcome: Outcome) -> dict[str, Tensor]:
+        return {
+            "exact": outcome.exact,
+            "cell_accuracy": outcome.cells,
+            "segments": self._segment,
+            "halt_reason": outcome.halt_reason,
+        }
+
+    def render(self) -> tuple[Any, ...] | None:
+        """One text or picture per slot, as in `PuzzleEnv.render`."""
+        if self.render_mode is None or self._batch is None:
+            return None
+        task = self.rules.task
+        draw = task.to_text if self.render_mode == "ansi" else task.render
+        fresh = (self._segment == 0).tolist()
+        answer = None if self._answer is None else self._answer.cpu()
+        judged = self._batch.solution if self._answer is None else self.rules.judged_by(self._batch, self._answer)
+        inputs, solution = self._batch.inputs.cpu(), judged.cpu()
+        return tuple(
+            draw(inputs[slot], None if answer is None or fresh[slot] else answer[slot], solution[slot])
+            for slot in range(self.num_envs)
+        )

@@ -1,0 +1,1 @@
+"""ARC: its task, grids, files and voting."""

@@ -1,0 +1,1 @@
+"""Mazes: their task, generator and search."""

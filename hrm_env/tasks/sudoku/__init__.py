@@ -1,0 +1,1 @@
+"""Sudoku: its task, solver, generator and ratings."""

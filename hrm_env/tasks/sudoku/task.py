@@ -1,0 +1,176 @@
+"""Sudoku of any box shape."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from hrm_env.checks import check_integer
+from hrm_env.puzzles import Puzzles, Tokens
+from hrm_env.symmetry import Symmetry
+from hrm_env.task import PuzzleSpec, PuzzleTask
+from hrm_env.tasks.sudoku.difficulty import HARDEST, Range, climb_to
+from hrm_env.tasks.sudoku.solver import SudokuSolver
+
+DIGITS = "123456789ABCDEFG"
+FIRST_DIGIT = 2  # tokens: PAD 0, blank 1, digit d is d + 1
+_CHUNK = 4096  # puzzles solved at a time
+
+
+class Sudoku(PuzzleTask):
+    """n×n Sudoku with boxes of ``box_height`` × ``box_width``, n = box_height · box_width, at most 16.
+
+    Tokens are those of the HRM reference code: PAD 0, blank 1, digits 2..n+1. Text is ``.`` and ``1``..``9`` (then
+    ``A``..``G``).
+    """
+
+    blank = "."
+
+    def __init__(self, box_height: int = 3, box_width: int = 3) -> None:
+        self.size = n = box_height * box_width
+        if not 4 <= n <= len(DIGITS):
+            raise ValueError(
+                f"Sudoku: expected a box of 4 to {len(DIGITS)} cells, found {box_height}x{box_width} with {n}"
+            )
+        self.box_height, self.box_width = box_height, box_width
+        self.alphabet = "." + DIGITS[:n]
+        self.spec = PuzzleSpec(f"sudoku:{box_height}x{box_width}", height=n, width=n, vocab_size=n + FIRST_DIGIT)
+        self.solver = SudokuSolver(box_height, box_width)
+
+    @property
+    def boxes(self) -> tuple[int, int]:
+        """Rows and columns of a box."""
+        return self.box_height, self.box_width
+
+    def conflicts(self, answer: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+        """The cells whose digit stands again in their row, column or box."""
+        in_units = answer[self.solver.units]  # (3n, n)
+        again = (in_units[:, :, None] == in_units[:, None, :]).sum(-1) > 1
+        found = np.zeros(len(answer), dtype=np.bool_)
+        found[self.solver.units[again & (in_units >= FIRST_DIGIT)]] = True
+        return found
+
+    def generate(
+        self,
+        count: int,
+        rng: np.random.Generator,
+        clues: int = 0,
+        min_rating: int = 0,
+        max_rating: int | None = None,
+    ) -> Puzzles:
+        """Makes puzzles with exactly one solution, proved by the solver.
+
+        Args:
+            count: How many.
+            rng: The only source of randomness.
+            clues: Exact number of givens; 0 makes minimal puzzles, of which no clue can be spared.
+            min_rating: Least rating, at most `HARDEST`. Few puzzles are hard, so a climb makes them.
+            max_rating: Greatest rating; None sets no bound.
+
+        Returns:
+            Puzzles rated by the guesses that our solver needs to prove the solution the only one
+            (`SudokuSolver.rate`).
+
+        Raises:
+            ValueError: An option is out of range, or hardly any puzzle is as wanted.
+        """
+        self._check_options(clues, min_rating, max_rating)
+        if min_rating == 0 and max_rating is None:
+            puzzles, grids = self._dig(count, clues, rng)
+        else:
+            draw = partial(self._dig, clues=clues, rng=rng)
+            wanted = Range(min_rating, max_rating)
+            puzzles, grids = climb_to(wanted, count, draw, self.solver, minimal=clues == 0, rng=rng)
+        rating = self.solver.rate(puzzles).guesses
+        return Puzzles((puzzles + 1).astype(np.uint8), (grids + 1).astype(np.uint8), rating)
+
+    def _check_options(self, clues: int, min_rating: int, max_rating: int | None) -> None:
+        cells = self.spec.seq_len
+        check_integer("clues", clues, 0, cells)
+        check_integer("min_rating", min_rating, 0, HARDEST)
+        if max_rating is not None and check_integer("max_rating", max_rating, high=2**31 - 1) < min_rating:
+            raise ValueError(f"max_rating: expected at least min_rating, which is {min_rating}, found {max_rating}")
+
+    def _dig(self, count: int, clues: int, rng: np.random.Generator) -> tuple[Tokens, Tokens]:
+        """Puzzles with so many clues, or minimal ones, and their solutions, ``(count, L)`` digits each."""
+        kept: list[tuple[Tokens, Tokens]] = []
+        made = tried = 0
+        while made < count:
+            grids = self.solver.random_grids(max(count - made, 64), rng)
+            puzzles = self.solver.dig(grids, clues, rng)
+            wanted = (puzzles != 0).sum(axis=1) == clues if clues else np.ones(len(puzzles), dtype=np.bool_)
+            kept.append((puzzles[wanted], grids[wanted]))
+            made += int(wanted.sum())
+            tried += len(grids)
+            if made * 100 < tried > 2000:
+                raise ValueError(f"clues: only {made} of {tried} grids could be reduced to {clues} clues; ask for more")
+        puzzles, grids = (np.concatenate(part)[:count] for part in zip(*kept, strict=True))
+        return puzzles, grids
+
+    def count_solutions(self, inputs: Tokens) -> npt.NDArray[np.int32]:
+        """The solutions of each puzzle ``(N, L)``, counted up to 2: ``(N,)`` int32."""
+        found = np.empty(len(inputs), dtype=np.int32)
+        for start in range(0, len(inputs), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            found[rows] = self.solver.rate(inputs[rows] - 1).found
+        return found
+
+    def satisfies_rules(self, inputs: Tensor, answer: Tensor) -> Tensor:
+        """Every row, column and box holds every digit once."""
+        digits = answer.long() - FIRST_DIGIT
+        in_range = ((digits >= 0) & (digits < self.size)).all(-1)
+        bits, n, (height, width) = 1 << digits.clamp(0, self.size - 1), self.size, self.boxes
+        rows, boxes = bits.view(-1, n, n), bits.view(-1, n // height, height, n // width, width)
+        units = torch.cat([rows.sum(2), rows.sum(1), boxes.sum((2, 4)).flatten(1)], dim=1)
+        # n powers of two add up to 2^n - 1 only if they are all different
+        return in_range & (units == (1 << self.size) - 1).all(-1)
+
+    def symmetries(self, count: int, generator: torch.Generator) -> Symmetry:
+        """Relabel digits, permute bands, stacks, rows and columns, and transpose where boxes are square."""
+        device, n = generator.device, self.size
+
+        def shuffled(*shape: int) -> Tensor:
+            return torch.rand(count, *shape, generator=generator, device=device).argsort(-1)
+
+        def lines(box: int) -> Tensor:  # rows within bands, or columns within stacks
+            return (shuffled(n // box).unsqueeze(-1) * box + shuffled(n // box, box)).flatten(1)
+
+        rows, columns = lines(self.box_height), lines(self.box_width)
+        cells = rows.unsqueeze(2) * n + columns.unsqueeze(1)
+        if self.box_height == self.box_width:
+            flip = torch.rand(count, 1, 1, generator=generator, device=device) < 0.5
+            cells = torch.where(flip, cells.transpose(1, 2), cells)
+        unchanged = torch.arange(FIRST_DIGIT, device=device).expand(count, -1)
+        return Symmetry(cells.flatten(1), torch.cat([unchanged, shuffled(n) + FIRST_DIGIT], dim=1))
+
+    def symmetry_key(self, inputs: Tokens) -> npt.NDArray[np.uint64]:
+        """Colour refinement (Weisfeiler-Leman) of the givens over rows, columns, boxes and equal digits.
+
+        Symmetric puzzles always agree; puzzles that agree are almost always symmetric.
+        """
+        digits = inputs.astype(np.int64) - 1  # 0 is blank
+        same = digits[:, None, :] == np.arange(1, self.size + 1)[None, :, None]  # (N, n, L)
+        row, column, box = self.solver.unit_of
+        colour = _mix((digits > 0).astype(np.uint64))
+        across, down = (3, 3) if self.box_height == self.box_width else (3, 5)  # transposition swaps rows and columns
+        for _ in range(4):
+            units = _mix(colour[:, self.solver.units].sum(axis=2, dtype=np.uint64))
+            digit_colour = _mix((colour[:, None, :] * same).sum(axis=2, dtype=np.uint64))
+            of_digit = np.concatenate([np.zeros((len(inputs), 1), np.uint64), digit_colour], axis=1)
+            linked = (
+                units[:, row] * np.uint64(across) + units[:, column] * np.uint64(down) + units[:, box] * np.uint64(7)
+            )
+            colour = _mix(colour * np.uint64(11) + linked + np.take_along_axis(of_digit, digits, 1) * np.uint64(13))
+        return _mix(colour.sum(axis=1, dtype=np.uint64))
+
+
+def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """SplitMix64's finaliser: a fixed, well-spread permutation of the 64-bit numbers."""
+    x = x + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))

@@ -5,7 +5,7 @@ A *state* is a dict, nested as deep as it likes, of tensors and of what JSON can
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import torch
@@ -91,6 +91,15 @@ def check_generator(name: str, state: Any, device: torch.device | str = "cpu") -
         torch.Generator(device).set_state(state.cpu())
     except RuntimeError as error:  # this is how torch says that they are none
         raise ValueError(f"{name}: expected the state of torch's generator, found other bytes ({error})") from error
+
+
+def leaves(state: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The tensors and the JSON values of a state, each with its path, such as ``"session/policy/memory"``."""
+    for name, value in state.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{prefix}{name}/")
+        else:
+            yield prefix + name, value
 
 
 def split_state(state: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, Tensor], State]:

@@ -117,6 +117,13 @@ def sealed(members: Mapping[str, bytes], change: Callable[[list[zipfile.ZipInfo]
     return resealed(file.getvalue())
 
 
+def taken_apart(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """A checkpoint's config, and all its members."""
+    with zipfile.ZipFile(path) as opened:
+        members = {name: opened.read(name) for name in opened.namelist()}
+    return json.loads(members["config.json"]), members
+
+
 def resealed(content: bytes) -> bytes:
     """A checkpoint with the checksum that its other bytes have."""
     return content[:-64] + sha256(content[:-64]).hexdigest().encode()

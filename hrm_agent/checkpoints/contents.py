@@ -45,22 +45,22 @@ def check_core(
     return made
 
 
-def check_same(path: str | Path, weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], whose: str) -> None:
-    """Refuses tensors of other names, shapes or types than those expected.
+def check_same(path: str | Path, found: Mapping[str, Any], expected: Mapping[str, Any], whose: str) -> None:
+    """Refuses tensors of other names, shapes or types than those expected; other values by their names and types.
 
     Args:
         path: For errors.
-        weights: Those of the file.
-        expected: Any tensors of the right names, shapes and types.
+        found: Those of the file.
+        expected: Any of the right names, shapes and types.
         whose: For errors.
 
     Raises:
-        CheckpointError: Names the file and the first of these tensors.
+        CheckpointError: Names the file and the first that is another.
     """
-    for name in sorted(weights.keys() | expected.keys()):
-        found, wanted = (_kind(tensors.get(name)) for tensors in (weights, expected))
-        if found != wanted:
-            what = f"{shortened(name)}: {found} instead of {wanted}"
+    for name in sorted(found.keys() | expected.keys()):
+        there, wanted = (kind_of(values.get(name)) for values in (found, expected))
+        if there != wanted:
+            what = f"{shortened(name)}: {there} instead of {wanted}"
             raise CheckpointError(f"{path}: expected the {whose}, found others ({what})")
 
 
@@ -75,9 +75,11 @@ def check_finite(path: str | Path, tensors: Mapping[str, Tensor], what: str = "w
         raise CheckpointError(f"{path}: expected finite {what}, found others in {bad!r}")
 
 
-def _kind(tensor: Tensor | None) -> str:
-    """Such as "float32 (2, 3)"."""
-    return "none" if tensor is None else f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+def kind_of(value: Any) -> str:
+    """Such as "float32 (2, 3)" of a tensor, "int" of another value, and "none" of None."""
+    if isinstance(value, Tensor):
+        return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+    return "none" if value is None else type(value).__name__
 
 
 def _meta_core(path: str | Path, count: int, sizes: ObservationSizes, options: Mapping[str, Any]) -> ReasoningCore:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from hrm_agent.checkpoints.contents import check_finite, check_same
+from hrm_agent.checkpoints.contents import check_finite, check_same, kind_of
 from hrm_agent.checkpoints.random_state import (
     check_numpy_generator,
     check_random_state,
@@ -19,7 +18,7 @@ from hrm_agent.checkpoints.random_state import (
 from hrm_agent.checkpoints.saved_agent import entries_of, said_of
 from hrm_agent.cores.core import Carry
 from hrm_agent.errors import CheckpointError
-from hrm_agent.state import State, check_generator, split_state
+from hrm_agent.state import State, Stateful, check_generator, leaves
 from hrm_env.checks import check_integer
 
 if TYPE_CHECKING:
@@ -37,8 +36,7 @@ def capture_local(model: HRM) -> State:
     return {
         "carry": model._carry._asdict(),
         "environment": model.stream.native.native.state_dict(),
-        "session": model.learner.session.state_dict(),
-        "halting_loss": model.learner.halting_loss.state_dict(),
+        **model.learner.state_dict(),
         "sums": model.training_log.sums.state_dict(),
         "episodes": model.training_log.episodes.state_dict(),
         "random": random_state(),
@@ -66,34 +64,44 @@ def check_local(file: Path, model: HRM, state: State) -> None:
     rows = len(inputs) if isinstance(inputs, Tensor) and inputs.dim() else 0
     if rows != slots or parts["environment"].get("puzzles") != puzzles:
         raise CheckpointError(f"{file}: expected the state of the same puzzles in as many slots, found another's")
-    native.reset()  # the state is put back over it
+    model.stream.begin(model.stream.native.reset())  # the state is put back over it
     expected = {"carry": model.policy.core.initial_carry(slots)._asdict(), "environment": native.state_dict()}
-    _check_tensors(file, {name: parts[name] for name in expected}, expected)
+    found = {name: parts[name] for name in expected}
+    check_same(file, dict(leaves(found)), dict(leaves(expected)), "state of this run")
     check_finite(file, parts["carry"], "hidden states")
     with said_of(file):
         check_generator("environment: generator", parts["environment"]["generator"], native.device)
         check_numpy_generator("environment: np_random", parts["environment"].get("np_random"))
         check_random_state(parts["random"])
-    _check_memories(file, state, slots)
-    spec, logits = native.rules.task.spec, state["session"].get("_last_logits")
-    if isinstance(logits, Tensor) and logits.shape != (slots, spec.seq_len, spec.vocab_size):
-        raise CheckpointError(f"{file}: last logits: expected those of {slots} puzzles, found {tuple(logits.shape)}")
+    _check_memories(file, model, {name: entries_of(file, state, name) for name in ("session", "halting_loss")})
     _check_log(file, model, state)
 
 
-def _check_tensors(file: Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    """Refuses other tensors than those expected; what else stands beside them does not count."""
-    check_same(file, split_state(found)[0], split_state(expected)[0], "state of this run")
+def _check_memories(file: Path, model: HRM, found: State) -> None:
+    """Refuses what halting does not remember before its first segment, or after it.
+
+    What a halting policy of the user's own remembers may come later, and grow: of that only the rows are checked.
+    """
+    learner, slots = model.learner, model.n_envs
+    before = dict(leaves(learner.state_dict()))
+    learner.rehearse(model.policy.core.initial_carry(slots), *model.stream.current())
+    after = dict(leaves(learner.state_dict()))
+    known, own = dict(leaves(found)), {}
+    if not _is_ours(learner.session.policy):
+        own = {path: known.pop(path) for path in list(known) if path.startswith("session/policy/")}
+    like = {path: before if kind_of(before.get(path)) == kind_of(value) else after for path, value in known.items()}
+    check_same(file, known, {path: memory.get(path) for path, memory in like.items()}, "state of this run")
+    for path, value in own.items():
+        of_rows = isinstance(value, Tensor) and value.dtype != torch.uint8  # generators are bytes
+        if of_rows and value.shape[:1] not in ((0,), (slots,)):
+            raise CheckpointError(f"{file}: {path!r}: expected {slots} rows, found shape {tuple(value.shape)}")
 
 
-def _check_memories(file: Path, state: State, slots: int) -> None:
-    """Refuses what halting remembers of another number of slots; generators (bytes) and empty memories have none."""
-    for part in ("session", "halting_loss"):
-        memories = split_state({part: entries_of(file, state, part)})[0]
-        begun = part == "halting_loss" and any(len(tensor) for tensor in memories.values() if tensor.dim())
-        for name, tensor in memories.items():
-            if tensor.dtype != torch.uint8 and tensor.shape[:1] != (slots,) and (begun or tensor.shape[:1] != (0,)):
-                raise CheckpointError(f"{file}: {name!r}: expected {slots} rows, found shape {tuple(tensor.shape)}")
+def _is_ours(memory: Stateful) -> bool:
+    """Whether a policy, and those that it is made of, are of this package."""
+    parts = [part for value in vars(memory).values() for part in (value if isinstance(value, tuple) else (value,))]
+    ours = type(memory).__module__.startswith("hrm_agent.")
+    return ours and all(_is_ours(part) for part in parts if isinstance(part, Stateful))
 
 
 def _check_log(file: Path, model: HRM, state: State) -> None:
@@ -106,7 +114,7 @@ def _check_log(file: Path, model: HRM, state: State) -> None:
     newest, most = found.get("newest"), model.training_log.episodes.newest.maxlen or 0
     if isinstance(newest, Tensor) and newest.dim() == 2 and len(newest) <= most:
         expected["newest"] = newest.new_zeros((len(newest), 2), dtype=torch.float64)
-    _check_tensors(file, {"episodes": found}, {"episodes": expected})
+    check_same(file, found, expected, "state of this run")
     check_finite(file, {name: found[name] for name in expected}, "figures of episodes")
 
 

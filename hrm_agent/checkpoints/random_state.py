@@ -51,7 +51,9 @@ def check_random_state(state: Mapping[str, Any]) -> None:
     """
     _check_words("random: python", state.get("python"), 625)
     check_integer("random: python", int(state["python"][-1]), 0, 624)
-    if state.get("python_gauss") is not None:
+    if "python_gauss" not in state:
+        raise ValueError("random: python_gauss: expected a number or None, found nothing")
+    if state["python_gauss"] is not None:
         check_number("random: python_gauss", state["python_gauss"])
     _check_words("random: numpy", state.get("numpy"), 624)
     rest = state.get("numpy_rest")

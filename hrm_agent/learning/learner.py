@@ -24,7 +24,8 @@ from hrm_agent.learning.optim import make_optimizers, split_parameters
 from hrm_agent.learning.ponder import PonderNet
 from hrm_agent.learning.q_learning import QLearning
 from hrm_agent.learning.schedules import check_depth, cycles_at
-from hrm_env.envs.grading import grade
+from hrm_agent.state import State
+from hrm_env.envs.grading import Grade, grade
 from hrm_env.task import PuzzleBatch, PuzzleTask
 
 HALTING_LOSSES: dict[str, type[HaltingLoss]] = {"q-learning": QLearning, "pondernet": PonderNet}
@@ -46,6 +47,17 @@ class SegmentStep(NamedTuple):
     halt: Tensor
     done: Tensor
     metrics: dict[str, Tensor]
+
+
+class _Thought(NamedTuple):
+    """A segment before it is learned from: what it gave, outside the graph; how right that is; and its losses."""
+
+    seen: SegmentOutput
+    answer: Tensor
+    grades: Grade
+    halt: Tensor
+    outcome: Outcome
+    losses: dict[str, Tensor]
 
 
 class Learner:
@@ -134,6 +146,31 @@ class Learner:
                 "learn: expected a halting policy of one view of each puzzle, "
                 f"found one of {self.session.policy.views} views, which only predict and evaluate can use"
             )
+        seen, answer, grades, halt, outcome, losses = self._think(carry, batch, segment)
+        weights = {
+            "answer": 1.0,
+            "halt": self.config.halt_loss_weight,
+            "continue": self.config.continue_loss_weight,
+        }
+        loss = torch.stack([weights[name] * value for name, value in losses.items()]).sum()
+        grad_norm = self._descend(loss)
+
+        metrics = {f"{name}_loss": value.detach() for name, value in losses.items()}
+        metrics |= {"loss": loss.detach(), "grad_norm": grad_norm}
+        metrics |= halting_metrics(seen, grades, halt, outcome.segment, self.max_segments)
+        return SegmentStep(seen.carry, answer, halt, outcome.done, metrics)
+
+    def state_dict(self) -> State:
+        """What is remembered from segment to segment, not copied: by the session and by the halting loss."""
+        return {"session": self.session.state_dict(), "halting_loss": self.halting_loss.state_dict()}
+
+    @torch.no_grad()
+    def rehearse(self, carry: Carry, batch: PuzzleBatch, segment: Tensor) -> None:
+        """One segment of which nothing is learned: afterwards `state_dict` has the shapes that it has in training."""
+        self._think(carry, batch, segment)
+
+    def _think(self, carry: Carry, batch: PuzzleBatch, segment: Tensor) -> _Thought:
+        """The segment of `step`, up to its losses."""
         start = segment == 0
         segment = segment + 1
         carry = self.core.reset_carry(carry, start)
@@ -153,18 +190,7 @@ class Learner:
                 answer_loss=answer_loss(output.logits, batch.solution, self.token_loss),
             )
             losses = self.halting_loss.losses(self.core, batch, outcome)
-        weights = {
-            "answer": 1.0,
-            "halt": self.config.halt_loss_weight,
-            "continue": self.config.continue_loss_weight,
-        }
-        loss = torch.stack([weights[name] * value for name, value in losses.items()]).sum()
-        grad_norm = self._descend(loss)
-
-        metrics = {f"{name}_loss": value.detach() for name, value in losses.items()}
-        metrics |= {"loss": loss.detach(), "grad_norm": grad_norm}
-        metrics |= halting_metrics(seen, grades, halt, segment, self.max_segments)
-        return SegmentStep(seen.carry, answer, halt, done, metrics)
+        return _Thought(seen, answer, grades, halt, outcome, losses)
 
     def _descend(self, loss: Tensor) -> Tensor:
         """Backward pass, clipping, optimizer steps and moving average; returns the gradient's norm."""

@@ -78,6 +78,11 @@ NUMBERS_OF_A_RUN: dict[str, tuple[str, Callable[[torch.Tensor], Any], str]] = {
     "a negative puzzle": ("environment/index", lambda t: t.fill_(-1), "index: expected numbers from 0 to "),
     "a far puzzle": ("environment/index", lambda t: t.fill_(2**62), "index: expected numbers from 0 to "),
     "a late segment": ("environment/segment", lambda t: t.fill_(2**62), "segment: expected numbers from 0 to "),
+    "the segment after the last": (
+        "environment/segment",
+        lambda t: t.fill_(4),
+        "segment: expected numbers from 0 to 3",
+    ),
     "no hidden state": ("carry/z_h", lambda t: t.fill_(torch.nan), "expected finite hidden states"),
     "torch's generator": (
         "random/torch",

@@ -62,7 +62,10 @@ def laid_out(folder: Path, files: dict[str, bytes]) -> Path:
 
 
 REFUSED = {
-    "an unfinished run": ([], "expected no unfinished run, found one; --resume goes on with it, --restart begins anew"),
+    "an unfinished run": (
+        [],
+        "--out: expected a folder without one, found an unfinished run in {folder}; --resume goes on with it, --re",
+    ),
     "both": (["--resume", "--restart"], "--resume, --restart: expected one of them, found both"),
     "another option": (
         ["--resume", "--learning-rate=1"],
@@ -112,15 +115,38 @@ def test_restarting_begins_anew(tmp_path: Path, unfinished: dict[str, bytes]) ->
     assert json.loads((tmp_path / "result.json").read_text())["options"]["learner"]["learning_rate"] == 1e-3
 
 
-def test_a_finished_run_begins_anew_unless_it_is_to_be_resumed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for options in ([], [], ["--resume"]):
-        capsys.readouterr()
-        assert fit(tmp_path, *options) == 0
-    assert capsys.readouterr().out == f"{tmp_path}/result.json: the run is finished\n"
-    assert {log.name for log in (tmp_path / "tensorboard").iterdir()} == {"HRM_1", "HRM_2"}
+def test_a_finished_run_is_replaced_only_where_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fit(tmp_path) == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert fit(tmp_path, "--updates=1") == 2
+    way = "--resume leaves it as it is, --restart begins anew"
+    expected = f"error: --out: expected a folder without one, found a finished run in {tmp_path}; {way}\n"
+    assert capsys.readouterr().err == expected
     assert fit(tmp_path, "--resume", "--updates=7") == 2
+    assert fit(tmp_path, "--resume") == 0
+    assert capsys.readouterr().out == f"{tmp_path}/result.json: the run is finished\n"
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert fit(tmp_path, "--restart") == 0
+    assert {log.name for log in (tmp_path / "tensorboard").iterdir()} == {"HRM_1", "HRM_2"}
+
+
+@pytest.mark.parametrize("option", ["--no-resume", "--resume"])
+def test_an_agent_that_no_run_left_is_not_written_over(
+    tmp_path: Path, unfinished: dict[str, bytes], option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    laid_out(tmp_path, {"model.zip": unfinished["model.zip"], "README.md": b"a release"})
+    assert fit(tmp_path, option) == 2
+    assert f"found an agent in {tmp_path}; --restart begins anew" in capsys.readouterr().err
+    assert (tmp_path / "model.zip").read_bytes() == unfinished["model.zip"]
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(
+    tmp_path: Path, unfinished: dict[str, bytes]
+) -> None:
+    laid_out(tmp_path, {name: content for name, content in unfinished.items() if not name.startswith("checkpoints")})
+    assert fit(tmp_path) == 2
+    assert fit(tmp_path, "--resume") == 0
 
 
 def test_resuming_nothing_begins(tmp_path: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from . import watch
 from .fit import parse
 
 
 def main(arguments: list[str]) -> None:
-    """As ``fit``, then as ``watch``."""
+    """As ``fit --resume``, then as ``watch``: what is trained already is watched at once."""
     options = parse(arguments, "demo")
+    options = replace(options, resume=options.resume or not options.restart)
     from .resume import stopping
     from .training import fit
 

@@ -28,6 +28,9 @@ from .results import read_result
 PLACES = ("resume", "restart", "out", "device", "threads", "compile", "checkpoint_seconds", "keep_checkpoints")
 """Options of where and how a run happens, not of what it is: they may change when it goes on."""
 
+_FINISHED, _UNFINISHED, _AN_AGENT = "a finished run", "an unfinished run", "an agent"  # what a folder may hold
+_WAYS = {_FINISHED: "--resume leaves it as it is, ", _UNFINISHED: "--resume goes on with it, ", _AN_AGENT: ""}
+
 
 class RunFolder:
     """The folder of a run: what it holds of an earlier one, and its checkpoints.
@@ -64,7 +67,7 @@ class RunFolder:
         Raises:
             ValueError: It is finished, but was another; or its result cannot be read.
         """
-        if not self.options.resume or not self.result.is_file():
+        if not self.options.resume or not self.result.exists():
             return False
         check_same_options(self.result, read_result(self.result).get("options"), self.options)
         return True
@@ -73,26 +76,37 @@ class RunFolder:
         """The checkpoint to go on from, or None to begin anew.
 
         Raises:
-            ValueError: There is an unfinished run, and the options do not say what is to become of it, or are others;
+            ValueError: There is a run or an agent, and the options do not say what is to become of it, or are others;
                 or none of its checkpoints can be read.
         """
-        if self.options.resume:
-            try:
-                found = self.checkpoints.newest()
-            except CheckpointError as error:
-                raise ValueError(f"{error}; nothing is deleted, --restart begins anew") from error
-            if found is not None:
-                if not {"options", "seconds", "sweeps"} <= found.extra.keys():
-                    raise ValueError(f"{found.path}: expected a run of this command, found that of another program")
-                check_same_options(found.path, found.extra["options"], self.options)
-                check_number(f"{found.path}: seconds", found.extra["seconds"], 0)
-                entries_of(found.path, found.extra, "sweeps")
-            return found
-        if self.checkpoints.files() and not self.result.exists() and not self.options.restart:
+        held = self._held()
+        if self.options.restart or not held:
+            return None
+        if not self.options.resume or held == _AN_AGENT:
+            way = {_FINISHED: "--resume leaves it as it is, ", _UNFINISHED: "--resume goes on with it, "}.get(held, "")
             raise ValueError(
-                f"{self.path}: expected no unfinished run, found one; --resume goes on with it, --restart begins anew"
+                f"--out: expected a folder without one, found {held} in {self.path}; {way}--restart begins anew"
             )
-        return None
+        try:
+            found = self.checkpoints.newest()
+        except CheckpointError as error:
+            raise ValueError(f"{error}; nothing is deleted, --restart begins anew") from error
+        if found is not None:
+            if not {"options", "seconds", "sweeps"} <= found.extra.keys():
+                raise ValueError(f"{found.path}: expected a run of this command, found that of another program")
+            check_same_options(found.path, found.extra["options"], self.options)
+            check_number(f"{found.path}: seconds", found.extra["seconds"], 0)
+            entries_of(found.path, found.extra, "sweeps")
+        return found
+
+    def _held(self) -> str:
+        """What the folder holds that a run would overwrite; empty where there is nothing."""
+        if self.result.exists():
+            return _FINISHED
+        agents = any((self.path / name).exists() for name in ("model.zip", "best.zip"))
+        if agents and not (self.path / "tensorboard").is_dir():  # which a run makes first
+            return _AN_AGENT
+        return _UNFINISHED if agents or self.checkpoints.files() else ""
 
     def tidy(self, anew: bool) -> None:
         """Deletes what writers that were killed left behind and, to begin anew, what an earlier run wrote."""

@@ -235,7 +235,7 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
             len(self.rules.puzzles.names),
             len(self.rules.puzzles),
             2,
-            segments + 1,
+            segments + waits,  # who waits may have used all
         )
         for name, limit in zip(_SLOTS, (*limits, 2**62), strict=True):
             check_below(f"environment: {name}", state[name], limit)

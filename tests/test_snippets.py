@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
+import gymnasium as gym
 import pytest
 import torch
 import tyro
@@ -18,6 +19,7 @@ from snippets import PAGES, ROOT, Block, blocks, commands
 
 from train.__main__ import COMMANDS
 
+OURS = {"hrm_env", "hrm_agent", "train", "benchmarks", "examples"}
 LANGUAGES = {"python", "bash", "text"}  # text: what is not to be run
 PATIENCE = 300  # seconds after which something is wrong
 SHORT = {"64 * 300": "64 * 4", "num_envs=256": "num_envs=20, num_puzzles=20"}
@@ -35,9 +37,18 @@ LESS = {  # page: what takes long, and what it is here
 PYTHON = [block for block in blocks() if block.language == "python"]
 
 
+def forget_project() -> None:
+    """Leaves no module of ours imported and no id registered: a block has to do both."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in OURS]:
+        del sys.modules[name]
+    for id in [id for id in gym.registry if id.startswith("HRM-")]:
+        del gym.registry[id]
+
+
 def run(block: Block, text: str, folder: Path) -> None:
     """The process of a block: an empty folder, and no name but its own; tests that it defines are called."""
     torch.set_num_threads(1)
+    forget_project()
     os.chdir(folder)
     handle = os.open(folder.with_suffix(".txt"), os.O_WRONLY | os.O_CREAT)
     for stream in (1, 2):

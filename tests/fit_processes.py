@@ -17,10 +17,10 @@ from processes import FORKS
 
 from train.__main__ import main
 
-UPDATES = 100
+UPDATES, SWEEP = 60, 30
 TINY = [
     *("--preset=sudoku4x4", "--num-puzzles=40", "--test-puzzles=20", "--max-segments=3", "--seed=3"),
-    *(f"--updates={UPDATES}", "--batch-size=8", "--evaluate-every=50", "--checkpoint-seconds=0"),
+    *(f"--updates={UPDATES}", "--batch-size=8", f"--evaluate-every={SWEEP}", "--checkpoint-seconds=0"),
     *("--hidden-size=16", "--num-heads=1", "--dtype=float32", "--threads=1", "--device=cpu"),
 ]
 CLOCK = ("training_seconds", "puzzles_per_second", "resume", "restart", "out", "checkpoint_seconds", "keep_checkpoints")

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import evaluation, memory, presets, training_step, vector_env
 from benchmarks.memory import PeakStorage, segment_peak
-from benchmarks.timing import Times, fastest_products, side_by_side
+from benchmarks.timing import Products, Times, fastest_products, side_by_side
 from hrm_agent.cores import CORES, PuzzleShape
 from hrm_agent.cores.layers import Mixer
 from train import bench
@@ -87,6 +87,8 @@ def test_a_training_step_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     network = training_step.NETWORKS["hrm"]
     small = replace(network, options={**network.options, **SMALL, "h_layers": 1})
     monkeypatch.setitem(training_step.NETWORKS, "hrm", small)
+    monkeypatch.setattr(training_step, "layer_shapes", lambda core, batch_size: [(64, 64, 64)])
+    monkeypatch.setattr(Products, "last", lambda *_: None)  # half a second, in each turn
     part = training_step.measure(training_step.Options(batch_size=2, steps=1, compile=False, **ONE))
     assert [row["step"] for row in part.rows] == ["ours, second-pass", "ours, next-step", "ours, none"]
     assert all(row["MFU"] > 0 for row in part.rows)

@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import re
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -25,13 +26,20 @@ TRAP = Path("executed")
 PAYLOADS = payloads(TRAP)
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of puzzles, for tests to copy."""
+    folder = tmp_path_factory.mktemp("built") / "folder"
+    write_folder(SUDOKU, folder, {"train": SUDOKU.generate(6, np.random.default_rng(0))})
+    return folder
+
+
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_no_door_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, door: str, payload: str) -> None:
+def test_no_door_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, built: Path, door: str, payload: str) -> None:
     monkeypatch.chdir(tmp_path)
     name, open_it = DOORS[door]
-    write_folder(SUDOKU, tmp_path / "inside", {"train": SUDOKU.generate(6, np.random.default_rng(0))})
-    path = tmp_path / "inside" / name
+    path = shutil.copytree(built, tmp_path / "inside") / name
     path.write_bytes(PAYLOADS[payload])
     before = sorted(tmp_path.rglob("*"))
     refusal(open_it, path)
@@ -47,10 +55,9 @@ IRREGULAR: dict[str, Callable[[Path], Any]] = {
 
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("kind", IRREGULAR)
-def test_no_door_waits_for_what_is_no_file(tmp_path: Path, kind: str, door: str) -> None:
+def test_no_door_waits_for_what_is_no_file(tmp_path: Path, built: Path, kind: str, door: str) -> None:
     name, open_it = DOORS[door]
-    write_folder(SUDOKU, tmp_path / "inside", {"train": SUDOKU.generate(6, np.random.default_rng(0))})
-    path = tmp_path / "inside" / name
+    path = shutil.copytree(built, tmp_path / "inside") / name
     path.unlink(missing_ok=True)
     IRREGULAR[kind](path)
     refusal(open_it, path)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fit_processes import TINY, UPDATES, ending, finish, newest_step, start, temporaries, wait_until
+from fit_processes import SWEEP, TINY, UPDATES, ending, finish, newest_step, start, temporaries, wait_until
 
 from hrm_agent.checkpoints.training_state import TrainingCheckpoint
 from train.__main__ import main
@@ -29,7 +29,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("whole") / "run"
     finish(folder)
     found = ending(folder)
-    assert {step for step, _ in found["scalars"]["eval/exact"]} == {400, 800}
+    assert {step for step, _ in found["scalars"]["eval/exact"]} == {8 * SWEEP, 8 * UPDATES}
     assert found["result"]["updates"] == UPDATES
     return found
 
@@ -45,7 +45,7 @@ def kill_once(folder: Path, way: str, chance: random.Random) -> bool:
         wait_until(lambda: newest_step(folder) >= some, process)
         time.sleep(chance.uniform(0, 0.02))
     else:
-        time.sleep(chance.uniform(0, 0.3))
+        time.sleep(chance.uniform(0, 0.15))
     process.kill()
     process.join()
     return process.exitcode == -signal.SIGKILL
@@ -90,7 +90,7 @@ def test_a_signal_saves_and_tells_how_to_go_on(
     assert "Traceback" not in printed
     told, _, command = printed.strip().splitlines()[-1].partition("; to go on: ")
     assert told == f"stopped after {newest_step(folder):,} optimizer steps, saved"
-    assert 50 <= newest_step(folder) < UPDATES
+    assert SWEEP <= newest_step(folder) < UPDATES
     arguments = shlex.split(command)
     assert arguments[:4] == ["python", "-m", "train", "fit"]
     assert "--restart" not in arguments

@@ -26,12 +26,16 @@ SHORT = {"64 * 300": "64 * 4", "num_envs=256": "num_envs=20, num_puzzles=20"}
 LESS = {  # page: what takes long, and what it is here
     "README.md": {**SHORT, "64 * 1000": "64 * 4", "set_num_threads(2)": "set_num_threads(1)"},
     "docs/cores.md": {"HRM-Sudoku-v0": "HRM-Sudoku4x4-v0"},
-    "docs/halting-env.md": {**SHORT, "50_000": "2048"},
-    "docs/own-puzzle.md": {"64 * 300": "64 * 4"},
+    "docs/halting-env.md": {**SHORT, "50_000": "128", "gamma=1.0": "gamma=1.0, n_steps=128"},
+    "docs/own-puzzle.md": {"64 * 300": "64 * 4", "num_envs=64": "num_envs=20, num_puzzles=20"},
     "docs/parity.md": {"HRM-Sudoku-v0": "HRM-Sudoku4x4-v0"},
     "docs/running.md": {"64 * 300": "64 * 4", "seconds=5": "seconds=0"},
+    "docs/sb3.md": {
+        "warmup_steps=100": "policy_kwargs=dict(hidden_size=64, num_heads=2)",
+        "episodes=256": "episodes=4",
+    },
     "docs/study.md": SHORT,
-    "docs/tensorboard.md": {**SHORT, "every_updates=100": "every_updates=2"},
+    "docs/tensorboard.md": {**SHORT, "every_updates=100": "every_updates=4"},
     "docs/traces.md": SHORT,
 }
 PYTHON = [block for block in blocks() if block.language == "python"]

@@ -22,6 +22,8 @@ def truncated_normal_(tensor: Tensor, std: float, generator: torch.Generator | N
 
     `torch.nn.init.trunc_normal_` does not rescale; this is JAX's truncated-normal initialiser, which the paper uses.
     """
+    if tensor.is_meta:  # holds no numbers, and torch takes its time to fill it with none
+        return tensor
     edge = math.erf(2 / math.sqrt(2))
     density = math.exp(-2.0) / math.sqrt(2 * math.pi)
     scale = std / math.sqrt(1 - 4 * density / edge)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from paths import SHARED
 
 _CACHE = tempfile.TemporaryDirectory(prefix="hrm-env-cache-")
 # before anything is imported or generated, and for subprocesses, too
@@ -37,7 +38,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real puzzles, which live outside the repository."""
-    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = SHARED / "data"
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there")
     return folder

@@ -18,6 +18,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers.vector import NormalizeObservation, RecordEpisodeStatistics
 from halting_traces import BUDGET, random_traces, traces_of
+from paths import ROOT
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 from torch import Tensor
 
@@ -75,7 +76,7 @@ def test_the_features(feature: str, signals: dict[str, list[float]], expected: l
 
 
 def test_every_feature_is_tested_and_documented() -> None:
-    document = (Path(__file__).parents[1] / "docs" / "halting-env.md").read_text()
+    document = (ROOT / "docs" / "halting-env.md").read_text()
     for name, feature in FEATURES.items():
         assert f"| `{name}` | {feature.formula} |" in document
 

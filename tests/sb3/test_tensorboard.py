@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from agents import BUDGET, every_puzzle_once, native_env, tiny_agent
 from event_logs import read_log, tags
+from paths import ROOT
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hrm_agent import EvaluateCallback, HaltingDashboard
 from hrm_agent.learning.config import Bootstrap
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "tensorboard.md"
+DOCUMENT = ROOT / "docs" / "tensorboard.md"
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fit_processes import SWEEP, TINY, UPDATES, ending, finish, newest_step, start, temporaries, wait_until
+from fit_processes import (
+    SWEEP,
+    TINY,
+    UPDATES,
+    ending,
+    finish,
+    newest_step,
+    start,
+    temporaries,
+    wait_for_another_second,
+    wait_until,
+)
+from paths import ROOT
 
 from hrm_agent.checkpoints.training_state import TrainingCheckpoint
 from train.__main__ import main
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +105,7 @@ def test_a_signal_saves_and_tells_how_to_go_on(
     assert arguments[:4] == ["python", "-m", "train", "fit"]
     assert "--restart" not in arguments
     if number == signal.SIGTERM:
+        wait_for_another_second(folder)  # the number of this process is below that of its child
         assert main(arguments[3:]) == 0
         assert ending(folder) == whole
 

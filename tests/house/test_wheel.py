@@ -12,10 +12,10 @@ import venv
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 
 import hrm_env
 
-ROOT = Path(__file__).resolve().parents[1]
 EVERYTHING = """
 import importlib, pkgutil, sys, warnings
 warnings.simplefilter("error")

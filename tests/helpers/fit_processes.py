@@ -66,6 +66,13 @@ def wait_until(reached: Callable[[], bool], process: ForkServerProcess) -> bool:
     return True
 
 
+def wait_for_another_second(folder: Path) -> None:
+    """Waits until a new event file is read last: TensorBoard orders them by second, and within it by process number."""
+    newest = max(int(file.name.split(".")[3]) for file in folder.glob("tensorboard/*/events.out.tfevents.*"))
+    while int(time.time()) <= newest:
+        time.sleep(0.01)
+
+
 def newest_step(folder: Path) -> int:
     """Optimizer steps of the newest checkpoint; 0 without one."""
     files = sorted((folder / "checkpoints").glob("step-*.zip"))

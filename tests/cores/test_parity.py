@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from agents import relative_error
+from paths import SHARED
 from torch import Tensor
 
 from hrm_agent import halting
@@ -19,7 +20,7 @@ from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.learner import Learner, SegmentStep
 from hrm_env.task import PAD_ID, PuzzleBatch
 
-RECORDED = Path(__file__).parents[2] / "shared" / "parity" / "hrm_small.npz"
+RECORDED = SHARED / "parity" / "hrm_small.npz"
 pytestmark = pytest.mark.skipif(not RECORDED.exists(), reason="the reference code's recorded numbers are not here")
 
 SEGMENTS, STEPS = 4, 10

@@ -17,6 +17,7 @@ import pytest
 import torch
 from agents import every_puzzle_once, tiny_core
 from hostile import resealed_traces
+from paths import ROOT
 from processes import FORKS
 
 from hrm_agent.cores import PuzzleShape, ReasoningCore
@@ -28,7 +29,7 @@ from hrm_agent.traces.record import Traces, default_signals, fingerprint, record
 from hrm_env.envs.grading import exact_match
 from hrm_env.envs.vector import PuzzleVectorEnv
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "traces.md"
+DOCUMENT = ROOT / "docs" / "traces.md"
 PUZZLES, BUDGET, SLOTS = 21, 4, 4
 COPY_SHAPE = PuzzleShape(seq_len=4, vocab_size=5, num_puzzle_ids=1)
 ALL = tuple(SIGNALS)

@@ -6,15 +6,13 @@ import hashlib
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from agents import BUDGET, COPY, CORE, SLOTS, every_puzzle_once, same, tiny_agent, trained_agent, weights
+from paths import ROOT
 
 from hrm_agent import HRM
-
-ROOT = Path(__file__).parents[1]
 
 
 def test_same_seed_same_weights_to_the_last_bit() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from agents import every_puzzle_once, trained_agent
+from paths import ROOT
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hrm_agent import HRM
@@ -24,7 +25,6 @@ from train.__main__ import COMMANDS, main, script
 from train.fit import parse
 from train.presets import PRESETS
 
-ROOT = Path(__file__).parents[1]
 PUZZLES = ["--preset=sudoku4x4", "--num-puzzles=40", "--test-puzzles=20", "--max-segments=3", "--seed=3"]
 SCHEDULE = ["--updates=5", "--batch-size=8", "--evaluate-every=2"]
 MACHINE = ["--hidden-size=16", "--num-heads=1", "--dtype=float32", "--threads=1", "--device=cpu"]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 from agents import every_puzzle_once, policy_samples, wavering_agent
+from paths import ROOT
 
 from hrm_agent.halting import POLICIES, make
 from hrm_agent.halting.signals import SIGNALS
 
-PAGE = (Path(__file__).resolve().parents[1] / "docs" / "halting.md").read_text()
+PAGE = (ROOT / "docs" / "halting.md").read_text()
 ROWS = {row[0]: row for row in re.findall(r"^\| `([a-z0-9-]+)([^`]*)` \|.* \| ([^|]*) \|$", PAGE, flags=re.MULTILINE)}
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from paths import ROOT
 
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import load_puzzles
@@ -21,7 +22,6 @@ from hrm_env.tasks.sudoku.task import Sudoku
 from train.__main__ import main
 from train.data_writing import with_variants
 
-ROOT = Path(__file__).parents[1]
 TASK = Sudoku(2, 3)
 ENV = ["--env", "HRM-Sudoku6x6-v0"]
 

@@ -4,8 +4,8 @@ import ast
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("hrm_env", "hrm_agent", "train")
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 MOST_MODULES, MOST_LINES_OF_A_FILE, MOST_LINES_OF_A_FUNCTION = 8, 300, 60

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from agents import BUDGET, COPY, CORE, SLOTS, every_puzzle_once, same, tiny_agent, trained_agent, weights
-from paths import ROOT
 
 from hrm_agent import HRM
 
@@ -32,8 +31,7 @@ def digest(updates: int) -> str:
 def test_another_process_gives_the_same_weights() -> None:
     # with other hash seeds for Python's sets, and none of what this process has drawn and imported before
     script = "import torch; torch.set_num_threads(1); from test_learning import digest; print(digest(20))"
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    environment = {**os.environ, "PYTHONPATH": paths, "PYTHONHASHSEED": "7"}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "7"}
     other = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert other.stdout.strip() == digest(20)
 

@@ -1,0 +1,1 @@
+"""Experiments beside the library, run from a clone: ``python -m experiments.NAME.PROGRAM``."""

@@ -1,7 +1,7 @@
 """What to know of a machine before a long training on it: that a step is right, its ceilings, where the time goes.
 
-    python -m benchmarks.first --source FILE              # on a GPU; most of the time is compiling
-    python -m benchmarks.first --quick                    # small networks, to see that all works
+    python -m experiments.headline.first --source FILE              # on a GPU; most of the time is compiling
+    python -m experiments.headline.first --quick                    # small networks, to see that all works
 
 In this order, and written to ``first.json`` and ``profile.txt`` as it goes: the rates of the matrix products and of a
 copy; of every preset some steps, with finite losses and weights, which on CUDA raise where they would wait for the

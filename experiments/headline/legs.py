@@ -1,6 +1,6 @@
 """Trains on machines that are had for a while and forget everything: in legs, carried from one machine to the next.
 
-    python -m benchmarks.legs --minutes 9 --carried IN --out OUT -- --preset sudoku-extreme-1k-fast --source FILE
+    python -m experiments.headline.legs --minutes 9 --carried IN --out OUT -- --preset sudoku6x6
 
 A leg starts ``python -m train fit ... --resume`` in a session of its own, which outlives it, or finds it running;
 waits; and leaves in ``--out`` what is to be carried away, in few files of bounded size: the newest training checkpoint
@@ -65,7 +65,7 @@ class Options:
 def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
     """One leg; 1 where the run has ended without a result."""
     place = list(arguments).index("--") if "--" in arguments else len(arguments)
-    options = tyro.cli(Options, args=arguments[:place], prog="python -m benchmarks.legs")
+    options = tyro.cli(Options, args=arguments[:place], prog="python -m experiments.headline.legs")
     fit = list(arguments[place + 1 :])
     run = run_folder(parse(fit, "fit"))
     run.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import first
+from experiments.headline import first
 from hrm_agent.cores.flops import training_flops
 from train.presets import PRESETS
 

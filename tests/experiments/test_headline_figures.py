@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from agents import tiny_agent
 
-from benchmarks import headline
+from experiments.headline import figures
 from hrm_env.sources import load_puzzles
 from hrm_env.sources.csv_file import write_csv
 from hrm_env.tasks import make_task
@@ -21,8 +21,8 @@ def test_the_tables_hold_what_the_sweeps_found(tmp_path: Path, capsys: pytest.Ca
     for name, count in (("hard", 9), ("easy", 6)):
         write_csv(task, tmp_path / f"{name}.csv", load_puzzles(task, num_puzzles=count))
     sources = [str(tmp_path / name) for name in ("agent.zip", "hard.csv", "easy.csv")]
-    options = headline.Options(*sources, budget=6, views=(1, 2), batch_size=4, threads=1, device="cpu", out=tmp_path)
-    halting, budgets = headline.sweep(options)
+    options = figures.Options(*sources, budget=6, views=(1, 2), batch_size=4, threads=1, device="cpu", out=tmp_path)
+    halting, budgets = figures.sweep(options)
     assert [row["halting"] for row in halting.rows] == ["fixed:6", "q-threshold:0.5", "halt-first:1", "halt-first:2"]
     assert [row["segments"] for row in budgets.rows] == [1, 2, 4]
     assert halting.rows[0]["segments"] == pytest.approx(6)
@@ -37,4 +37,4 @@ def test_the_tables_hold_what_the_sweeps_found(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_the_mix_weighs_as_the_test_set_does() -> None:
-    assert headline.mix(0.5, 1.0) == pytest.approx(0.784 * 0.5 + 0.216)
+    assert figures.mix(0.5, 1.0) == pytest.approx(0.784 * 0.5 + 0.216)

@@ -16,7 +16,7 @@ from agents import same, tiny_agent, weights
 from fit_processes import TINY, finish, newest_step, run, wait_until, without_clock
 from processes import FORKS
 
-from benchmarks import legs
+from experiments.headline import legs
 from hrm_agent import HRM, CheckpointError
 from hrm_agent.checkpoints.folder import CheckpointFolder
 from hrm_agent.checkpoints.optimizer_state import optimizer_tensors

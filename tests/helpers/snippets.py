@@ -13,7 +13,8 @@ from paths import ROOT
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```(.*)\n((?:.*\n)*?)```$", flags=re.MULTILINE)
 COMMAND = re.compile(
-    r"(?:^|; do )(?:(?:python|torchrun\b.*?) -m (train|benchmarks\.\w+)|(hrm)|(sbatch) .*?\.sbatch)(?![\w.])"
+    r"(?:^|; do )(?:(?:python|torchrun\b.*?) -m (train|benchmarks(?:\.\w+)?|experiments[\w.]+)"
+    r"|(hrm)|(sbatch) .*?\.sbatch)(?![\w.])"
 )
 MODULES = {"hrm": ["train"], "sbatch": ["train", "fit"]}  # of what is not named by its module
 TO_FILL_IN = re.compile(r"[A-Z]+|\$\w+")

@@ -19,7 +19,7 @@ from snippets import PAGES, ROOT, Block, blocks, commands
 
 from train.__main__ import COMMANDS
 
-OURS = {"hrm_env", "hrm_agent", "train", "benchmarks", "examples"}
+OURS = {"hrm_env", "hrm_agent", "train", "benchmarks", "experiments", "examples"}
 LANGUAGES = {"python", "bash", "text"}  # text: what is not to be run
 PATIENCE = 300  # seconds after which something is wrong
 SHORT = {"64 * 300": "64 * 4", "num_envs=256": "num_envs=20, num_puzzles=20"}

@@ -1,6 +1,6 @@
 """The figures of the headline run: one agent on the hard and the easy test, and the mix of both that Sudoku-Extreme is.
 
-    python -m benchmarks.headline --checkpoint checkpoints/NAME --hard test_hard.csv.gz --easy test_easy.csv.gz
+    python -m experiments.headline.figures --checkpoint checkpoints/NAME --hard test_hard.csv.gz --easy test_easy.csv.gz
 
 A single pass at every budget of segments up to ``--budget``; the agent's own halting; and ``halt-first`` of 1, 2, 4, 8
 and 16 views. Every sweep takes each puzzle once and is written to ``--out`` as it ends, in the form of ``evaluate

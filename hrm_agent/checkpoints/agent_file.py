@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import torch
 
 from hrm_agent.checkpoints.checkpoint import checkpoint_path, existing_checkpoint, read_checkpoint, write_checkpoint
-from hrm_agent.checkpoints.contents import check_core, check_finite, check_same
+from hrm_agent.checkpoints.contents import check_core
 from hrm_agent.checkpoints.optimizer_state import checked_state, optimizer_tensors, restore_optimizers
-from hrm_agent.checkpoints.saved_agent import SavedAgent, halting_of
+from hrm_agent.checkpoints.saved_agent import SavedAgent, halting_of, said_of
 from hrm_agent.checkpoints.small_files import full_precision
 from hrm_agent.errors import NonFiniteError
+from hrm_agent.state import check_finite, check_same
 from hrm_env.envs.observations import sizes_of
 
 if TYPE_CHECKING:
@@ -92,8 +93,9 @@ def read_weights(path: str | Path | BinaryIO, expected: Mapping[str, torch.Tenso
     """
     place, file = located(path, reading=True)
     weights = full_precision(read_checkpoint(place)[1].get("policy", {}))
-    check_same(file, weights, expected, "weights of this agent")
-    check_finite(file, weights)
+    with said_of(file):
+        check_same(weights, expected, "weights of this agent")
+        check_finite(weights)
     return weights
 
 
@@ -132,8 +134,9 @@ def restore_learned(model: HRM, file: Path, tensors: Mapping[str, Mapping[str, t
         CheckpointError: They are those of another agent.
     """
     weights = dict(tensors.get("policy", {}))
-    check_same(file, weights, model.policy.state_dict(), "weights of its own options")
-    check_finite(file, weights)
+    with said_of(file):
+        check_same(weights, model.policy.state_dict(), "weights of its own options")
+        check_finite(weights)
     state = checked_state(file, tensors.get("optimizer"), model.learner.optimizers)
     model.policy.load_state_dict(weights)
     restore_optimizers(model.learner.optimizers, state)

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from hrm_agent.checkpoints.saved_agent import said_of
 from hrm_agent.cores import PuzzleShape, ReasoningCore, make_core
 from hrm_agent.errors import CheckpointError
-from hrm_env.checks import shortened
+from hrm_agent.state import check_same
 from hrm_env.envs.observations import ObservationSizes
 
 _SPARE = 100  # parameters of a core beyond those of the file, at which building it is given up
@@ -41,45 +42,9 @@ def check_core(
     core = {name: tensor for name, tensor in weights.items() if name.startswith("core.")}
     made = _meta_core(path, len(core), sizes, options)
     expected = {f"core.{name}": tensor for name, tensor in made.state_dict().items()}
-    check_same(path, core, expected, "weights of its own options")
+    with said_of(path):
+        check_same(core, expected, "weights of its own options")
     return made
-
-
-def check_same(path: str | Path, found: Mapping[str, Any], expected: Mapping[str, Any], whose: str) -> None:
-    """Refuses tensors of other names, shapes or types than those expected; other values by their names and types.
-
-    Args:
-        path: For errors.
-        found: Those of the file.
-        expected: Any of the right names, shapes and types.
-        whose: For errors.
-
-    Raises:
-        CheckpointError: Names the file and the first that is another.
-    """
-    for name in sorted(found.keys() | expected.keys()):
-        there, wanted = (kind_of(values.get(name)) for values in (found, expected))
-        if there != wanted:
-            what = f"{shortened(name)}: {there} instead of {wanted}"
-            raise CheckpointError(f"{path}: expected the {whose}, found others ({what})")
-
-
-def check_finite(path: str | Path, tensors: Mapping[str, Tensor], what: str = "weights") -> None:
-    """Refuses tensors of which a number is infinite or none.
-
-    Raises:
-        CheckpointError: Names the file and the tensor.
-    """
-    bad = next((name for name, tensor in tensors.items() if not tensor.isfinite().all()), None)
-    if bad is not None:
-        raise CheckpointError(f"{path}: expected finite {what}, found others in {bad!r}")
-
-
-def kind_of(value: Any) -> str:
-    """Such as "float32 (2, 3)" of a tensor, "int" of another value, and "none" of None."""
-    if isinstance(value, Tensor):
-        return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
-    return "none" if value is None else type(value).__name__
 
 
 def _meta_core(path: str | Path, count: int, sizes: ObservationSizes, options: Mapping[str, Any]) -> ReasoningCore:

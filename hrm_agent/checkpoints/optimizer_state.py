@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hrm_agent.checkpoints.contents import check_finite, check_same
+from hrm_agent.checkpoints.saved_agent import said_of
 from hrm_agent.checkpoints.small_files import full_precision
 from hrm_agent.errors import CheckpointError
 from hrm_agent.learning.optim import state_of
+from hrm_agent.state import check_finite, check_same
 
 _NEVER_NEGATIVE = ("step", "exp_avg_sq")
 
@@ -53,11 +54,12 @@ def checked_state(
     }
     parameters = {name.rpartition(".")[0] for name in found}
     expected = {name: tensor for name, tensor in made.items() if name.rpartition(".")[0] in parameters}
-    check_same(path, found, expected, "optimizer state of its own options")
-    check_finite(path, found, "optimizer state")
-    for name, tensor in found.items():
-        if name.rpartition(".")[2] in _NEVER_NEGATIVE and (tensor < 0).any():
-            raise CheckpointError(f"{path}: expected no negative number in {name!r}, found one")
+    with said_of(path):
+        check_same(found, expected, "optimizer state of its own options")
+        check_finite(found, "optimizer state")
+        for name, tensor in found.items():
+            if name.rpartition(".")[2] in _NEVER_NEGATIVE and (tensor < 0).any():
+                raise ValueError(f"expected no negative number in {name!r}, found one")
     return found
 
 

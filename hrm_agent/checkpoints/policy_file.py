@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from hrm_agent.checkpoints.agent_file import check_to_write, located
 from hrm_agent.checkpoints.checkpoint import read_checkpoint, write_checkpoint
-from hrm_agent.checkpoints.contents import check_core, check_finite, check_same
+from hrm_agent.checkpoints.contents import check_core
 from hrm_agent.checkpoints.saved_agent import core_of, entries_of, halting_of, identity_of, said_of
 from hrm_agent.checkpoints.small_files import full_precision
 from hrm_agent.halting import HaltingPolicy, make
 from hrm_agent.learning.average import WeightAverage
 from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.puzzle_identity import PuzzleIdentity, puzzle_task
+from hrm_agent.state import check_finite, check_same
 from hrm_env.envs.actions import action_space
 from hrm_env.envs.observations import observation_space, sizes_of
 
@@ -62,8 +63,9 @@ def load_policy(
     policy = cls(observation_space(puzzles.sizes), action_space(seq_len, vocab_size), **core)
     if decay is not None:
         policy.average = WeightAverage(policy.core, decay)
-    check_same(file, weights, policy.state_dict(), "weights of its own options")
-    check_finite(file, weights)
+    with said_of(file):
+        check_same(weights, policy.state_dict(), "weights of its own options")
+        check_finite(weights)
     policy.load_state_dict(weights)
     policy.halting, policy.task = rule, puzzle_task(None, puzzles.task)
     return policy

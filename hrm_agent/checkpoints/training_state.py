@@ -20,7 +20,7 @@ from torch import Tensor
 from hrm_agent.agent_options import MOST_STEPS
 from hrm_agent.checkpoints.agent_file import agent_contents, restore_learned
 from hrm_agent.checkpoints.checkpoint import read_checkpoint, write_checkpoint
-from hrm_agent.checkpoints.local_state import capture_local, check_local, restore_local
+from hrm_agent.checkpoints.run_parts import capture_parts, check_parts, restore_parts
 from hrm_agent.checkpoints.saved_agent import entries_of, said_of
 from hrm_agent.distributed import gather_objects, rank, world_size
 from hrm_agent.errors import CheckpointError
@@ -91,7 +91,7 @@ def save_training(model: HRM, path: str | Path, extra: Mapping[str, Any] | None 
         OSError: The file cannot be written; likewise.
         ValueError: The agent has not begun to learn, or its environment is not the native one.
     """
-    ranks = gather_objects(split_state(capture_local(model)))
+    ranks = gather_objects(split_state(capture_parts(model)))
     if rank():
         return
     config, tensors = agent_contents(model, path)
@@ -128,9 +128,9 @@ def restore_training(model: HRM, checkpoint: TrainingCheckpoint) -> int:
         own = {path: tensor.to(model.device) for path, tensor in checkpoint.tensors[f"rank{rank()}"].items()}
         with said_of(file):
             state = join_state(own, ranks[rank()])
-        check_local(file, model, state)
+        check_parts(file, model, state)
         with said_of(file):
-            restore_local(model, state)
+            restore_parts(model, state)
     elif not rank():
         processes = f"written by {len(ranks)} processes, now there are {world_size()}"
         found = processes if ranks else "without episodes"

@@ -24,7 +24,6 @@ from hrm_agent.learning.optim import make_optimizers, split_parameters
 from hrm_agent.learning.ponder import PonderNet
 from hrm_agent.learning.q_learning import QLearning
 from hrm_agent.learning.schedules import check_depth, cycles_at
-from hrm_agent.state import State
 from hrm_env.envs.grading import Grade, grade
 from hrm_env.task import PuzzleBatch, PuzzleTask
 
@@ -160,13 +159,9 @@ class Learner:
         metrics |= halting_metrics(seen, grades, halt, outcome.segment, self.max_segments)
         return SegmentStep(seen.carry, answer, halt, outcome.done, metrics)
 
-    def state_dict(self) -> State:
-        """What is remembered from segment to segment, not copied: by the session and by the halting loss."""
-        return {"session": self.session.state_dict(), "halting_loss": self.halting_loss.state_dict()}
-
     @torch.no_grad()
     def rehearse(self, carry: Carry, batch: PuzzleBatch, segment: Tensor) -> None:
-        """One segment of which nothing is learned: afterwards `state_dict` has the shapes that it has in training."""
+        """Takes one segment without learning: afterwards all memories have the shapes that they have in training."""
         self._think(carry, batch, segment)
 
     def _think(self, carry: Carry, batch: PuzzleBatch, segment: Tensor) -> _Thought:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from hrm_agent.cores.core import SegmentOutput
-from hrm_agent.state import State, Stateful
-from hrm_env.checks import shortened
+from hrm_agent.state import Rehearsal, State, Stateful
+from hrm_env.checks import check_integer, shortened
 from hrm_env.envs.grading import Grade
 
 Q_BINS = 20
@@ -68,18 +68,21 @@ class MetricSums(Stateful):
         """The sums so far."""
         return {"steps": self.steps, "sums": dict(self._sums)}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> Self:
-        """Goes on with sums of before.
+    def check_state(self, name: str, state: State, rehearsal: Rehearsal) -> None:
+        """Refuses anything but a number of steps and the sums of as many; their names are known at the next `add` only.
 
         Raises:
-            ValueError: They are no sums.
+            ValueError: Names what was expected and found.
         """
-        steps, sums = state["steps"], state.get("sums")
+        steps, sums = check_integer(f"{name}: steps", state.get("steps"), 0, 2**53), state.get("sums")
         if not isinstance(sums, Mapping) or not all(isinstance(value, Tensor) for value in sums.values()):
-            raise ValueError(f"sums: expected tensors by name, found {shortened(sums)}")
+            raise ValueError(f"{name}: expected tensors by name, found {shortened(sums)}")
         if bool(steps) != bool(sums):
-            raise ValueError(f"sums: expected those of {steps} steps, found {len(sums)} sums")
-        self.steps, self._sums = steps, dict(sums)
+            raise ValueError(f"{name}: expected those of {steps} steps, found {len(sums)} sums")
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> Self:
+        """Goes on with earlier sums."""
+        self.steps, self._sums = state["steps"], dict(state["sums"])
         return self
 
 

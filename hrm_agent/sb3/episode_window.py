@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hrm_agent.state import State, Stateful
+from hrm_agent.state import Rehearsal, State, Stateful, check_finite, check_same
 
 _MOST_STEPS = 256  # that wait to be read
 
@@ -74,15 +74,23 @@ class EpisodeWindow(Stateful):
             "newest": torch.tensor(newest, dtype=torch.float64).reshape(-1, 2),
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> Self:
-        """Goes on where `state_dict` was taken.
+    def check_state(self, name: str, state: State, rehearsal: Rehearsal) -> None:
+        """Refuses anything but the finite figures of at most ``size`` episodes; none at all begin anew.
 
         Raises:
-            ValueError: It is the state of another number of slots.
+            ValueError: Names what was expected and found.
         """
+        if not state:  # of a file written before episodes were kept
+            return
+        newest, expected = state.get("newest"), dict(rehearsal.before)
+        if isinstance(newest, Tensor) and newest.dim() == 2 and len(newest) <= (self.newest.maxlen or 0):
+            expected["newest"] = newest.new_zeros((len(newest), 2), dtype=torch.float64)
+        check_same(state, expected, "state of this run")
+        check_finite(state, "figures of episodes")
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> Self:
+        """Goes on where `state_dict` was taken."""
         returns, lengths, newest = (state[name].cpu() for name in ("returns", "lengths", "newest"))
-        if not returns.shape == lengths.shape == self._returns.shape:
-            raise ValueError(f"expected the episodes of {len(self._returns)} slots, found those of {len(returns)}")
         self._returns, self._lengths = returns.double().numpy().copy(), lengths.long().numpy().copy()
         self.newest.clear()
         self.newest.extend({"r": total, "l": int(length)} for total, length in newest.tolist())

@@ -18,8 +18,8 @@ from stable_baselines3.common.logger import KVWriter, Logger
 
 from hrm_agent import HRM, CheckpointError
 from hrm_agent.checkpoints.folder import CheckpointFolder
-from hrm_agent.checkpoints.local_state import capture_local, restore_local
-from hrm_agent.checkpoints.random_state import random_state, set_random_state
+from hrm_agent.checkpoints.run_parts import capture_parts, restore_parts
+from hrm_agent.checkpoints.shared_generators import SharedGenerators
 from hrm_agent.checkpoints.training_state import TrainingCheckpoint, restore_training, save_training
 from hrm_agent.learning.config import Bootstrap, HaltLossName
 from hrm_agent.sb3.callbacks import EvaluateCallback, SaveCallback
@@ -65,7 +65,7 @@ class KeepOnce(BaseCallback):
     def _on_step(self) -> bool:
         assert isinstance(self.model, HRM)
         if self.n_calls == SAVED_AT:
-            self.state = join_state(*split_state(capture_local(self.model)))
+            self.state = join_state(*split_state(capture_parts(self.model)))
         return True
 
 
@@ -83,7 +83,7 @@ def learned(model: HRM, timesteps: int, callback: Any = None, anew: bool = True)
 
 
 def local_state(model: HRM) -> dict[str, torch.Tensor]:
-    return split_state(capture_local(model))[0]
+    return split_state(capture_parts(model))[0]
 
 
 def check_resumed(path: Path, **options: Any) -> None:
@@ -142,7 +142,7 @@ def test_every_part_of_the_state_is_needed(part: str) -> None:
             learned(agent(**{**options, **rule, "seed": seed}), UPDATES * 4, callback)
         model = agent(**options)
         learned(model, 4)
-        restore_local(model, kept[0].state | ({part: kept[99].state[part]} if leave_out else {}))
+        restore_parts(model, kept[0].state | ({part: kept[99].state[part]} if leave_out else {}))
         ends.append((learned(model, 4 * 4, anew=False), weights(model)))
     assert ends[0][0] != ends[1][0] or not same(ends[0][1], ends[1][1])
 
@@ -235,10 +235,10 @@ def test_every_shared_generator_is_put_back() -> None:
 
     random.gauss(0, 1)  # keeps a second number back, as numpy's does
     np.random.standard_normal()  # noqa: NPY002
-    state = random_state()
+    state = SharedGenerators().state_dict()
     expected = [drawn() for _ in range(2)]
     tensors, rest = split_state(state)
-    set_random_state(join_state(tensors, rest))
+    SharedGenerators().load_state_dict(join_state(tensors, rest))
     assert [drawn() for _ in range(2)] == expected
 
 

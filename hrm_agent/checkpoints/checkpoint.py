@@ -4,8 +4,7 @@
     GROUP.safetensors     named tensors, such as those of the policy
 
 No member is compressed, so that none can unpack to more than the file holds. The archive's comment is the SHA-256, in
-hexadecimal, of every byte before it: no bit of the file can change unnoticed. Format 1, which had no such comment, is
-still read.
+hexadecimal, of every byte before it: no bit of the file can change unnoticed.
 """
 
 from __future__ import annotations
@@ -112,7 +111,9 @@ def read_checkpoint(path: str | Path | BinaryIO) -> tuple[dict[str, Any], dict[s
             if archive.comment and archive.comment != _seal(file):
                 raise ValueError("its checksum is another")
             config = _config(archive.read(_CONFIG))
-            _check_format(path, config, sealed=bool(archive.comment))
+            _check_format(path, config)
+            if not archive.comment:
+                raise ValueError("its checksum is gone")
             return config, {group: _tensors(archive.read(f"{group}.safetensors")) for group in groups}
     except CheckpointError:
         raise
@@ -205,13 +206,8 @@ def _is_plain(member: zipfile.ZipInfo) -> bool:
     return stored and not member.flag_bits and kind in (0, stat.S_IFREG)
 
 
-def _check_format(path: str | Path | BinaryIO, config: Any, sealed: bool) -> None:
+def _check_format(path: str | Path | BinaryIO, config: Any) -> None:
     found = config.get("format") if isinstance(config, dict) else type(config).__name__
-    if type(found) is int and found > FORMAT:
-        raise CheckpointError(
-            f"{path}: expected checkpoint format {FORMAT} or older, found {shortened(found)} of a newer version"
-        )
-    if type(found) is not int or found not in (1, FORMAT):
-        raise CheckpointError(f"{path}: expected checkpoint format {FORMAT}, found {shortened(found)}")
-    if found == FORMAT and not sealed:
-        raise ValueError("its checksum is gone")
+    if type(found) is not int or found != FORMAT:
+        age = f" of {'a newer' if found > FORMAT else 'an older'} version" if type(found) is int else ""
+        raise CheckpointError(f"{path}: expected checkpoint format {FORMAT}, found {shortened(found)}{age}")

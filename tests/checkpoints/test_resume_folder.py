@@ -178,7 +178,7 @@ UNREADABLE: dict[str, tuple[list[str], str]] = {
     ),
     "newer": (
         ["step-00000006.zip"],
-        "step-00000006.zip: expected checkpoint format 2 or older, found 3 of a newer version",
+        "step-00000006.zip: expected checkpoint format 2, found 3 of a newer version",
     ),
     "a bad sector": (
         ["step-00000006.zip"],

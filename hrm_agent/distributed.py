@@ -1,11 +1,11 @@
 """Training on several processes, on torch's own engine. Torch (and numpy) alone.
 
-A process is a *rank*; `torchrun` starts them and tells each its number in the environment. Every rank has its own
-slots, puzzles and exploration, and the same weights: the gradient of every step is the mean over ranks, so that R ranks
-of B slots learn what one process of R·B slots learns.
+A process is a *rank*; `torchrun` starts the ranks and numbers them in their environments. Every rank has its own slots,
+puzzles and exploration, and the same weights: the gradient of every step is the mean over ranks, so that R ranks of B
+slots learn what one process of R·B slots learns.
 
-Without a process group everything here is that of one process and costs nothing. Where there is one, what learns,
-evaluates or saves is collective: every rank calls it, at the same step.
+Without a process group every function serves one process and costs nothing. With one, whatever learns, evaluates or
+saves is collective: every rank calls it at the same step.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 def rank() -> int:
-    """This process's number, from 0; rank 0 is the one that writes and prints."""
+    """Returns the number of this process, from 0; only rank 0 writes and prints."""
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 
-def tell(text: str) -> None:
-    """Prints, on rank 0."""
+def print_rank0(text: str) -> None:
+    """Prints on rank 0 alone."""
     if not rank():
         print(text)
 
 
 def world_size() -> int:
-    """How many processes there are."""
+    """Returns the number of processes."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def local_world_size() -> int:
-    """How many of them run on this machine."""
+    """Returns the number of processes on this machine."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if world_size() > 1 else 1
 
 
 def rank_seed(seed: int | None) -> int | None:
-    """A seed of this rank's own, spawned from the run's as numpy's `SeedSequence` does; that seed for one process."""
+    """Returns a seed for this rank, spawned from the run's by numpy's `SeedSequence`; the run's own for one process."""
     if seed is None or world_size() == 1:
         return seed
     return int(np.random.SeedSequence(seed, spawn_key=(rank(),)).generate_state(1)[0])
 
 
 def own_device(device: torch.device) -> torch.device:
-    """This rank's device of a kind: of CUDA devices the one of its ``LOCAL_RANK``.
+    """Returns the device of this rank: for CUDA the one whose number is ``LOCAL_RANK``.
 
     Raises:
         ValueError: There are more ranks on this machine than CUDA devices.
@@ -68,10 +68,10 @@ def own_device(device: torch.device) -> torch.device:
 
 @contextmanager
 def process_group(device: torch.device) -> Iterator[None]:
-    """Within, the process group that torchrun's environment describes, if any: NCCL for CUDA devices, gloo for CPUs.
+    """Opens the process group that torchrun describes in the environment, if any: NCCL for CUDA devices, gloo for CPUs.
 
     Args:
-        device: The kind of device to train on.
+        device: Device to train on.
 
     Raises:
         ValueError: There are more ranks on this machine than CUDA devices.
@@ -82,11 +82,10 @@ def process_group(device: torch.device) -> Iterator[None]:
     if device.type == "cuda":
         torch.cuda.set_device(own_device(device))
     store, number, count = next(rendezvous("env://"))
-    # torchrun keeps its store when it restarts workers: those must not read the addresses of the dead (pytorch#135712)
-    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    store = dist.PrefixStore(f"attempt {attempt}", store)  # type: ignore[attr-defined]
-    backend = "nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, store=store, rank=number, world_size=count)
+    # torchrun keeps its store when it restarts workers, which must not read the old addresses (pytorch#135712)
+    attempt = f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
+    store = dist.PrefixStore(attempt, store)  # type: ignore[attr-defined]
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", store=store, rank=number, world_size=count)
     try:
         yield
     finally:
@@ -96,7 +95,7 @@ def process_group(device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def first_on_each_machine() -> Iterator[None]:
-    """One rank of each machine runs the body before the others do: what it downloads or caches, they find."""
+    """Lets one rank of each machine run the body before the others, which find what it downloaded or cached."""
     waits = world_size() > 1 and int(os.environ.get("LOCAL_RANK", rank())) > 0
     if waits:
         wait_for_all()
@@ -108,30 +107,27 @@ def first_on_each_machine() -> Iterator[None]:
 
 
 def wait_for_all() -> None:
-    """Returns when every rank has come here."""
+    """Returns when every rank has called it."""
     if world_size() > 1:
         dist.barrier(_host_group())
 
 
 @cache
 def _host_group() -> dist.ProcessGroup:
-    """A gloo group of all ranks for what lives on the host, whatever the devices talk over."""
+    """Returns a gloo group of all ranks for data on the host."""
     return cast(dist.ProcessGroup, dist.new_group(backend="gloo"))
 
 
 def replicate(core: nn.Module, sparse: Sequence[nn.Parameter] = ()) -> nn.Module:
-    """The core as every rank calls it in training: its dense gradients are averaged while backward still runs.
+    """Returns the core as every rank calls it in training: dense gradients are averaged while backward still runs.
 
-    `DistributedDataParallel` first copies rank 0's weights and buffers everywhere, then gathers gradients in buckets
-    and reduces each as soon as it is full. It hangs on the parameters, not on this call: what a loss makes of a
-    parameter outside of it (``q_values`` of the step before) is in the gradient before it is reduced.
+    `DistributedDataParallel` first copies rank 0's weights everywhere, then collects gradients in buckets and reduces
+    each as soon as it is full. Its hooks are on the parameters: the gradient of a loss outside the forward pass
+    (``q_values`` of the previous step) is included.
 
     Args:
-        core: The network, all of whose dense parameters take part in every loss.
+        core: The network, all of whose dense parameters take part in every loss; returned itself for one process.
         sparse: Parameters with sparse gradients, which `gather_sparse_gradients` reduces instead.
-
-    Returns:
-        The core itself where there is one process.
     """
     if world_size() == 1:
         return core
@@ -139,41 +135,38 @@ def replicate(core: nn.Module, sparse: Sequence[nn.Parameter] = ()) -> nn.Module
     apart = {name: p for name, p in core.named_parameters() if id(p) in ids} | dict(core.named_buffers())
     for tensor in apart.values():
         dist.broadcast(tensor.detach(), 0)
-    # buffers never change: without this, every forward pass would broadcast them again
-    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(  # type: ignore[no-untyped-call]
-        core, list(apart)
-    )
+    # buffers never change: otherwise every forward pass would broadcast them again
+    ignore = DistributedDataParallel._set_params_and_buffers_to_ignore_for_model
+    ignore(core, list(apart))  # type: ignore[no-untyped-call]
     return DistributedDataParallel(core, gradient_as_bucket_view=True)
 
 
 @torch.no_grad()
 def gather_sparse_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Gives every rank the mean over ranks of the sparse gradients, in place.
+    """Replaces sparse gradients by their means over ranks, in place.
 
-    Sign-SGD needs the sum of an id's gradients over *all* ranks before it takes the sign. An embedding's gradient holds
-    one row for each of the B ids that were looked up, the same on every rank, so indices and rows are gathered as they
-    are, B·R in all, whatever the size of the table; ids that were looked up twice add up when the optimizer coalesces
-    them. No size depends on the data, so no rank waits for its device.
+    Sign-SGD takes the sign of an id's gradients summed over *all* ranks. An embedding's gradient has a row for each of
+    the B ids looked up, so that B·R indices and rows are gathered, whatever the size of the table; the optimizer adds
+    up repeated ids. No size depends on the data, so no rank waits for its device.
     """
-    ranks = world_size()
-    if ranks == 1:
+    if world_size() == 1:
         return
     for p in parameters:
         if p.grad is None:
             continue
         indices, values = _gathered(p.grad._indices().squeeze(0)), _gathered(p.grad._values())
-        p.grad = torch.sparse_coo_tensor(indices.unsqueeze(0), values / ranks, p.shape, check_invariants=False)
+        p.grad = torch.sparse_coo_tensor(indices.unsqueeze(0), values / world_size(), p.shape, check_invariants=False)
 
 
 def _gathered(tensor: Tensor) -> Tensor:
-    """The tensors of all ranks one after the other, along the first dimension."""
+    """Returns the tensors of all ranks, concatenated along the first dimension."""
     everyone = tensor.new_empty(world_size() * len(tensor), *tensor.shape[1:])
     dist.all_gather(list(everyone.chunk(world_size())), tensor.contiguous())
     return everyone
 
 
 def sum_over_ranks(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The sums over ranks of tensors on the host, of shapes that all ranks share; one all-reduce for each dtype."""
+    """Returns sums over ranks of tensors on the host, whose shapes all ranks share; one all-reduce for each dtype."""
     sums = list(tensors)
     if world_size() == 1:
         return sums
@@ -181,14 +174,13 @@ def sum_over_ranks(tensors: Sequence[Tensor]) -> list[Tensor]:
         places = [place for place, tensor in enumerate(tensors) if tensor.dtype == dtype]
         flat = torch.cat([tensors[place].reshape(-1) for place in places])
         dist.all_reduce(flat, group=_host_group())
-        parts = torch.split(flat, [tensors[place].numel() for place in places])
-        for place, part in zip(places, parts, strict=True):
+        for place, part in zip(places, torch.split(flat, [tensors[place].numel() for place in places]), strict=True):
             sums[place] = part.view(tensors[place].shape)
     return sums
 
 
-def highest(number: int) -> int:
-    """The highest number that any rank has; every rank waits for all."""
+def max_over_ranks(number: int) -> int:
+    """Returns the maximum over ranks; every rank waits for all."""
     if world_size() == 1:
         return number
     found = torch.tensor(number)
@@ -196,17 +188,17 @@ def highest(number: int) -> int:
     return int(found)
 
 
-class Vote:
-    """A wish on which all ranks must act at the same step: a number, of which the highest counts; 0 is none.
+class AgreedMaximum:
+    """A number on which all ranks act at the same step: the maximum of what they propose; 0 proposes nothing.
 
-    One process acts at once. Several act a step later: the numbers travel while the step computes, so nobody waits.
+    One process acts at once. Several act one step later: the numbers travel while the step computes, so no rank waits.
     """
 
     def __init__(self) -> None:
-        self._under_way: tuple[dist.Work, Tensor] | None = None
+        self._under_way: tuple[Any, Tensor] | None = None
 
-    def highest(self, number: int) -> int:
-        """What to act on now; every rank calls it at every step. After a wish that is granted the vote begins anew."""
+    def propose(self, number: int) -> int:
+        """Returns the number to act on now; every rank calls it at every step. Acting begins a new round."""
         if world_size() == 1:
             return number
         if self._under_way is not None:
@@ -215,22 +207,22 @@ class Vote:
             self._under_way = None
             if found:
                 return int(found)
-        said = torch.tensor(number)
-        self._under_way = cast(dist.Work, dist.all_reduce(said, dist.ReduceOp.MAX, _host_group(), async_op=True)), said
+        found = torch.tensor(number)
+        self._under_way = dist.all_reduce(found, dist.ReduceOp.MAX, _host_group(), async_op=True), found
         return 0
 
 
 def gather_objects(value: Any) -> list[Any]:
-    """The values of all ranks, by rank; on ranks other than 0 an empty list."""
+    """Returns the values of all ranks, by rank; on ranks other than 0 an empty list."""
     if world_size() == 1:
         return [value]
-    everyone: list[Any] = [None] * world_size() if rank() == 0 else []
+    everyone: list[Any] = [] if rank() else [None] * world_size()
     dist.gather_object(value, everyone or None, group=_host_group())
     return everyone
 
 
-def of_rank_zero(value: Any) -> Any:
-    """What rank 0 has."""
+def from_rank0(value: Any) -> Any:
+    """Returns the value of rank 0."""
     if world_size() == 1:
         return value
     box = [value]
@@ -238,8 +230,8 @@ def of_rank_zero(value: Any) -> Any:
     return box[0]
 
 
-def done_by_rank_zero(work: Callable[[], Any]) -> Any:
-    """What a function returns on rank 0, which alone calls it; an error of input or of files is raised on every rank.
+def run_on_rank0(work: Callable[[], Any]) -> Any:
+    """Calls a function on rank 0 and returns its result on every rank; errors of input or files are raised on all.
 
     Raises:
         ValueError: Rank 0 raised it.
@@ -250,10 +242,8 @@ def done_by_rank_zero(work: Callable[[], Any]) -> Any:
         try:
             found = work()
         except (ValueError, OSError) as error:
-            if world_size() == 1:
-                raise
             failed = error
-    found, failed = of_rank_zero((found, failed))
+    found, failed = from_rank0((found, failed))
     if failed is not None:
         raise failed
     return found

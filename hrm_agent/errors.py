@@ -1,4 +1,8 @@
-"""What can go wrong that is not a bug of ours, beside a bad argument (a `ValueError` in one sentence)."""
+"""Errors that are not bugs of this package, beside Python's own for arguments.
+
+A bad argument is a `ValueError` in one sentence, and an unknown option an `UnknownOptionError` (a `TypeError`), as
+`hrm_env.checks` raises them.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,13 @@ class HRMError(Exception):
 
 
 class CheckpointError(HRMError, ValueError):
-    """A checkpoint is damaged, foreign, or does not fit; the message names the file."""
+    """A checkpoint cannot be read, or does not fit the agent or its puzzles; the message names the file."""
 
 
 class DamagedCheckpointError(CheckpointError):
-    """A checkpoint is no longer what was written: it is cut off, or a bit of it has changed.
+    """A checkpoint is not what was written: it is cut off, or a bit has changed.
 
-    One of a newer format, or one that the system does not let anybody read now, is none of these.
+    A file of another format, or one that the system cannot read now, is not damaged.
     """
 
 

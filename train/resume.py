@@ -14,7 +14,7 @@ from typing import Any
 from hrm_agent.checkpoints.folder import CheckpointFolder
 from hrm_agent.checkpoints.saved_agent import entries_of
 from hrm_agent.checkpoints.training_state import TrainingCheckpoint
-from hrm_agent.distributed import done_by_rank_zero, local_world_size, rank, world_size
+from hrm_agent.distributed import local_world_size, rank, run_on_rank0, world_size
 from hrm_agent.errors import CheckpointError
 from hrm_agent.sb3.callbacks import Stopped
 from hrm_env.checks import check_number, shortened
@@ -58,7 +58,7 @@ class RunFolder:
             ValueError: Another run is within.
         """
         with ExitStack() as stack:
-            done_by_rank_zero(lambda: stack.enter_context(sole_use("--out", self.path)))
+            run_on_rank0(lambda: stack.enter_context(sole_use("--out", self.path)))
             yield
 
     def is_finished(self) -> bool:

@@ -17,14 +17,14 @@ from hrm_agent.distributed import (
     first_on_each_machine,
     local_world_size,
     own_device,
+    print_rank0,
     rank,
-    tell,
     wait_for_all,
     world_size,
 )
 from hrm_agent.sb3.agent import HRM
 from hrm_agent.sb3.callbacks import EvaluateCallback, HaltingDashboard, Progress, SaveCallback
-from hrm_agent.sb3.event_files import telling_once
+from hrm_agent.sb3.event_files import silenced_writer_thread
 from hrm_env.devices import check_device
 from hrm_env.envs.vector import PuzzleVectorEnv
 from hrm_env.files import atomic_write
@@ -59,7 +59,7 @@ def make_agent(options: Fit) -> tuple[HRM, PuzzleVectorEnv]:
         device=device,
         **asdict(options.learner),
     )
-    tell(
+    print_rank0(
         f"{options.data.env}: {len(training.rules.puzzles):,} training and {len(test.rules.puzzles):,} test puzzles, "
         f"{sum(p.numel() for p in model.policy.core.parameters()):,} parameters, {options.updates:,} optimizer steps "
         f"of {options.batch_size} on {device} ({options.core.dtype}, {torch.get_num_threads()} threads)"
@@ -82,7 +82,7 @@ def fit(options: Fit) -> Path:
     folder = RunFolder(run_folder(options), options)
     with folder.alone():
         if folder.is_finished():
-            tell(f"{folder.result}: the run is finished")
+            print_rank0(f"{folder.result}: the run is finished")
         else:
             _fit(folder)
     return folder.path
@@ -98,7 +98,7 @@ def _fit(folder: RunFolder) -> None:
         left, seconds = restore_training(model, earlier), earlier.extra["seconds"]
         with said_of(earlier.path):
             sweeps.load_state_dict(earlier.extra["sweeps"])
-        tell(f"{earlier.path}: going on after {model._n_updates:,} optimizer steps")
+        print_rank0(f"{earlier.path}: going on after {model._n_updates:,} optimizer steps")
     wait_for_all()  # each has seen what the folder held
     if not rank():
         folder.tidy(anew=earlier is None)
@@ -108,7 +108,7 @@ def _fit(folder: RunFolder) -> None:
         seconds = time.perf_counter() - started
         return {"options": asdict(options), "seconds": seconds, "sweeps": sweeps.state_dict()}
 
-    with noticed_signals() as stop, telling_once():
+    with noticed_signals() as stop, silenced_writer_thread():
         saving = SaveCallback(folder.checkpoints, options.checkpoint_seconds, extra, stop)
         callbacks = [*([] if rank() else [Progress()]), sweeps, HaltingDashboard(sweeps), saving]
         model.learn(left, callbacks, reset_num_timesteps=earlier is None)

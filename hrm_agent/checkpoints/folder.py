@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrm_agent.checkpoints.training_state import TrainingCheckpoint, save_training
-from hrm_agent.distributed import done_by_rank_zero, rank
+from hrm_agent.distributed import rank, run_on_rank0
 from hrm_agent.errors import CheckpointError, DamagedCheckpointError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class CheckpointFolder:
             found = self._search()
             return None if found is None else found.path
 
-        path = done_by_rank_zero(search)
+        path = run_on_rank0(search)
         return TrainingCheckpoint.read(path) if rank() and path is not None else found
 
     def _search(self) -> TrainingCheckpoint | None:

@@ -15,7 +15,7 @@ from hrm_agent import halting as halting_policies
 from hrm_agent.agent_options import check_agent_options, check_names, check_surroundings, plain
 from hrm_agent.config import Per
 from hrm_agent.cores import core_config
-from hrm_agent.distributed import Vote, rank_seed, world_size
+from hrm_agent.distributed import AgreedMaximum, rank_seed, world_size
 from hrm_agent.halting import Exploration, HaltingPolicy
 from hrm_agent.inference.evaluation import Evaluation, evaluate
 from hrm_agent.learning.config import LearnerConfig
@@ -126,7 +126,7 @@ class HRM(SavedAlgorithm):
         )
         self.warmup_steps, self.lr_min_ratio = plain(warmup_steps), plain(lr_min_ratio)
         self.exploration, self.exploration_per, self.compile = plain(exploration), exploration_per, compile
-        self._stop = Vote()
+        self._stop = AgreedMaximum()
         if _init_setup_model and self.env is not None:
             self.adopt(PuzzleIdentity.of(self.env))
 

@@ -15,7 +15,7 @@ from hrm_agent.checkpoints.checkpoint import checkpoint_path
 from hrm_agent.checkpoints.failing_disk import Attempts
 from hrm_agent.checkpoints.figures import PRINTED, check_figures
 from hrm_agent.checkpoints.folder import CheckpointFolder
-from hrm_agent.distributed import Vote, highest, rank
+from hrm_agent.distributed import AgreedMaximum, max_over_ranks, rank
 from hrm_agent.inference.evaluation import Evaluation
 from hrm_agent.sb3.agent import HRM
 from hrm_agent.sb3.dashboard import describe, sweep_pictures
@@ -239,17 +239,17 @@ class SaveCallback(BaseCallback):
             raise ValueError(f"seconds between checkpoints: expected 0 or more, found {seconds}")
         self.folder, self.seconds, self.extra, self.stop = folder, seconds, extra, stop
         self._attempts, self._cost, self._last = Attempts(), 0.0, time.perf_counter()
-        self._vote = Vote()
+        self._signal = AgreedMaximum()
 
     def _on_training_start(self) -> None:
         self._last = time.perf_counter()
 
     def _on_step(self) -> bool:
         if self.model.num_timesteps < self.model._total_timesteps:
-            wish = self._vote.highest(self.stop() or _DUE * self._is_due())
-            if wish == _DUE:
+            signal = self._signal.propose(self.stop() or _DUE * self._is_due())
+            if signal == _DUE:
                 self.save()
-            self._obey(wish)
+            self._obey(signal)
         return True
 
     def _is_due(self) -> bool:
@@ -268,7 +268,7 @@ class SaveCallback(BaseCallback):
 
     def obey(self) -> None:
         """Saves and raises `Stopped` where the run is to stop; of several processes all do, whichever was asked."""
-        self._obey(highest(self.stop()))
+        self._obey(max_over_ranks(self.stop()))
 
     def _obey(self, signal: int) -> None:
         if signal > _DUE:

@@ -46,10 +46,10 @@ def outliving_a_full_disk(logger: Any) -> Iterator[None]:
 
 
 @contextmanager
-def telling_once() -> Iterator[None]:
-    """Within, the thread that writes an event file prints no traceback where the disk is full.
+def silenced_writer_thread() -> Iterator[None]:
+    """Keeps the thread that writes an event file from printing a traceback where the disk is full.
 
-    TensorBoard raises the same error again where the file is written to next, and `outliving_a_full_disk` tells of it.
+    TensorBoard raises the same error again at the next write to the file, and `outliving_a_full_disk` warns of it.
     """
 
     def hook(args: threading.ExceptHookArgs) -> None:

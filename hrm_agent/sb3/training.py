@@ -35,7 +35,7 @@ def train_segment(model: HRM, callback: BaseCallback, log_interval: int | None) 
     if result.infos is not None:
         shown["infos"] = result.infos
     callback.update_locals(locals() | shown)
-    return not model._stop.highest(int(not callback.on_step()))
+    return not model._stop.propose(int(not callback.on_step()))
 
 
 def _learning_rate_factor(model: HRM) -> float:

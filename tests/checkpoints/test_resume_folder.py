@@ -25,7 +25,7 @@ from hrm_agent.checkpoints.checkpoint import FORMAT
 from hrm_agent.checkpoints.folder import CheckpointFolder
 from hrm_agent.checkpoints.training_state import TrainingCheckpoint
 from hrm_agent.sb3.callbacks import SCALARS, EvaluateCallback, SaveCallback, Stopped
-from hrm_agent.sb3.event_files import telling_once
+from hrm_agent.sb3.event_files import silenced_writer_thread
 from hrm_env.files import atomic_write, locks, remove_temporaries
 from hrm_env.files.locks import LOCK, sole_use
 from train.__main__ import main
@@ -465,7 +465,7 @@ def test_a_thread_of_tensorboard_that_finds_the_disk_full_prints_nothing(capsys:
     before = threading.excepthook
     threading.excepthook = threading.__excepthook__
     try:
-        with telling_once():
+        with silenced_writer_thread():
             write(OSError(errno.ENOSPC, "No space left on device"))
             assert capsys.readouterr().err == ""
             write(ZeroDivisionError("a fault"))

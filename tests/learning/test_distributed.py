@@ -15,10 +15,10 @@ from torch import Tensor
 from hrm_agent import NonFiniteError, halting
 from hrm_agent.cores import CORES, PuzzleShape
 from hrm_agent.distributed import (
-    Vote,
+    AgreedMaximum,
+    from_rank0,
     gather_objects,
-    highest,
-    of_rank_zero,
+    max_over_ranks,
     own_device,
     rank,
     rank_seed,
@@ -142,32 +142,32 @@ def test_a_rank_has_a_seed_of_its_own() -> None:
     assert len({7, *seeds}) == 3
 
 
-def voted() -> list[list[int]]:
-    """Wishes that each rank has at one step alone; what both do at each step; and the highest number that one has."""
-    vote, me = Vote(), rank()
-    wishes = [0, 3 * me, 0, 0, 5 - me, 5 - me, 0, 0]
-    return [[vote.highest(number) for number in wishes], [highest(me)]]
+def agreed_on() -> list[list[int]]:
+    """Proposes numbers that each rank has at one step alone; returns what both act on at each step, and the maximum."""
+    agreed, me = AgreedMaximum(), rank()
+    proposals = [0, 3 * me, 0, 0, 5 - me, 5 - me, 0, 0]
+    return [[agreed.propose(number) for number in proposals], [max_over_ranks(me)]]
 
 
-def test_ranks_grant_a_wish_at_the_same_step() -> None:
-    assert on_ranks(2, voted) == 2 * [[[0, 0, 3, 0, 0, 5, 0, 0], [1]]]
-    alone = Vote()
-    assert [alone.highest(number) for number in (0, 3, 0)] == [0, 3, 0]
+def test_ranks_act_on_a_number_at_the_same_step() -> None:
+    assert on_ranks(2, agreed_on) == 2 * [[[0, 0, 3, 0, 0, 5, 0, 0], [1]]]
+    alone = AgreedMaximum()
+    assert [alone.propose(number) for number in (0, 3, 0)] == [0, 3, 0]
 
 
-def told() -> list[Any]:
+def exchanged() -> list[Any]:
     sums = sum_over_ranks([torch.tensor([1, 2]) + rank(), torch.tensor(0.5), torch.tensor([[3]])])
-    return [*sums, of_rank_zero(rank()), gather_objects(rank() + 1)]
+    return [*sums, from_rank0(rank()), gather_objects(rank() + 1)]
 
 
 def test_what_ranks_tell_each_other() -> None:
-    first, second = on_ranks(2, told)
+    first, second = on_ranks(2, exchanged)
     for found in (first, second):
         assert [value.tolist() for value in found[:3]] == [[3, 5], 1.0, [[6]]]
         assert found[3] == 0
     assert (first[4], second[4]) == ([1, 2], [])
     assert [tensor.tolist() for tensor in sum_over_ranks([torch.tensor([4])])] == [[4]]
-    assert (of_rank_zero("x"), gather_objects("x")) == ("x", ["x"])
+    assert (from_rank0("x"), gather_objects("x")) == ("x", ["x"])
 
 
 def test_there_are_no_more_ranks_than_gpus(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,7 @@ class Options:
     figure: str = ""
 
 
-class PeakStorage(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class PeakStorage(TorchDispatchMode):
     """Counts the bytes of all tensors that are made while it is active, and the most there were at a time."""
 
     def __init__(self) -> None:

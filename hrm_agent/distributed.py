@@ -135,9 +135,8 @@ def replicate(core: nn.Module, sparse: Sequence[nn.Parameter] = ()) -> nn.Module
     apart = {name: p for name, p in core.named_parameters() if id(p) in ids} | dict(core.named_buffers())
     for tensor in apart.values():
         dist.broadcast(tensor.detach(), 0)
-    # buffers never change: otherwise every forward pass would broadcast them again
-    ignore = DistributedDataParallel._set_params_and_buffers_to_ignore_for_model
-    ignore(core, list(apart))  # type: ignore[no-untyped-call]
+    # buffers never change: without this, every forward pass would broadcast them again
+    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(core, list(apart))
     return DistributedDataParallel(core, gradient_as_bucket_view=True)
 
 

@@ -29,7 +29,7 @@ class SharedGenerators(Stateful):
             "numpy_rest": [legacy["state"]["pos"], legacy["has_gauss"], legacy["gauss"]],
             "torch": torch.get_rng_state(),
         }
-        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        if torch.cuda.is_initialized():
             state |= {f"cuda{number}": device for number, device in enumerate(torch.cuda.get_rng_state_all())}
         return state
 

@@ -191,7 +191,7 @@ class Learner:
         """Backward pass, clipping, optimizer steps and moving average; returns the gradient's norm."""
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         gather_sparse_gradients(self.sparse)
         grads = [p.grad for p in self.dense if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(grads)

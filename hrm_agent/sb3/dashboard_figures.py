@@ -53,8 +53,8 @@ def pixels(figure: Figure) -> Picture:
     """A figure as a picture ``(H, W, 3)``."""
     canvas = figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def thinking_picture(task: PuzzleTask, puzzles: Sequence[Sequence[Frame]], segments: int) -> Picture:

@@ -27,7 +27,7 @@ def forget_after(writers: Iterable[SummaryWriter], step: int) -> None:
     It is what `SummaryWriter` does with its ``purge_step``, for writers that somebody else has made.
     """
     for writer in writers:
-        events = writer._get_file_writer()  # type: ignore[no-untyped-call]
+        events = writer._get_file_writer()
         events.add_event(Event(session_log=SessionLog(status=SessionLog.START)), step + 1)
 
 

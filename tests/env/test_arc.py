@@ -123,8 +123,8 @@ def test_an_answer_is_read_as_the_largest_rectangle_of_colours_from_the_corner()
 
 
 def batch(inputs: np.ndarray, solution: np.ndarray, copies: int = 1) -> PuzzleBatch:
-    repeated = (torch.as_tensor(tokens).long().repeat(copies, 1) for tokens in (inputs, solution))
-    return PuzzleBatch(*repeated, torch.zeros(copies, dtype=torch.long))
+    repeated = [torch.as_tensor(tokens).long().repeat(copies, 1) for tokens in (inputs, solution)]
+    return PuzzleBatch(repeated[0], repeated[1], torch.zeros(copies, dtype=torch.long))
 
 
 @settings(max_examples=60, deadline=None)

@@ -165,7 +165,7 @@ def test_bad_options_are_refused(tmp_path: Path) -> None:
         ({"puzzle_seed": -1}, "puzzle_seed: expected an integer from 0 to .*, found -1"),
     ):
         with pytest.raises(ValueError, match=f"^{wanted}$"):
-            read_arc(TASK, path, **option)  # type: ignore[arg-type]
+            read_arc(TASK, path, **option)
     with pytest.raises(ValueError, match=r"^seed: expected an integer from 0 to .*, found -1$"):
         build_arc(TASK, [path], [], seed=-1)
     with pytest.raises(ValueError, match="augmentations: expected 0 unless the canvas is square, found arc:6x7"):

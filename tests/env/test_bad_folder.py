@@ -21,9 +21,8 @@ def some(count: int = 6, **columns: Any) -> Puzzles:
     tokens = np.arange(count * 16, dtype=np.uint8).reshape(count, 16) % 6
     ids, group = np.array([0, 0, 1, 1, 2, 2])[:count], np.array([0, 0, 1, 1, 1, 1])[:count]
     names = ("<blank>", "one", "two")
-    return Puzzles(
-        **({"inputs": tokens, "solution": tokens, "puzzle_id": ids, "group": group, "names": names} | columns)
-    )
+    given: dict[str, Any] = {"inputs": tokens, "solution": tokens, "puzzle_id": ids, "group": group, "names": names}
+    return Puzzles(**(given | columns))
 
 
 @pytest.fixture
@@ -195,7 +194,7 @@ def test_groups_rows_and_splits_are_checked(built: Path) -> None:
     with pytest.raises(ValueError, match=r"test: expected at least one puzzle, found none in rows '2:'"):
         load_puzzles(TASK, str(built), split="test", rows="2:")
     with pytest.raises(ValueError, match=r"split: expected one of .*, found 'valid'"):
-        read_folder(TASK, built, split="valid")
+        read_folder(TASK, built, split="valid")  # type: ignore[arg-type]
     with pytest.raises(
         TypeError, match=r"the source .* unexpected keyword argument 'min_rating'; expected one of split, rows"
     ):
@@ -248,7 +247,9 @@ def test_what_could_not_be_read_again_is_not_written(tmp_path: Path, kind: str) 
 
 def test_a_taken_path_is_refused_and_an_empty_folder_is_filled(tmp_path: Path) -> None:
     taken, file, empty = tmp_path / "taken", tmp_path / "file", tmp_path / "empty"
-    taken.mkdir(), empty.mkdir(), file.touch()
+    taken.mkdir()
+    empty.mkdir()
+    file.touch()
     (taken / "mine.txt").write_text("mine")
     for path, found in ((taken, "one with files"), (file, "a file")):
         with pytest.raises(ValueError, match=f"{path}: expected a new or an empty folder, found {found}"):

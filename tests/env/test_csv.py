@@ -216,7 +216,7 @@ def test_bad_csv_options(tmp_path: Path) -> None:
     ):
         for source in (path, "hub:nobody/nothing"):  # which is not even asked
             with pytest.raises(ValueError, match=f"^{wanted}$"):
-                load_puzzles(TASK, source, **option)  # type: ignore[arg-type]
+                load_puzzles(TASK, source, **option)
     with pytest.raises(
         TypeError, match=r"the source '.*' got an unexpected keyword argument 'clues'; expected one of rows, bad"
     ):

@@ -66,10 +66,11 @@ def test_a_sweep_eases_the_same_cells_whatever_the_number_of_slots() -> None:
     seen = []
     for slots in (12, 5):
         env = gym.make_vec("HRM-Sudoku4x4-v0", num_envs=slots, max_segments=1, **options)
-        (observation, info), inputs = env.reset(seed=slots), {}
+        observation, info = env.reset(seed=slots)
+        inputs: dict[int, tuple[int, ...]] = {}
         while len(inputs) < 12:
             inputs |= {int(i): tuple(row) for i, row in zip(info["index"], observation["inputs"], strict=True)}
-            observation, *_, info = env.step(np.zeros(env.action_space.shape, dtype=np.int64))  # type: ignore[arg-type]
+            observation, *_, info = env.step(np.zeros(env.action_space.shape, dtype=np.int64))
         seen.append(inputs)
     assert seen[0] == seen[1]
     assert 0 < np.mean([row.count(1) for row in seen[0].values()]) < 2  # nearly finished

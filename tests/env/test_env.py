@@ -157,19 +157,24 @@ def test_ansi_shows_givens_right_wrong_and_changed() -> None:
     assert ";4m" in text  # type: ignore[operator]  # underlined, because it changed
 
 
+def even_picture(env: gym.Env[Any, Any]) -> np.ndarray:
+    picture = env.render()
+    assert isinstance(picture, np.ndarray)
+    assert picture.dtype == np.uint8
+    assert (picture.ndim, picture.shape[2]) == (3, 3)
+    assert picture.shape[0] % 2 == picture.shape[1] % 2 == 0
+    return picture
+
+
 @pytest.mark.parametrize("id", IDS)
 def test_pictures_have_even_sizes_and_tell_right_from_wrong(id: str) -> None:
     env = make(id, render_mode="rgb_array")
     _, info = env.reset(seed=0)
-    puzzle = env.render()
+    puzzle = even_picture(env)
     env.step(act(info["solution"], 0))
-    right = env.render()
+    right = even_picture(env)
     env.step(act(np.ones_like(info["solution"]), 0))
-    wrong = env.render()
-    for picture in (puzzle, right, wrong):
-        assert isinstance(picture, np.ndarray)
-        assert (picture.dtype, picture.ndim, picture.shape[2]) == (np.uint8, 3, 3)
-        assert picture.shape[0] % 2 == picture.shape[1] % 2 == 0
+    wrong = even_picture(env)
     assert not np.array_equal(puzzle, right)
     assert not np.array_equal(right, wrong)
 

@@ -209,7 +209,7 @@ def test_an_environment_maps_the_files_and_leaves_them(tmp_path: Path) -> None:
     data = (tmp_path / "built" / "train" / "all__inputs.npy").read_bytes()
     env = PuzzleVectorEnv(task, 4, source=str(tmp_path / "built"), max_segments=1)
     mapped = env.rules.puzzles
-    owner = mapped.inputs
+    owner: object = mapped.inputs
     while isinstance(owner, np.ndarray):
         owner = owner.base
     assert isinstance(owner, mmap)

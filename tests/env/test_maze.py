@@ -124,7 +124,8 @@ def test_the_check_never_waits_for_a_device() -> None:
 def test_augmentation_draws_every_symmetry_as_often(shape: tuple[int, int], symmetries: int) -> None:
     task, rng = Maze(*shape), np.random.default_rng(0)
     grid = random_maze(shape, 0.4, rng)
-    many = PuzzleBatch.of(Puzzles(*[np.repeat(grid.reshape(1, -1), 8000, axis=0)] * 2))
+    tokens = np.repeat(grid.reshape(1, -1), 8000, axis=0)
+    many = PuzzleBatch.of(Puzzles(tokens, tokens))
     drawn = task.augment(many, torch.Generator().manual_seed(0))
     assert torch.equal(drawn.inputs, drawn.solution)
     variants = drawn.inputs.numpy().astype(np.uint8)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from doors import DOORS, SUDOKU
-from hostile import written
+from hostile import savez, written
 from processes import FORKS
 
 from hrm_env.sources.folder import write_folder
@@ -82,7 +82,7 @@ PAYLOADS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "a list of names": ("folder, names", lambda: scattered([b'"ab"', b'"cd"'], MIB // 2)),
     "an array of zeros": (
         "reference, npz",
-        lambda: written(lambda file: np.savez_compressed(file, **{"weights/x": np.zeros(16 * MIB)})),
+        lambda: written(lambda file: savez(file, {"weights/x": np.zeros(16 * MIB)}, compressed=True)),
     ),
     "a buffer of bytes": ("reference", lambda: small_pickle(b"builtins\nbytearray\n", 2**32)),
     "a tensor of a size": ("reference", lambda: small_pickle(b"torch\nTensor\n", 2**30)),

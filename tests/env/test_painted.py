@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_drawing import plain
+from terminal import plain
 
 from hrm_env.envs.scalar import PuzzleEnv
 from hrm_env.envs.vector import PuzzleVectorEnv

@@ -135,7 +135,7 @@ def test_unknown_options_are_refused() -> None:
     with pytest.raises(UnknownOptionError, match=r"'num_puzzle'; did you mean 'num_puzzles'\?"):
         load_puzzles(TASK, num_puzzle=3)
     with pytest.raises(ValueError, match=r"split: expected one of .*found 'tset'"):
-        load_puzzles(TASK, split="tset")  # type: ignore[arg-type]
+        load_puzzles(TASK, split="tset")
 
 
 @pytest.mark.parametrize(

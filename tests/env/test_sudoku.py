@@ -28,8 +28,8 @@ def made(size: tuple[int, int], count: int, seed: int = 0, **options: int) -> tu
 
 
 def batch(inputs: np.ndarray, solution: np.ndarray) -> PuzzleBatch:
-    tokens = (torch.as_tensor(array).long() for array in (inputs, solution))
-    return PuzzleBatch(*tokens, torch.zeros(len(inputs), dtype=torch.long))
+    tokens = [torch.as_tensor(array).long() for array in (inputs, solution)]
+    return PuzzleBatch(tokens[0], tokens[1], torch.zeros(len(inputs), dtype=torch.long))
 
 
 def test_solver_finds_the_only_solution_of_a_17_clue_puzzle() -> None:
@@ -73,7 +73,8 @@ def test_solutions_are_counted_up_to_two() -> None:
     clash = np.where(np.arange(81) < 2, 2, empty).astype(np.uint8)
     puzzles = np.concatenate([inputs, several, impossible, empty, clash, solution])
     counted = task.count_solutions(puzzles)
-    assert (counted.tolist(), counted.dtype) == ([1, 1, 1, 2, 0, 2, 0, 1, 1, 1], np.int32)
+    assert counted.tolist() == [1, 1, 1, 2, 0, 2, 0, 1, 1, 1]
+    assert counted.dtype == np.int32
     assert task.count_solutions(np.repeat(solution, 2000, axis=0)).tolist() == [1] * 6000  # more than one chunk
     assert task.count_solutions(puzzles[:0]).shape == (0,)
 

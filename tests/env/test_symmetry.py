@@ -82,7 +82,9 @@ def test_augment_applies_a_symmetry_to_each_row(name: str) -> None:
 def test_a_seed_draws_the_same_variants_in_every_release(name: str, digest: str) -> None:
     task, generator = make_task(name), torch.Generator().manual_seed(3)
     tokens = np.random.default_rng(0).integers(task.spec.vocab_size, size=(2, 20, task.spec.seq_len))
-    first = task.augment(PuzzleBatch(*torch.from_numpy(tokens), torch.arange(20)), generator)
+    first = task.augment(
+        PuzzleBatch(torch.from_numpy(tokens[0]), torch.from_numpy(tokens[1]), torch.arange(20)), generator
+    )
     second = task.augment(first, generator)
     drawn = b"".join(tensor.numpy().tobytes() for tensor in (*first, *second))
     assert hashlib.sha256(drawn).hexdigest()[:16] == digest

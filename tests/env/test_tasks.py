@@ -67,7 +67,7 @@ class Growing(Copy):
         return np.zeros((8 if answer is None else 16, 8, 3), dtype=np.uint8)
 
 
-BROKEN = {
+BROKEN: dict[str, type[Copy]] = {
     "the same seed gives the same puzzles": Forgetful,
     "inputs are tokens below vocab_size": generating(lambda p: Puzzles(p.inputs + 9, p.solution + 9)),
     "every solution has a graded cell": generating(lambda p: Puzzles(p.inputs, p.solution * 0)),

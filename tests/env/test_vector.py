@@ -52,9 +52,10 @@ def test_scalar_and_native_trajectories_are_equal(id: str, seed: int, num_envs: 
         for slot, env in enumerate(scalars):
             if resting[slot]:  # the action does not count
                 step = env.reset(options={"index": info["index"][slot]})
-                one, paid, done, cut, one_info = step[0], 0, False, False, step[1]
+                one, paid, done, cut, one_info = step[0], 0.0, False, False, step[1]
             else:
-                one, paid, done, cut, one_info = env.step(action[slot])
+                one, reward_of_one, done, cut, one_info = env.step(action[slot])
+                paid = float(reward_of_one)
             assert (paid, done, cut) == (reward[slot], terminated[slot], truncated[slot])
             if done:
                 final = info["final_info"] if mode is AutoresetMode.SAME_STEP else info
@@ -69,7 +70,7 @@ def test_scalar_and_native_trajectories_are_equal(id: str, seed: int, num_envs: 
             observation, info = batched.reset(options={"reset_mask": terminated})
             assert info["_index"].tolist() == terminated.tolist()
             assert np.array_equal(observation["inputs"][~terminated], before["inputs"][~terminated])
-            for slot in np.flatnonzero(terminated):
+            for slot in np.flatnonzero(terminated).tolist():
                 assert_same(scalars[slot].reset(options={"index": info["index"][slot]}), observation, info, slot)
 
 
@@ -89,7 +90,7 @@ def test_everything_returned_equals_gymnasiums_sync_vector_env(
 ) -> None:
     """Keys, types, masks and values, where both draw the same puzzles: one slot in file order, or one puzzle."""
     options = SMALL | {"order": "sequential", "num_puzzles": num_puzzles, "segment_cost": 0.25}
-    kwargs = {"vectorization_mode": "sync", "vector_kwargs": {"autoreset_mode": mode}}
+    kwargs: dict[str, Any] = {"vectorization_mode": "sync", "vector_kwargs": {"autoreset_mode": mode}}
     ours = native(id, num_envs, autoreset_mode=mode, **options)
     theirs = gym.make_vec(id, num_envs=num_envs, **kwargs, **options)
     assert ours.autoreset_mode == ours.metadata["autoreset_mode"] == theirs.metadata["autoreset_mode"] == mode
@@ -142,7 +143,7 @@ def test_make_vec_is_native_with_same_step_autoreset() -> None:
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_other_vectorization_modes_work(mode: str) -> None:
-    kwargs = {"vectorization_mode": mode, "vector_kwargs": {"autoreset_mode": AutoresetMode.SAME_STEP}}
+    kwargs: dict[str, Any] = {"vectorization_mode": mode, "vector_kwargs": {"autoreset_mode": AutoresetMode.SAME_STEP}}
     env = gym.make_vec("HRM-Copy-v0", num_envs=2, **kwargs, **SMALL)
     _, info = env.reset(seed=0)
     action = np.concatenate([info["solution"], [[1], [0]]], axis=1)
@@ -167,8 +168,8 @@ def test_slots_that_nothing_resets_have_to_be_reset(array: str) -> None:
     with pytest.raises(gym.error.ResetNeeded, match="reset of all slots before one of some"):
         env.reset(options={"reset_mask": np.ones(4, dtype=np.bool_)})
     _, info = env.reset(seed=0)
-    action = np.concatenate([info["solution"], [[1], [0], [0], [0]]], axis=1)
-    action = action if array == "numpy" else torch.from_numpy(action)
+    played = np.concatenate([info["solution"], [[1], [0], [0], [0]]], axis=1)
+    action = played if array == "numpy" else torch.from_numpy(played)
     env.step(action)
     with pytest.raises(gym.error.ResetNeeded, match="reset_mask"):
         env.step(action)
@@ -193,7 +194,7 @@ def test_once_hands_out_every_puzzle_once_in_every_mode(mode: str) -> None:
 def test_one_seed_or_one_for_each_slot() -> None:
     def drawn(seed: Any) -> list[int]:
         env = native(num_envs=3, num_puzzles=300)
-        return np.concatenate([env.reset(seed=seed if not n else None)[1]["index"] for n in range(3)]).tolist()
+        return [int(index) for n in range(3) for index in env.reset(seed=None if n else seed)[1]["index"]]
 
     assert drawn(7) == drawn([7, 8, 9]) == drawn(np.int64(7))
     assert drawn([7, 8, 1]) == drawn((7, 8, 1)) != drawn(7)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from agents import BUDGET, every_puzzle_once, native_env, tiny_agent, wavering_agent
-from stable_baselines3.common.evaluation import evaluate_policy
+from playing import returns_and_lengths
 from stable_baselines3.common.monitor import Monitor
 from torch import Tensor
 
@@ -284,7 +284,7 @@ def test_evaluate_policy_finds_what_evaluate_finds(model: HRM, kind: str, policy
     swept = model.evaluate(sudokus())
     options: dict[str, Any] = {**GENERATED, "max_segments": BUDGET, "order": "sequential"}
     made = Monitor(gym.make(SUDOKU, **options)) if kind == "gymnasium" else as_vec_env(sudokus(1, **options))
-    returns, lengths = evaluate_policy(model, made, n_eval_episodes=PUZZLES, return_episode_rewards=True)
+    returns, lengths = returns_and_lengths(model, made, PUZZLES)
     np.testing.assert_array_equal(returns, swept.exact)
     np.testing.assert_array_equal(lengths, swept.segments)
 

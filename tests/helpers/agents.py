@@ -8,11 +8,12 @@ from typing import Any, cast
 
 import gymnasium as gym
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import hrm_env  # noqa: F401  (registers the ids)
 from hrm_agent import HRM
 from hrm_agent.cores import CORES, PuzzleShape, ReasoningCore, make_core
+from hrm_agent.cores.hrm import HRMCore
 from hrm_agent.halting import POLICIES, HaltContext, HaltingPolicy, make
 from hrm_agent.halting.combinators import Combination
 from hrm_env.envs.vector import PuzzleVectorEnv
@@ -44,6 +45,12 @@ def tiny_core(name: str = "hrm", seed: int = 0, shape: PuzzleShape = SHAPE, **op
     return make_core(shape, name, **{key: value for key, value in small.items() if key in known} | options)
 
 
+def hrm_core(core: nn.Module) -> HRMCore:
+    """Returns a core whose weights a test touches by name."""
+    assert isinstance(core, HRMCore)
+    return core
+
+
 def tiny_agent(env: Any = COPY, **options: Any) -> HRM:
     """An agent on the copy task, or on an environment, that trains in milliseconds a step."""
     common: dict[str, Any] = {**LEARNING, "policy_kwargs": CORE, "seed": 0, "device": "cpu"}
@@ -62,8 +69,9 @@ def wavering_agent(**options: Any) -> HRM:
     """A hardly trained agent with a random Q head: where it halts differs from puzzle to puzzle."""
     model = tiny_agent(**{"ema": None, **options}).learn(16 * 30)
     with torch.no_grad():
-        model.policy.core.q_weight.normal_(generator=torch.Generator().manual_seed(1))
-        model.policy.core.q_bias.zero_()
+        core = hrm_core(model.policy.core)
+        core.q_weight.normal_(generator=torch.Generator().manual_seed(1))
+        core.q_bias.zero_()
     return model
 
 

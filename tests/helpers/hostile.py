@@ -11,9 +11,10 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -39,10 +40,10 @@ def payloads(trap: Path) -> dict[str, bytes]:
     found |= {f"pickle, protocol {protocol}": pickle.dumps(Trap(trap), protocol) for protocol in (0, 2, 5)}
     for name, packed in (("torch.save", True), ("torch.save of old", False)):
         weights = {"core.token_embedding": torch.zeros(5, 16), "trap": Trap(trap)}
-        found[name] = written(lambda file, w=weights, p=packed: torch.save(w, file, _use_new_zipfile_serialization=p))
+        found[name] = written(partial(torch.save, weights, _use_new_zipfile_serialization=packed))
     objects = np.array([Trap(trap)], dtype=object)
     found["array of objects"] = written(lambda file: np.save(file, objects, allow_pickle=True))
-    found["archive of arrays of objects"] = written(lambda file: np.savez(file, **{"weights/x": objects}))
+    found["archive of arrays of objects"] = written(lambda file: savez(file, {"weights/x": objects}))
     found["pickles for members"] = archive(dict.fromkeys(NAMES, pickle.dumps(Trap(trap))))
     found["a pickle more"] = archive({"config.json": b"{}", "data.pkl": pickle.dumps(Trap(trap))})
     found["names elsewhere"] = archive({"../../elsewhere": b"x", "/tmp/elsewhere": b"x", "..\\elsewhere": b"x"})
@@ -64,6 +65,12 @@ def payloads(trap: Path) -> dict[str, bytes]:
     spread = {"inner.embed_tokens.embedding_weight": torch.zeros(1).expand(HUGE // 4)}
     found["tensor of one number"] = written(lambda file: torch.save(spread, file))
     return found
+
+
+def savez(file: IO[bytes] | Path, arrays: Mapping[str, Any], compressed: bool = False) -> None:
+    """Writes arrays of any names, for which numpy's own annotations leave no room."""
+    write: Callable[..., None] = np.savez_compressed if compressed else np.savez
+    write(file, **arrays)
 
 
 def written(write: Callable[[io.BytesIO], Any]) -> bytes:

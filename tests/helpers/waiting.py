@@ -37,7 +37,7 @@ class Operators(TorchDispatchMode):
     """Raises at the operators that wait, save those on tensors that live on the host by design."""
 
     def __init__(self, on_host: Iterable[Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.on_host = {tensor.data_ptr() for tensor in on_host}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

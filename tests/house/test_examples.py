@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
-from snippets import ROOT, blocks
+from paths import ROOT
+from snippets import blocks
 
 from hrm_agent import HRM
 from train.__main__ import main

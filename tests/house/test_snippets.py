@@ -14,8 +14,9 @@ import gymnasium as gym
 import pytest
 import torch
 import tyro
+from paths import ROOT
 from processes import FORKS
-from snippets import PAGES, ROOT, Block, blocks, commands
+from snippets import PAGES, Block, blocks, commands
 
 from train.__main__ import COMMANDS
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gymnasium as gym
 import numpy as np
 import torch
+from gymnasium.spaces import Discrete, MultiDiscrete
 from gymnasium.vector import AutoresetMode
 from torch import nn
 
@@ -16,8 +17,11 @@ def test_pqn_learns_when_to_halt(traces: Traces) -> None:
     envs = gym.make_vec("HRM-Halting-v0", num_envs=32, traces=traces)
     assert envs.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
     envs = gym.wrappers.vector.RecordEpisodeStatistics(envs)
-    size = envs.single_observation_space.shape[0]
-    q_net = nn.Sequential(nn.Linear(size, 32), nn.LayerNorm(32), nn.ReLU(), nn.Linear(32, envs.single_action_space.n))
+    shape, actions_of_one = envs.single_observation_space.shape, envs.single_action_space
+    assert shape is not None
+    assert isinstance(actions_of_one, Discrete)
+    outputs = int(actions_of_one.n)
+    q_net = nn.Sequential(nn.Linear(shape[0], 32), nn.LayerNorm(32), nn.ReLU(), nn.Linear(32, outputs))
     optimizer = torch.optim.RAdam(q_net.parameters(), lr=3e-3)
     obs, _ = envs.reset(seed=0)
     returns: list[float] = []
@@ -41,6 +45,7 @@ def test_pqn_learns_when_to_halt(traces: Traces) -> None:
 def test_reinforce_learns_the_copy_task() -> None:
     torch.manual_seed(0)
     envs = gym.make_vec("HRM-Copy-v0", num_envs=256, max_segments=1, reward="cells", array="torch")
+    assert isinstance(envs.single_action_space, MultiDiscrete)
     tokens = int(envs.single_action_space.nvec[0])
     net = nn.Sequential(nn.Embedding(tokens, 32), nn.Linear(32, tokens))
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)

@@ -10,8 +10,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.wrappers import FlattenObservation
+from playing import mean_return, returns_and_lengths
 from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecEnv
 
 from hrm_agent.sb3.vec_env import as_vec_env
@@ -45,8 +45,7 @@ def test_algorithms_play_puzzles(algorithm: str, policy: str, make: Callable[[],
     model = getattr(contrib, algorithm)(policy, env, n_steps=16, batch_size=32, seed=0)
     model.learn(4 * 16)
     assert model.num_timesteps == 4 * 16
-    mean, _ = evaluate_policy(model, env, n_eval_episodes=8)
-    assert 0 <= mean <= 1
+    assert 0 <= mean_return(model, env, 8) <= 1
 
 
 def test_qrdqn_learns_when_to_halt(traces: Traces) -> None:
@@ -57,6 +56,6 @@ def test_qrdqn_learns_when_to_halt(traces: Traces) -> None:
         target_update_interval=100, policy_kwargs=small, seed=0,
     )  # fmt: skip
     model.learn(2000)
-    rewards, lengths = evaluate_policy(model, env, n_eval_episodes=50, return_episode_rewards=True, warn=False)
+    rewards, lengths = returns_and_lengths(model, env, 50)
     assert np.mean(rewards) > 0.2
     assert min(lengths) >= 1

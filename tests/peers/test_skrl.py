@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import pytest
@@ -23,7 +24,7 @@ LAYERS = [{"name": "net", "input": "OBSERVATIONS", "layers": [32], "activations"
 
 @pytest.mark.parametrize("slots", [1, 3])
 def test_puzzles(slots: int) -> None:
-    options = {"max_segments": 2}
+    options: dict[str, Any] = {"max_segments": 2}
     made = gym.make("HRM-Copy-v0", **options) if slots == 1 else gym.make_vec("HRM-Copy-v0", num_envs=slots, **options)
     env = wrap_env(made, wrapper="gymnasium", verbose=False)
     assert env.num_envs == slots

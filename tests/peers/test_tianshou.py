@@ -30,7 +30,7 @@ class NumbersAlone(gym.Wrapper[Any, Any, Any, Any]):
         return *step, {name: value for name, value in info.items() if not isinstance(value, str)}
 
 
-class Guessing(Policy):
+class Guessing(Policy):  # type: ignore[misc]
     """Draws every answer, and when to halt."""
 
     def forward(self, batch: Any, state: Any = None, **_: Any) -> Any:

@@ -20,6 +20,7 @@ from agents import (
     wavering_agent,
     weights,
 )
+from playing import mean_return, returns_and_lengths
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import (
     CheckpointCallback,
@@ -28,7 +29,6 @@ from stable_baselines3.common.callbacks import (
 )
 from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
@@ -38,7 +38,7 @@ from hrm_agent.sb3.vec_env import as_vec_env
 scalar_env = partial(gym.make, COPY, max_segments=BUDGET)
 
 
-def sixty_puzzles() -> gym.Env:
+def sixty_puzzles() -> gym.Env[Any, Any]:
     """The puzzles of `every_puzzle_once`, one after the other."""
     return gym.make(COPY, split="test", num_puzzles=60, max_segments=BUDGET, order="sequential")
 
@@ -82,7 +82,7 @@ def test_evaluate_policy_finds_what_evaluate_finds(kind: str) -> None:
     else:
         env = as_vec_env(native_env(6, split="test", num_puzzles=60, order="sequential"))
         assert env.env_is_wrapped(Monitor) == [True] * 6
-    returns, lengths = evaluate_policy(model, env, n_eval_episodes=60, return_episode_rewards=True)
+    returns, lengths = returns_and_lengths(model, env, 60)
     if kind == "gymnasium":
         np.testing.assert_array_equal(returns, swept.exact)
         np.testing.assert_array_equal(lengths, swept.segments)
@@ -185,13 +185,13 @@ def test_attributes_and_methods_of_the_native_environment() -> None:
 
 
 def test_ppo_improves_on_the_copy_task() -> None:
-    options = {"reward": "cells", "max_segments": 2}
+    options: dict[str, Any] = {"reward": "cells", "max_segments": 2}
     check_env(gym.make(COPY, **options).unwrapped)
     env = make_vec_env(COPY, n_envs=8, seed=0, env_kwargs=options)
     model = PPO("MultiInputPolicy", env, n_steps=32, batch_size=64, n_epochs=4, learning_rate=3e-3, seed=0)
-    before, _ = evaluate_policy(model, env, n_eval_episodes=100)
+    before = mean_return(model, env, 100)
     model.learn(4096)
-    after, _ = evaluate_policy(model, env, n_eval_episodes=100)
+    after = mean_return(model, env, 100)
     assert before < 0.4
     assert after > 0.8
 
@@ -201,5 +201,4 @@ def test_ppo_takes_the_id_as_it_is() -> None:
 
 
 def test_the_trained_agent_earns_its_accuracy() -> None:
-    mean, _ = evaluate_policy(trained_agent(), Monitor(sixty_puzzles()), n_eval_episodes=60)
-    assert mean >= 0.95
+    assert mean_return(trained_agent(), Monitor(sixty_puzzles()), 60) >= 0.95

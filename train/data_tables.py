@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+
+from .tables import table
 
 
 def print_report(report: dict[str, Any]) -> None:
-    """Prints what `inspected` found as tables."""
+    """Prints the report of `inspected` as tables."""
     console = Console()
-    names = list(report["parts"])
-    figures = _table(report["task"], *names)
-    for figure in report["parts"][names[0]]:
-        figures.add_row(figure.replace("_", " "), *(f"{report['parts'][name][figure]:,}" for name in names))
-    console.print(figures)
+    parts, names = report["parts"], list(report["parts"])
+    figures = ([name.replace("_", " "), *_counts(part[name] for part in parts.values())] for name in parts[names[0]])
+    console.print(table([report["task"], *names], figures))
     if report["shared"]:
-        shared = _table("in both", "exactly", "up to symmetry")
-        for pair in report["shared"]:
-            shared.add_row(" and ".join(pair["between"]), f"{pair['puzzles']:,}", f"{pair['puzzles_up_to_symmetry']:,}")
-        console.print(shared)
+        pairs = (
+            [" and ".join(pair["between"]), *_counts((pair["puzzles"], pair["puzzles_up_to_symmetry"]))]
+            for pair in report["shared"]
+        )
+        console.print(table(["in both", "exactly", "up to symmetry"], pairs))
     for title in ("clues", "rating"):
         if title in report:
-            console.print(_histogram_table(title, names, report[title]))
+            bins = ([_bounds(each), *_counts(each["counts"].values())] for each in report[title])
+            console.print(table([title, *names], bins))
 
 
-def _histogram_table(title: str, names: list[str], bins: list[dict[str, Any]]) -> Table:
-    table = _table(title, *names)
-    for each in bins:
-        bounds = str(each["from"]) if each["from"] == each["to"] else f"{each['from']} to {each['to']}"
-        table.add_row(bounds, *(f"{each['counts'][name]:,}" for name in names))
-    return table
+def _bounds(each: dict[str, Any]) -> str:
+    return str(each["from"]) if each["from"] == each["to"] else f"{each['from']} to {each['to']}"
 
 
-def _table(*columns: str) -> Table:
-    table = Table()
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index else "left")
-    return table
+def _counts(numbers: Iterable[int]) -> list[str]:
+    return [f"{number:,}" for number in numbers]

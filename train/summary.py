@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from .program import program
+from .tables import table
 
 
 def print_summary(result: dict[str, Any], out: Path, test: Sequence[str]) -> None:
@@ -26,24 +26,23 @@ def print_summary(result: dict[str, Any], out: Path, test: Sequence[str]) -> Non
     minutes, seconds = divmod(round(result["training_seconds"]), 60)
     console = Console()
     trained = f"{result['updates']:,} optimizer steps in {minutes} min {seconds} s"
-    table = Table(title=f"{chosen['puzzles']:,} test puzzles after {trained}")
-    table.add_column("where it stops")
-    for column in ("solved", "cells right", "segments"):
-        table.add_column(column, justify="right")
-    table.add_row("after one segment", f"{all_segments['accuracy_by_segment'][0]:.1%}", "", "1")
-    table.add_row(
-        "[bold]where the agent chose to",
-        f"[bold green]{chosen['exact']:.1%}",
-        f"{chosen['cell_accuracy']:.1%}",
-        f"[bold]{chosen['segments_mean']:.2f}[/] (95 % within {chosen['segments_p95']:.0f})",
-    )
-    table.add_row(
-        f"after all {budget} segments",
-        f"{all_segments['exact']:.1%}",
-        f"{all_segments['cell_accuracy']:.1%}",
-        str(budget),
-    )
-    console.print(table)
+    rows = [
+        ("after one segment", f"{all_segments['accuracy_by_segment'][0]:.1%}", "", "1"),
+        (
+            "[bold]where the agent chose to",
+            f"[bold green]{chosen['exact']:.1%}",
+            f"{chosen['cell_accuracy']:.1%}",
+            f"[bold]{chosen['segments_mean']:.2f}[/] (95 % within {chosen['segments_p95']:.0f})",
+        ),
+        (
+            f"after all {budget} segments",
+            f"{all_segments['exact']:.1%}",
+            f"{all_segments['cell_accuracy']:.1%}",
+            str(budget),
+        ),
+    ]
+    title = f"{chosen['puzzles']:,} test puzzles after {trained}"
+    console.print(table(["where it stops", "solved", "cells right", "segments"], rows, title=title))
     if chosen["valid"] != chosen["exact"]:
         console.print(f"The puzzle's own check, which knows no solution, accepts {chosen['valid']:.1%} of the answers.")
     console.print(f"The sign of Q_halt tells right from wrong on {chosen['q_halt_accuracy']:.1%} of the puzzles.\n")

@@ -1,17 +1,15 @@
-"""A study as files: CSV, JSON and a TensorBoard log."""
+"""Writes a study as CSV, JSON and a TensorBoard log."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 from torch.utils.tensorboard import SummaryWriter
@@ -19,50 +17,33 @@ from torch.utils.tensorboard import SummaryWriter
 from hrm_agent.halting import rule_of
 from hrm_agent.sb3.dashboard_figures import pixels
 from hrm_agent.study.study import Study
-from hrm_agent.study.table import Estimate, Row
+from hrm_agent.study.table import Row
 from hrm_env.files import atomic_write
 
-
-def write_csv(study: Study, path: Path) -> None:
-    """A line for each policy in the order of the table: every number, with intervals as three columns."""
-    write_rows([flat(row) for row in study.rows], path)
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """A table of at least one row as CSV."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Writes a table as CSV; undefined numbers are ``nan``."""
     with atomic_write(path) as file:
-        file.write(text.getvalue().encode())
+        file.write(frame.to_csv(index=False, na_rep="nan", lineterminator="\n").encode())
 
 
 def write_json(study: Study, path: Path) -> None:
-    """Everything; what is not defined is null."""
-    everything = asdict(study) | {"rows": [flat(row) for row in study.rows]}
+    """Writes the whole study as JSON; undefined numbers are null."""
+    everything = asdict(study) | {"rows": study.frame().to_dict("records")}
     with atomic_write(path) as file:
         file.write(json.dumps(_finite(everything), indent=1, ensure_ascii=False, allow_nan=False).encode())
 
 
-def flat(row: Row) -> dict[str, Any]:
-    """A row as one number or text a name; ``exact``, ``exact_low`` and ``exact_high`` are an estimate."""
-    columns: dict[str, Any] = {}
-    for name, value in vars(row).items():
-        if isinstance(value, Estimate):
-            columns |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
-        elif name != "metrics":
-            columns[name] = value
-    return columns | {name: value for name, value in row.metrics.items() if name not in columns}
-
-
 def write_tensorboard(study: Study, figures: Mapping[str, Figure], folder: Path) -> None:
-    """A run for each policy, with its options and all its scalars (page HParams), beside the pictures.
+    """Writes the figures, and for each policy a run with its options and scalars, for the HParams page.
 
     Args:
-        study: The table.
-        figures: By name.
-        folder: Of the log; an older log there is replaced.
+        study: The study.
+        figures: The figures by name.
+        folder: Folder of the log; an older log there is replaced.
     """
     shutil.rmtree(folder, ignore_errors=True)
     with SummaryWriter(str(folder)) as writer:
@@ -81,7 +62,7 @@ def _options_and_scalars(row: Row) -> tuple[dict[str, Any], dict[str, float]]:
 
 
 def _finite(value: Any) -> Any:
-    """The same with None for what JSON has no word for."""
+    """Returns the same value with None in place of numbers that JSON cannot hold."""
     if isinstance(value, dict):
         return {name: _finite(each) for name, each in value.items()}
     if isinstance(value, list | tuple):

@@ -2,69 +2,62 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
+from itertools import groupby
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from hrm_agent.study.study import Study
 from hrm_agent.study.table import Estimate, Row
 
-_WIDTH = 200  # of a table in a file
+from .tables import PLAIN, console, table
+
+_FILE_WIDTH = 200
 _STYLES = {"better": "bold green", "worse": "red", "trade": "yellow"}
 
 
 def print_study(study: Study) -> None:
-    """Prints the table, what was calibrated and what was left out."""
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
-    table = study_table(study)
-    if Console(width=1000).measure(table).maximum > console.width:
-        table = study_table(study, metrics=False)
-    console.print(table)
-    compute = "segments computed" if _many_minds(study) else "segments"
+    """Prints the table, the calibrations, and the policies that were left out."""
+    terminal = console(_FILE_WIDTH)
+    shown = study_table(study)
+    if Console(width=1000).measure(shown).maximum > terminal.width:
+        shown = study_table(study, metrics=False)
+    terminal.print(shown)
+    compute = "segments computed" if _many_views(study) else "segments"
     drawn = "puzzles" if study.groups == study.puzzles else "groups of puzzles"
     drawn += " and checkpoints" if study.checkpoints > 1 else ""
-    console.print(
+    terminal.print(
         f"• on the frontier of accuracy and {compute}; area from 1 to {study.budget} segments {study.area:.4f}.\n"
         f"± and \\[from, to] are {study.confidence * 100:g} % intervals of the paired bootstrap over {drawn}.",
         highlight=False,
     )
     for line in study.calibrations:
-        console.print(f"calibration: {line}", highlight=False, markup=False)
+        terminal.print(f"calibration: {line}", highlight=False, markup=False)
     if study.temperatures:
         temperatures = ", ".join(f"{value:.2f}" for value in study.temperatures)
-        console.print(f"temperature of the Q head: {temperatures}", highlight=False)
+        terminal.print(f"temperature of the Q head: {temperatures}", highlight=False)
     for policy, reason in study.left_out.items():
-        console.print(f"left out: {policy}: {reason}", highlight=False, markup=False)
+        terminal.print(f"left out: {policy}: {reason}", highlight=False, markup=False)
 
 
 def study_table(study: Study, metrics: bool = True) -> Table:
-    """The rows: the frontier, the dominated policies and the bounds, with a line between them.
+    """Returns the rows as a table: the frontier, the dominated policies and the bounds, with lines between them.
 
     Args:
         study: The study.
-        metrics: With the columns behind the verdict, which need a wide terminal.
+        metrics: Whether to show the columns behind the verdict, which need a wide terminal.
     """
     checkpoints = f", {study.checkpoints} checkpoints" if study.checkpoints > 1 else ""
     held_out = f" ({study.calibration_puzzles:,} more for calibration)" if study.calibration_puzzles else ""
     groups = f" in {study.groups:,} groups" if study.groups < study.puzzles else ""
     title = f"{study.puzzles:,} puzzles{groups}{held_out}{checkpoints}, at most {study.budget} segments"
-    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
-    computed = _many_minds(study)
-    for name in ("", "policy"):
-        table.add_column(name, no_wrap=True)
-    for name in _columns(study.reference, computed, metrics):
-        table.add_column(name, justify="right", no_wrap=True)
-    last = ""
-    for row in study.rows:
-        part = "bound" if row.family == "bound" else str(row.frontier)
-        if last and part != last:
-            table.add_section()
-        last = part
-        table.add_row(*_cells(row, study.reference, computed, metrics))
-    return table
+    computed = _many_views(study)
+    cells: list[list[str] | None] = []
+    for _, part in groupby(study.rows, lambda row: (row.family == "bound", row.frontier)):
+        cells += [*(_cells(row, study.reference, computed, metrics) for row in part), None]
+    columns = ["", "policy", *_columns(study.reference, computed, metrics)]
+    return table(columns, cells[:-1], left=2, wrap=False, title=title, **PLAIN)
 
 
 def _columns(reference: str, computed: bool, metrics: bool) -> list[str]:
@@ -105,8 +98,8 @@ def _metrics(metrics: Mapping[str, float]) -> list[str]:
     ]
 
 
-def _many_minds(study: Study) -> bool:
-    """Whether any policy computes more segments than it waits for."""
+def _many_views(study: Study) -> bool:
+    """Returns whether any policy computes more segments than its halting segment."""
     return any(row.work != row.segments for row in study.rows)
 
 

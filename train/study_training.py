@@ -1,4 +1,4 @@
-"""``python -m train study-training``: one preset trained under several halting rules, targets and prices."""
+"""``python -m train study-training``: trains one preset under several halting rules, targets and prices."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Variant:
     """A way to train.
 
     Attributes:
-        options: Options of ``fit`` that differ from the preset's; ``{budget}`` stands for the run's ``max_segments``.
-        judged: Halting policy that it is judged by; empty for the one it is trained with.
+        options: Options of ``fit`` that differ from the preset; ``{budget}`` stands for the run's ``max_segments``.
+        judged: Halting policy that judges it; empty for the policy it is trained with.
     """
 
     options: str = ""
@@ -47,21 +47,21 @@ VARIANTS = {
     "price 0.01": Variant("--halting q-compare --segment-cost 0.01"),
     "price 0.05": Variant("--halting q-compare --segment-cost 0.05"),
 }
-"""What a study trains by default."""
+"""The variants of a study by default."""
 
 
 @dataclass(frozen=True)
 class StudyTraining:
     """Train a preset in several variants and seeds, and compare them on the same test puzzles.
 
-    A run that is finished is not trained again, and one that was stopped goes on. All other arguments, such as
+    Finished runs are not trained again, and stopped runs are resumed. All other arguments, such as
     --updates 400 --threads 1, are options of ``fit`` for every run.
 
     Attributes:
         preset: Preset of ``fit`` that the variants change.
-        variant: name=options of ``fit``, such as "slow=--learning-rate 1e-3", in place of the default list.
-        only: Name of the default list; all where none is given.
-        seeds: How many seeds of every variant: 0, 1, ...
+        variant: name=options of ``fit``, such as "slow=--learning-rate 1e-3"; replaces the default list.
+        only: Name from the default list; may be repeated; empty for all.
+        seeds: Number of seeds of every variant: 0, 1, ...
         out: Folder of the study.
     """
 
@@ -73,11 +73,11 @@ class StudyTraining:
 
 
 def main(arguments: list[str]) -> None:
-    """Parses the options, trains what is not trained yet, prints the table and writes it."""
+    """Parses the options, trains the unfinished runs, prints the table and writes it."""
     study, shared = parsed_in_part(StudyTraining, arguments, "study-training")
     from .resume import RunFolder, stopping
     from .training import fit
-    from .training_table import outcomes, print_table, write_table
+    from .training_table import print_table, results_of, write_table
 
     variants = chosen_variants(study)
     runs = {
@@ -89,17 +89,17 @@ def main(arguments: list[str]) -> None:
             for run in same_seed:
                 if not RunFolder(run_folder(run), run).is_finished():
                     fit(run)
-    found = outcomes(runs, {name: variant.judged or runs[name][0].halting for name, variant in variants.items()})
-    print_table(found, f"{study.preset}, {study.seeds} seeds")
-    write_table(found, folder_of(study))
+    results = results_of(runs, {name: variant.judged or runs[name][0].halting for name, variant in variants.items()})
+    print_table(results, f"{study.preset}, {study.seeds} seeds")
+    write_table(results, folder_of(study))
     print(f"{folder_of(study) / 'training.csv'}, training.json")
 
 
 def chosen_variants(study: StudyTraining) -> dict[str, Variant]:
-    """The variants of a study by name.
+    """Returns the variants of a study by name.
 
     Raises:
-        ValueError: One is not ``name=options``, or no name of the default list.
+        ValueError: A variant is not ``name=options``, or a name is not in the default list.
     """
     check_choice("--preset", study.preset, PRESETS)
     if study.variant:
@@ -115,12 +115,12 @@ def _named(text: str) -> tuple[str, Variant]:
 
 
 def folder_of(study: StudyTraining) -> Path:
-    """Where a study writes."""
+    """Returns the folder that a study writes to."""
     return Path(study.out.replace("{preset}", study.preset))
 
 
 def options_of_run(study: StudyTraining, name: str, variant: Variant, seed: int, shared: Sequence[str]) -> Fit:
-    """All options of one run; ``shared`` are those of ``fit`` for every run."""
+    """Returns all options of one run; ``shared`` are the options of ``fit`` for every run."""
     folder = folder_of(study) / f"{name.replace(' ', '-')}-seed{seed}"
     fixed = ["--preset", study.preset, "--seed", str(seed), "--out", str(folder), "--resume"]
 
@@ -128,4 +128,4 @@ def options_of_run(study: StudyTraining, name: str, variant: Variant, seed: int,
         own = shlex.split(variant.options.replace("{budget}", str(budget)))
         return parse([*shared, *own, *fixed], "study-training")
 
-    return options(options(1).data.max_segments)  # which the preset, the study and the variant may all have set
+    return options(options(1).data.max_segments)  # the preset, the study and the variant may each set the budget

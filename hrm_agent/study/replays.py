@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,62 +16,54 @@ from hrm_agent.traces.replay import Replay, replay
 
 
 @dataclass(frozen=True)
-class Outcomes:
+class Replays:
     """P policies on N puzzles in S seeds (checkpoints).
 
     Attributes:
         candidates: The policies, P.
+        traces: The recordings of these puzzles, S.
         segments: Halting segment, ``(S, P, N)`` int64.
-        exact: Right there, ``(S, P, N)`` bool.
+        exact: Whether the answer there is right, ``(S, P, N)`` bool.
         work: Segments computed over all views, ``(S, P, N)`` int64.
         metrics: All scalars of `hrm_agent.study.metrics.summary` for each policy, means over seeds; P.
-        index: Rows of the puzzles in the source, ``(N,)`` int64.
     """
 
     candidates: tuple[Candidate, ...]
+    traces: tuple[Traces, ...]
     segments: npt.NDArray[np.int64]
     exact: npt.NDArray[np.bool_]
     work: npt.NDArray[np.int64]
     metrics: tuple[dict[str, float], ...]
-    index: npt.NDArray[np.int64]
 
 
-def replay_all(traces: Sequence[Traces], candidates: Sequence[Candidate], budget: int) -> Outcomes:
+def replay_all(traces: Sequence[Traces], candidates: Sequence[Candidate], budget: int) -> Replays:
     """Replays every policy on the traces of every checkpoint.
 
     Args:
-        traces: Of each checkpoint, S, all of the same puzzles.
-        candidates: At least one.
+        traces: Traces of each checkpoint, S, all of the same puzzles.
+        candidates: At least one policy.
         budget: Segments.
 
     Raises:
         ValueError: The traces are of different puzzles, or cannot serve a policy.
     """
     check_same_puzzles(traces)
-    with tqdm(total=len(traces) * len(candidates), desc="replaying", disable=None, leave=False) as bar:
-        replays = [
-            [_replayed(each, candidate.policies[seed], budget, bar) for candidate in candidates]
-            for seed, each in enumerate(traces)
-        ]
-    views = [candidate.make().views for candidate in candidates]
-    by_seed = [
-        [_metrics(each, one, count, budget) for one, count in zip(row, views, strict=True)]
-        for each, row in zip(traces, replays, strict=True)
+    pairs = [(seed, candidate) for seed in range(len(traces)) for candidate in candidates]
+    bar = tqdm(pairs, desc="replaying", disable=None, leave=False)
+    found = [replay(traces[seed], candidate.policies[seed], budget) for seed, candidate in bar]
+    metrics = [
+        _metrics(traces[seed], one, candidate.make().views, budget)
+        for (seed, candidate), one in zip(pairs, found, strict=True)
     ]
-    return Outcomes(
+    shape = (len(traces), len(candidates), -1)
+    return Replays(
         candidates=tuple(candidates),
-        segments=np.array([[one.segments for one in row] for row in replays]),
-        exact=np.array([[one.exact for one in row] for row in replays]),
-        work=np.array([[one.work for one in row] for row in replays]),
-        metrics=tuple(_mean(seeds) for seeds in zip(*by_seed, strict=True)),
-        index=traces[0].index,
+        traces=tuple(traces),
+        segments=np.array([one.segments for one in found]).reshape(shape),
+        exact=np.array([one.exact for one in found]).reshape(shape),
+        work=np.array([one.work for one in found]).reshape(shape),
+        metrics=tuple(_mean(metrics[number :: len(candidates)]) for number in range(len(candidates))),
     )
-
-
-def _replayed(traces: Traces, policy: str, budget: int, bar: Any) -> Replay:
-    found = replay(traces, policy, budget)
-    bar.update()
-    return found
 
 
 def check_same_puzzles(traces: Sequence[Traces]) -> None:
@@ -105,5 +96,5 @@ def _metrics(traces: Traces, one: Replay, views: int, budget: int) -> dict[str, 
 
 
 def _mean(seeds: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Means over seeds; NaN where a metric is not defined in one."""
+    """Returns means over seeds; NaN where a metric is undefined in one seed."""
     return {name: float(np.mean([seed[name] for seed in seeds])) for name in seeds[0]}

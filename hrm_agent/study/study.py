@@ -4,38 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hrm_agent.halting import make
 from hrm_agent.study.bootstrap import Resamples
 from hrm_agent.study.candidates import Candidate, calibrated, default_policies, why_not
 from hrm_agent.study.frontier import frontier_area
 from hrm_agent.study.groups import count_groups, split_by_group
-from hrm_agent.study.outcomes import Outcomes, check_same_puzzles, replay_all
 from hrm_agent.study.reliability import temperature
+from hrm_agent.study.replays import Replays, check_same_puzzles, replay_all
 from hrm_agent.study.table import Row, tabulate
 from hrm_agent.traces.header import TraceHeader
 from hrm_agent.traces.record import Traces
 from hrm_env.checks import check_flag, check_integer, check_number
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 REFERENCES = ("q-compare", "q-threshold:0.5")
-"""The rule of the paper, and that of agents without Q_continue."""
+"""The rule of the paper, and the rule for agents without Q_continue."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """The table and what belongs to it.
+    """The table of a study and its circumstances.
 
     Attributes:
-        rows: The frontier by segments, then the dominated policies, then the bounds (which check the answer).
-        reference: The policy that the others are compared with.
+        rows: The frontier by segments, then the dominated policies, then the bounds (policies that check the answer).
+        reference: Policy that the others are compared with.
         budget: Segments.
-        puzzles: That the table is computed on.
-        checkpoints: That are pooled as seeds.
-        confidence: Of the intervals.
+        puzzles: Number of scored puzzles.
+        checkpoints: Number of checkpoints, which are pooled as seeds.
+        confidence: Confidence of the intervals.
         area: Mean accuracy over budgets of 1 to M segments along the frontier; see `frontier_area`.
-        groups: Groups that these puzzles are of; as many as puzzles where none are variants of one another.
-        calibration_puzzles: Held out for temperature and thresholds.
-        calibrations: What each calibration found, in a line, and what the guarantees mean together.
+        groups: Number of groups among the scored puzzles; equal to ``puzzles`` where none is a variant of another.
+        calibration_puzzles: Number of puzzles held out for temperature and thresholds.
+        calibrations: A line for each calibration, and one on what the guarantees mean together.
         temperatures: T of each checkpoint's Q head.
         left_out: Policies that cannot be replayed here, with the reason.
     """
@@ -54,8 +58,14 @@ class Study:
     left_out: Mapping[str, str]
 
     def row(self, policy: str) -> Row:
-        """The row of a policy."""
+        """Returns the row of a policy."""
         return next(row for row in self.rows if row.policy == policy)
+
+    def frame(self) -> pd.DataFrame:
+        """Returns the rows as a data frame, which is what ``study.csv`` holds; see `Row.flat`."""
+        import pandas as pd
+
+        return pd.DataFrame([row.flat() for row in self.rows])
 
 
 @dataclass(frozen=True)
@@ -63,16 +73,16 @@ class Plan:
     """What to compare, and how.
 
     Attributes:
-        policies: String forms; empty for all that `default_policies` gives.
-        extra: Policies of a checkpoint's own, such as learned ones.
-        reference: What the others are compared with; empty for the first of `REFERENCES` that can be replayed.
-        budget: Segments; 0 for all that were recorded.
+        policies: String forms; empty for the whole list of `default_policies`.
+        extra: Policies that belong to a checkpoint, such as learned ones.
+        reference: Policy that the others are compared with; empty for the first of `REFERENCES` that can be replayed.
+        budget: Segments; 0 for all recorded ones.
         calibration: Share of the puzzles' groups, drawn at random, that is held out for calibration.
-        risks: Accepted probabilities to halt by choice on a wrong answer, one calibrated policy each.
-        confidence: Of intervals and of the calibration's guarantees.
-        joint: Whether all guarantees, of all risks and checkpoints, hold at once; else each does by itself.
-        resamples: Of the bootstrap.
-        seed: Of the bootstrap, and of the draw of calibration puzzles.
+        risks: Accepted probabilities of halting by choice on a wrong answer; each calibrates one policy.
+        confidence: Confidence of the intervals and of the calibration's guarantees.
+        joint: Whether the guarantees of all risks and checkpoints hold at once; otherwise each holds by itself.
+        resamples: Number of bootstrap resamples.
+        seed: Seed for bootstrap resampling and for the draw of calibration puzzles.
 
     Raises:
         ValueError: A number is out of range.
@@ -105,25 +115,24 @@ class Plan:
 
 def study(
     traces: Sequence[Traces], plan: Plan | None = None, untrained: Mapping[str, str] | None = None
-) -> tuple[Study, Outcomes]:
-    """Replays and compares.
+) -> tuple[Study, Replays]:
+    """Replays all policies and compares them.
 
     Args:
-        traces: Of each checkpoint, all of the same puzzles.
+        traces: Traces of each checkpoint, all of the same puzzles.
         plan: What to compare, and how.
         untrained: Signals that mean nothing in these agents, with the reason; policies that need them are left out.
 
     Returns:
-        The table, and what every policy did on every puzzle that it is computed on.
+        The table, and what every policy did on every scored puzzle.
 
     Raises:
-        ValueError: The traces are of different puzzles, a number of the plan is out of range, or a policy that was
-            asked for cannot be replayed.
+        ValueError: The traces are of different puzzles, a number of the plan is out of range, or a policy that the plan
+            names cannot be replayed.
     """
     plan = plan or Plan()
     check_same_puzzles(traces)
-    recorded = min(each.header.max_segments for each in traces)
-    budget = plan.budget or recorded
+    budget = plan.budget or min(each.header.max_segments for each in traces)
     held_out = split_by_group(traces[0].group, plan.calibration, plan.seed)
     first, rest = [each[held_out] for each in traces], [each[~held_out] for each in traces]
     reference, named, left_out = served(plan, traces[0].header, budget, untrained or {})
@@ -133,8 +142,8 @@ def study(
         thresholds, lines = calibrated(first, budget, plan.risks, plan.confidence, plan.joint, plan.seed)
     extra = [candidate for candidate in plan.extra if candidate.name not in left_out]
     candidates = _distinct([*thresholds, *(Candidate(name, (name,) * len(traces)) for name in named), *extra])
-    outcomes = replay_all(rest, candidates, budget)
-    rows = tabulate(outcomes, reference, plan.confidence, Resamples(rest[0].group, plan.resamples, plan.seed))
+    replays = replay_all(rest, candidates, budget)
+    rows = tabulate(replays, reference, plan.confidence, Resamples(rest[0].group, plan.resamples, plan.seed))
     best = [row for row in rows if row.frontier]
     costs, accuracies = [row.work.value for row in best], [row.exact.value for row in best]
     table = Study(
@@ -151,23 +160,23 @@ def study(
         temperatures=tuple(_temperature(each, budget) for each in first) if held_out.any() else (),
         left_out=left_out,
     )
-    return table, outcomes
+    return table, replays
 
 
 def served(
     plan: Plan, recorded: TraceHeader, budget: int, untrained: Mapping[str, str]
 ) -> tuple[str, list[str], dict[str, str]]:
-    """Which policies a recording serves; nothing but its header is needed.
+    """Returns which policies a recording can serve, from its header alone.
 
     Args:
         plan: What to compare.
-        recorded: What is recorded, or is going to be.
+        recorded: Header of the recording, made or planned.
         budget: Segments.
         untrained: Signals that mean nothing in these agents, with the reason.
 
     Returns:
-        The reference, all policies by name that can be replayed, and why others, those of a checkpoint's own included,
-        cannot.
+        The reference, the names of all policies that can be replayed, and for each other policy, those of a checkpoint
+        included, why it cannot.
 
     Raises:
         ValueError: A policy that the plan names cannot be replayed.
@@ -187,7 +196,7 @@ def served(
 
 
 def _distinct(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Candidates of different names; of equal names the first, which has the note."""
+    """Returns the first candidate of each name, which is the one with a note."""
     by_name: dict[str, Candidate] = {}
     for candidate in candidates:
         by_name.setdefault(candidate.name, candidate)

@@ -1,14 +1,15 @@
 """The table of a study: a row for each policy, with intervals, in the order of the accuracy-compute frontier.
 
-Compute is segments computed for a puzzle, over all its views. Intervals are of the bootstrap over puzzles, and over
-checkpoints where there are several, with the same draws for all policies: differences to the reference are paired.
+Compute is the number of segments computed for a puzzle, over all its views. Intervals come from the bootstrap over
+puzzles, and over checkpoints where there are several. All policies share the same draws, so differences to the
+reference are paired.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +17,10 @@ import numpy.typing as npt
 from hrm_agent.study.bootstrap import Resamples, percentiles
 from hrm_agent.study.families import family_of
 from hrm_agent.study.frontier import frontier
-from hrm_agent.study.outcomes import Outcomes
+from hrm_agent.study.replays import Replays
 
 MARGIN = 0.005
-"""Accuracy that counts as the same in a `verdict`: half a point."""
+"""Loss of accuracy that a `verdict` disregards: half a percentage point."""
 
 
 class Estimate(NamedTuple):
@@ -38,16 +39,18 @@ class Row:
         policy: Its string form.
         describe: When it halts.
         family: Key of `hrm_agent.study.families.COLOURS`.
-        note: What is special about it.
-        frontier: No policy of the agent's own signals is as accurate for less, or more accurate for as much.
+        note: What distinguishes it, such as a calibration; may be empty.
+        frontier: Whether no other policy, bounds excepted, is as accurate for fewer segments, or more accurate for as
+            many.
         exact: Accuracy.
         segments: Halting segment.
-        work: Segments computed over all views; for one view the same.
-        gain: Accuracy less the reference's, puzzle by puzzle.
-        extra: Segments computed less the reference's.
-        dominates: Share of resamples in which it is at least as accurate as the reference for no more segments.
-        verdict: Against the reference: "better", "worse", "trade" (more of both) or "like".
-        metrics: All scalars, of `hrm_agent.study.metrics.summary`.
+        work: Segments computed over all views; equal to ``segments`` for one view.
+        gain: Accuracy less that of the reference, puzzle by puzzle.
+        extra: Segments computed less those of the reference.
+        dominates: Share of resamples in which it beats the reference in one of accuracy and segments and is no worse
+            in the other.
+        verdict: Comparison with the reference: "better", "worse", "trade" (more, or less, of both) or "like".
+        metrics: All scalars of `hrm_agent.study.metrics.summary`.
     """
 
     policy: str
@@ -64,20 +67,30 @@ class Row:
     verdict: str
     metrics: Mapping[str, float]
 
+    def flat(self) -> dict[str, Any]:
+        """Returns one value a column; an estimate has three: ``exact``, ``exact_low`` and ``exact_high``."""
+        columns: dict[str, Any] = {}
+        for name, value in vars(self).items():
+            if isinstance(value, Estimate):
+                columns |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
+            elif name != "metrics":
+                columns[name] = value
+        return columns | {name: value for name, value in self.metrics.items() if name not in columns}
 
-def tabulate(outcomes: Outcomes, reference: str, confidence: float, resamples: Resamples) -> tuple[Row, ...]:
-    """The rows of the table in its order.
+
+def tabulate(replays: Replays, reference: str, confidence: float, resamples: Resamples) -> tuple[Row, ...]:
+    """Returns the rows in the order of the table.
 
     Args:
-        outcomes: What every policy did.
+        replays: What every policy did.
         reference: Name of the policy that the others are compared with.
-        confidence: Of the intervals.
-        resamples: Of the outcomes' puzzles.
+        confidence: Confidence of the intervals.
+        resamples: Resamples of the replayed puzzles.
     """
-    names = [candidate.name for candidate in outcomes.candidates]
+    names = [candidate.name for candidate in replays.candidates]
     against = names.index(reference)
-    drawn = {name: resamples.means(getattr(outcomes, name)) for name in ("exact", "segments", "work")}  # (count, P)
-    found = {name: getattr(outcomes, name).mean((0, 2)) for name in drawn}  # (P,)
+    drawn = {name: resamples.means(getattr(replays, name)) for name in ("exact", "segments", "work")}  # (count, P)
+    found = {name: getattr(replays, name).mean((0, 2)) for name in drawn}  # (P,)
     gains, extras = (drawn[name] - drawn[name][:, [against]] for name in ("exact", "work"))
     estimates = {name: _estimates(found[name], drawn[name], confidence) for name in drawn}
     estimates["gain"] = _estimates(found["exact"] - found["exact"][against], gains, confidence)
@@ -85,7 +98,7 @@ def tabulate(outcomes: Outcomes, reference: str, confidence: float, resamples: R
     no_worse = (gains >= 0) & (extras <= 0)
     dominates = (no_worse & ((gains > 0) | (extras < 0))).mean(0)
     rows = []
-    for number, candidate in enumerate(outcomes.candidates):
+    for number, candidate in enumerate(replays.candidates):
         policy = candidate.make()
         numbers = {name: column[number] for name, column in estimates.items()}
         rows.append(
@@ -97,7 +110,7 @@ def tabulate(outcomes: Outcomes, reference: str, confidence: float, resamples: R
                 frontier=False,
                 dominates=float(dominates[number]),
                 verdict="" if number == against else verdict(numbers["gain"], numbers["extra"]),
-                metrics=outcomes.metrics[number],
+                metrics=replays.metrics[number],
                 **numbers,
             )
         )
@@ -105,10 +118,11 @@ def tabulate(outcomes: Outcomes, reference: str, confidence: float, resamples: R
 
 
 def verdict(gain: Estimate, extra: Estimate) -> str:
-    """What the intervals of accuracy and segments say against the reference.
+    """Returns what the intervals of accuracy and segments say about a policy against the reference.
 
-    "better": surely fewer segments and surely at most `MARGIN` less accurate, or surely more accurate and not surely
-    more segments. "worse": the reverse. "trade": surely more of both, or less of both. "like": neither.
+    A difference is significant where its interval excludes 0. "better": significantly fewer segments, and at most
+    `MARGIN` less accurate over the whole interval; or significantly more accurate, and not significantly more segments.
+    "worse": the reverse. "trade": significantly more of both, or less of both. "like": none of these.
     """
     cheaper, dearer = extra.high < 0, extra.low > 0
     up, down = gain.low > 0, gain.high < 0
@@ -125,7 +139,7 @@ def _estimates(means: npt.NDArray[np.float64], drawn: npt.NDArray[np.float64], c
 
 
 def _in_order(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """The frontier, the dominated policies and the bounds, each by segments; who is on the frontier is marked."""
+    """Sorts rows into frontier, dominated policies and bounds, each by segments, and marks the frontier."""
     own = [row for row in rows if row.family != "bound"]
     best = [own[place] for place in frontier([row.work.value for row in own], [row.exact.value for row in own])]
     on_it = {row.policy for row in best}

@@ -36,8 +36,8 @@ def no_warnings() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def figures() -> dict[str, Figure]:
     recorded = hand_made(repeat=10)
-    table, outcomes = study([recorded], Plan(resamples=20))
-    return study_figures(table, outcomes, [recorded], trained_segments=3)
+    table, replays = study([recorded], Plan(resamples=20))
+    return study_figures(table, replays, trained_segments=3)
 
 
 @pytest.fixture(scope="module")
@@ -194,5 +194,5 @@ def test_like_compute_takes_one_policy_of_each_rule(rows: tuple[Row, ...]) -> No
 def test_no_figure_for_one_difficulty() -> None:
     recorded = hand_made(repeat=2)
     recorded.rating[:] = 1
-    table, outcomes = study([recorded], Plan(policies=("fixed:2",), calibration=0, resamples=5))
-    assert "difficulty" not in study_figures(table, outcomes, [recorded])
+    table, replays = study([recorded], Plan(policies=("fixed:2",), calibration=0, resamples=5))
+    assert "difficulty" not in study_figures(table, replays)

@@ -21,11 +21,11 @@ from hrm_agent.study.bootstrap import Resamples
 from hrm_agent.study.candidates import COMBINATIONS, Candidate, calibrated, default_policies, why_not
 from hrm_agent.study.families import COLOURS, family_of
 from hrm_agent.study.groups import split_by_group
-from hrm_agent.study.outcomes import replay_all
+from hrm_agent.study.replays import replay_all
 from hrm_agent.study.study import Plan, study
 from hrm_agent.study.table import Estimate, tabulate, verdict
 from hrm_agent.traces.record import TraceHeader, Traces
-from train.study_files import flat, write_csv, write_json
+from train.study_files import write_csv, write_json
 from train.study_tables import study_table
 
 PUZZLES, BUDGET = 4, 4
@@ -57,10 +57,10 @@ def candidates(*policies: str, seeds: int = 1) -> list[Candidate]:
 
 def test_rows_equal_numbers_computed_by_hand() -> None:
     plan = Plan(policies=("oracle", "fixed:2"), calibration=0, resamples=50)
-    table, outcomes = study([hand_made()], plan)
+    table, replays = study([hand_made()], plan)
     # q-compare halts at 1, 2, 4 (there Q_halt > Q_continue again) and 4: right, right, wrong, wrong
-    np.testing.assert_array_equal(outcomes.segments[0], [[1, 2, 4, 4], [1, 2, 3, 4], [2, 2, 2, 2]])
-    np.testing.assert_array_equal(outcomes.exact[0], [[1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 0, 0]])
+    np.testing.assert_array_equal(replays.segments[0], [[1, 2, 4, 4], [1, 2, 3, 4], [2, 2, 2, 2]])
+    np.testing.assert_array_equal(replays.exact[0], [[1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 0, 0]])
     compare, oracle, two = (table.row(name) for name in ("q-compare", "oracle", "fixed:2"))
     assert [row.exact.value for row in (compare, oracle, two)] == [0.5, 0.75, 0.5]
     assert [row.segments.value for row in (compare, oracle, two)] == [2.75, 2.5, 2.0]
@@ -77,16 +77,16 @@ def test_rows_equal_numbers_computed_by_hand() -> None:
 
 
 def test_intervals_are_those_of_the_paired_bootstrap() -> None:
-    outcomes = replay_all([hand_made(repeat=5)], candidates("q-compare", "fixed:2"), BUDGET)
+    replays = replay_all([hand_made(repeat=5)], candidates("q-compare", "fixed:2"), BUDGET)
     resamples = Resamples(5 * PUZZLES, 200, seed=3)
-    rows = {row.policy: row for row in tabulate(outcomes, "q-compare", 0.9, resamples)}
+    rows = {row.policy: row for row in tabulate(replays, "q-compare", 0.9, resamples)}
     for name, number in (("q-compare", 0), ("fixed:2", 1)):
-        expected = resamples.interval(outcomes.exact[0, number], 0.9)
+        expected = resamples.interval(replays.exact[0, number], 0.9)
         assert rows[name].exact == pytest.approx(tuple(map(float, expected)))
-    extra = resamples.difference(outcomes.work[0, 1], outcomes.work[0, 0], 0.9)
+    extra = resamples.difference(replays.work[0, 1], replays.work[0, 0], 0.9)
     assert rows["fixed:2"].extra == pytest.approx(tuple(map(float, extra[:3])))
     # fixed:2 is as accurate on every puzzle, so that fewer segments are all that counts
-    cheaper = resamples.means(outcomes.work[0, 1]) < resamples.means(outcomes.work[0, 0])
+    cheaper = resamples.means(replays.work[0, 1]) < resamples.means(replays.work[0, 0])
     assert rows["fixed:2"].dominates == cheaper.mean()
 
 
@@ -111,12 +111,12 @@ def test_checkpoints_are_pooled_and_may_differ_in_their_policy() -> None:
     first, second = hand_made(), hand_made()
     second.signals["q_halt"][:] = -5  # this agent never believes that it is right
     mixed = [*candidates("q-threshold:0.5", seeds=2), Candidate("mixed", ("fixed:1", "fixed:3"))]
-    outcomes = replay_all([first, second], mixed, BUDGET)
-    np.testing.assert_array_equal(outcomes.segments[:, 0], [[1, 2, 3, 4], [4, 4, 4, 4]])
-    np.testing.assert_array_equal(outcomes.segments[:, 1], [[1] * 4, [3] * 4])
-    row = tabulate(outcomes, "mixed", 0.95, Resamples(PUZZLES, 20))[0]
+    replays = replay_all([first, second], mixed, BUDGET)
+    np.testing.assert_array_equal(replays.segments[:, 0], [[1, 2, 3, 4], [4, 4, 4, 4]])
+    np.testing.assert_array_equal(replays.segments[:, 1], [[1] * 4, [3] * 4])
+    row = tabulate(replays, "mixed", 0.95, Resamples(PUZZLES, 20))[0]
     assert (row.policy, row.exact.value, row.segments.value) == ("mixed", 0.5, 2)
-    assert outcomes.metrics[0]["exact"] == np.mean([0.75, 0.5])
+    assert replays.metrics[0]["exact"] == np.mean([0.75, 0.5])
 
 
 def test_the_same_twice() -> None:
@@ -130,9 +130,9 @@ def test_calibration_puzzles_are_scored_nowhere() -> None:
     recorded.signals["correct"][held_out] = 0  # half of them, drawn at random, are all wrong
     recorded.signals["correct"][np.flatnonzero(~held_out)] = np.tile(np.array(CORRECT, np.float32), (50, 1))[:, None]
     plan = Plan(policies=("fixed:1",), calibration=0.5, risks=(0.01,), resamples=20, seed=7)
-    table, outcomes = study([recorded], plan)
+    table, replays = study([recorded], plan)
     assert (table.puzzles, table.groups, table.calibration_puzzles) == (200, 200, 200)
-    np.testing.assert_array_equal(outcomes.index, np.flatnonzero(~held_out))
+    np.testing.assert_array_equal(replays.traces[0].index, np.flatnonzero(~held_out))
     assert table.row("fixed:1").exact.value == 0.25
     assert table.row("fixed:4").note == "calibrated: risk ≤ 1 %"  # nothing passed: think to the end
     assert len(table.temperatures) == 1
@@ -269,9 +269,9 @@ def grouped(groups: int = 40, variants: int = 10) -> Traces:
 def test_variants_of_one_puzzle_count_as_one_draw() -> None:
     recorded = grouped()
     plan = Plan(policies=("fixed:1",), calibration=0.25, risks=(0.4,), resamples=200)
-    table, outcomes = study([recorded], plan)
+    table, replays = study([recorded], plan)
     assert (table.puzzles, table.groups, table.calibration_puzzles) == (300, 30, 100)
-    scored = set(recorded.group[outcomes.index])
+    scored = set(recorded.group[replays.traces[0].index])
     assert len(scored) == 30  # whole groups are held out
     exact = table.row("fixed:1").exact
     assert exact.high - exact.low > 0.2  # two standard deviations of 30 draws on either side are 0.33
@@ -294,14 +294,14 @@ def test_a_narrow_table_leaves_out_metrics_not_digits() -> None:
 
 def test_files_hold_the_table(tmp_path: Path) -> None:
     table, _ = study([hand_made()], Plan(policies=("oracle", "fixed:2"), calibration=0, resamples=20))
-    write_csv(table, tmp_path / "study.csv")
+    write_csv(table.frame(), tmp_path / "study.csv")
     write_json(table, tmp_path / "study.json")
     with (tmp_path / "study.csv").open(newline="") as file:
         read = list(csv.DictReader(file))
     whole = json.loads((tmp_path / "study.json").read_text())
     assert whole["puzzles"] == PUZZLES
     for row, line, entry in zip(table.rows, read, whole["rows"], strict=True):
-        expected = flat(row)
+        expected = row.flat()
         assert set(line) == set(entry) == set(expected)
         for name, value in expected.items():
             if isinstance(value, float) and math.isnan(value):

@@ -17,7 +17,7 @@ from train.learn_halting import LearnHalting
 from train.options import Checked, ProperShare, Seed, Share, as_typed, integer, number, parsed, parsed_in_part
 from train.presets import Data, Fit
 from train.release import Release
-from train.study import Study
+from train.study import StudyOptions
 from train.study_training import StudyTraining
 from train.watch import Watch
 
@@ -100,7 +100,7 @@ def test_a_bad_value_is_one_sentence(text: str, message: str) -> None:
     assert "\n" not in str(error.value)
 
 
-COMMANDS: list[Any] = [Fit, Evaluate, Watch, Study, StudyTraining, LearnHalting, Bench, Release]
+COMMANDS: list[Any] = [Fit, Evaluate, Watch, StudyOptions, StudyTraining, LearnHalting, Bench, Release]
 COMMANDS += [Inspect, Convert, Build, BuildArc]
 
 

@@ -1,4 +1,4 @@
-"""All figures of a study, by name."""
+"""Draws all figures of a study."""
 
 from __future__ import annotations
 
@@ -15,34 +15,30 @@ from hrm_agent.study.figures.histograms import Stops, histograms_figure
 from hrm_agent.study.figures.regret import regret_figure
 from hrm_agent.study.figures.reliability import reliability_figure
 from hrm_agent.study.figures.segments import segments_figure
-from hrm_agent.study.outcomes import Outcomes
+from hrm_agent.study.replays import Replays
 from hrm_agent.study.study import Study
 from hrm_agent.study.table import Row
-from hrm_agent.traces.record import Traces
 
 _PANELS = 20
 
 
-def study_figures(
-    study: Study, outcomes: Outcomes, traces: Sequence[Traces], trained_segments: int = 0
-) -> dict[str, Figure]:
-    """The figures of a study, by name.
+def study_figures(study: Study, replays: Replays, trained_segments: int = 0) -> dict[str, Figure]:
+    """Draws the figures of a study and returns them by name.
 
     Args:
         study: The table.
-        outcomes: What it was made of.
-        traces: Of each checkpoint.
-        trained_segments: Budget in training.
+        replays: What every policy did.
+        trained_segments: Budget in training; 0 leaves it out of the figures.
     """
-    scored = [each[np.isin(each.index, outcomes.index)] for each in traces]
+    scored = replays.traces
     correct = np.stack([each.correct[:, 0, : study.budget] for each in scored])
     q_halt = np.stack([each.signals["q_halt"][:, 0, : study.budget] for each in scored])
-    numbers = {candidate.name: number for number, candidate in enumerate(outcomes.candidates)}
+    numbers = {candidate.name: number for number, candidate in enumerate(replays.candidates)}
     shown = like_compute(study.rows, study.reference)
 
     def stops(row: Row) -> Stops:
         where = numbers[row.policy]
-        return Stops(row.policy, outcomes.segments[:, where], outcomes.exact[:, where], COLOURS[row.family])
+        return Stops(row.policy, replays.segments[:, where], replays.exact[:, where], COLOURS[row.family])
 
     figures = {
         "frontier": frontier_figure(study.rows, study.reference),
@@ -60,7 +56,7 @@ def study_figures(
     rating = scored[0].rating
     if rating.min() < rating.max():
         efforts = [
-            Effort(name, outcomes.segments[:, numbers[name]], COLOURS[study.row(name).family])
+            Effort(name, replays.segments[:, numbers[name]], COLOURS[study.row(name).family])
             for name in dict.fromkeys((study.reference, "oracle"))
             if name in numbers
         ]
@@ -69,13 +65,13 @@ def study_figures(
 
 
 def like_compute(rows: Sequence[Row], reference: str) -> list[Row]:
-    """Of each rule the policy whose segments are nearest to the reference's, at most 20, in the order of the table.
+    """Returns for each rule the policy whose segments are nearest to those of the reference, at most 20 policies.
 
-    So rules are compared where they cost alike; the reference stands first. Of combinations there are those on the
-    frontier, and of bounds the oracle.
+    Rules are thus compared at similar cost. The reference stands first, the others in the order of the table. Of the
+    combinations only those on the frontier take part, of the bounds only the oracle.
 
     Args:
-        rows: Of the study.
+        rows: Rows of the study.
         reference: Name of a policy among them.
     """
     chosen = next(row for row in rows if row.policy == reference)

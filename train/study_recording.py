@@ -1,0 +1,72 @@
+"""The recordings of a study: one for each checkpoint, made once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hrm_agent.checkpoints.checkpoint import existing_checkpoint
+from hrm_agent.sb3.agent import HRM
+from hrm_agent.study.study import Plan, served
+from hrm_agent.traces.header import LONGEST_LINE, TraceHeader, parse
+from hrm_agent.traces.record import Traces, default_signals, record
+
+if TYPE_CHECKING:
+    from .study import StudyOptions
+
+
+def check_before_recording(options: StudyOptions, plan: Plan, models: Sequence[HRM]) -> None:
+    """Refuses, before the long recording, what would fail after it.
+
+    Raises:
+        ValueError: The agents are made for different puzzles, or a policy cannot be replayed.
+    """
+    first, *others = (replace(model.puzzles, sizes=replace(model.puzzles.sizes, max_segments=1)) for model in models)
+    for checkpoint, puzzles in zip(options.checkpoint[1:], others, strict=True):
+        if puzzles != first:
+            raise ValueError(
+                f"--checkpoint: expected agents of the same puzzles, found {first} in {options.checkpoint[0]} and "
+                f"{puzzles} in {checkpoint}"
+            )
+    sizes, signals = first.sizes, dict.fromkeys(default_signals(), 1)
+    wanted = TraceHeader(
+        first.task or "", sizes.seq_len, sizes.vocab_size, options.budget, options.views, options.noise, signals, "", ""
+    )
+    served(plan, wanted, options.budget, untrained_signals(models))
+
+
+def recorded(options: StudyOptions, number: int, model: HRM) -> Traces:
+    """Returns the traces of a checkpoint: reads a complete recording, completes an interrupted one, or makes one.
+
+    A recording of more segments than the budget is used as it is.
+    """
+    checkpoint = options.checkpoint[number]
+    path = Path(options.out) / "traces" / f"{number}-{existing_checkpoint(checkpoint).parent.name}.traces"
+    segments = max(options.budget, _recorded_segments(path))
+    env = options.environment(model, checkpoint, options.batch_size, segments)
+    return record(
+        model.policy.acting_core,
+        env,
+        path,
+        views=options.views,
+        noise=options.noise,
+        source=" ".join((options.source, options.rows or "", *options.option)).strip(),
+        progress=True,
+    )
+
+
+def _recorded_segments(path: Path) -> int:
+    """Returns the budget of a recording; 0 if there is none."""
+    if not path.is_file():
+        return 0
+    with path.open("rb") as file:
+        return parse(path, file.readline(LONGEST_LINE)).max_segments
+
+
+def untrained_signals(models: Sequence[HRM]) -> dict[str, str]:
+    """Returns the signals that mean nothing in at least one agent, with the reason."""
+    if not all(model.learner_config.learns_q_continue for model in models):
+        return {"q_continue": "the agent was trained without Q_continue"}
+    return {}

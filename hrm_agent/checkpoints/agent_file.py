@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import torch
 
-from hrm_agent.checkpoints.checkpoint import checkpoint_path, existing_checkpoint, read_checkpoint, write_checkpoint
-from hrm_agent.checkpoints.contents import check_core
+from hrm_agent.checkpoints.checkpoint import checkpoint_path, write_checkpoint
+from hrm_agent.checkpoints.contents import Checkpoint, check_core, path_of
 from hrm_agent.checkpoints.optimizer_state import checked_state, optimizer_tensors, restore_optimizers
 from hrm_agent.checkpoints.saved_agent import SavedAgent, halting_of, said_of
-from hrm_agent.checkpoints.small_files import full_precision
 from hrm_agent.errors import NonFiniteError
 from hrm_agent.state import check_finite, check_same
 from hrm_env.envs.observations import sizes_of
@@ -23,22 +22,14 @@ if TYPE_CHECKING:
     from hrm_agent.sb3.agent import HRM
 
 
-def located(path: str | Path | BinaryIO, reading: bool = False) -> tuple[Path | BinaryIO, Path]:
-    """What to open for a checkpoint, a file or a buffer, and the name that errors give it."""
-    if not isinstance(path, str | Path):
-        return path, Path(f"<{type(path).__name__}>")
-    file = existing_checkpoint(path) if reading else checkpoint_path(path)
-    return file, file
-
-
 def save_agent(model: HRM, path: str | Path | BinaryIO) -> None:
     """Writes weights, averaged weights, optimizer state and options.
 
     Raises:
         NonFiniteError: A weight is not finite; the file, if it exists, stays as it was.
     """
-    place, name = located(path)
-    write_checkpoint(place, *agent_contents(model, name))
+    place = checkpoint_path(path) if isinstance(path, str | Path) else path
+    write_checkpoint(place, *agent_contents(model, path_of(place)))
 
 
 def agent_contents(model: HRM, path: str | Path) -> tuple[dict[str, Any], dict[str, dict[str, torch.Tensor]]]:
@@ -91,32 +82,30 @@ def read_weights(path: str | Path | BinaryIO, expected: Mapping[str, torch.Tenso
     Raises:
         CheckpointError: The file is damaged, or its weights are others or not finite.
     """
-    place, file = located(path, reading=True)
-    weights = full_precision(read_checkpoint(place)[1].get("policy", {}))
-    with said_of(file):
-        check_same(weights, expected, "weights of this agent")
-        check_finite(weights)
-    return weights
+    found = Checkpoint.read(path)
+    with said_of(found.path):
+        check_same(found.weights, expected, "weights of this agent")
+        check_finite(found.weights)
+    return found.weights
 
 
 def load_agent(
     cls: type[HRM], path: str | Path | BinaryIO, env: Any, device: torch.device | str, overrides: dict[str, Any]
 ) -> HRM:
     """Builds the agent of a checkpoint; see `HRM.load`."""
-    place, file = located(path, reading=True)
-    config, tensors = read_checkpoint(place)
+    found = Checkpoint.read(path)
+    file, config = found.path, found.config
     saved = SavedAgent.of(file, config, given=overrides)
     slots = {} if env is None or isinstance(env, str) else {"n_envs": None}  # such an environment has its own
     options = {**saved.options, "policy_kwargs": saved.core, **slots, **overrides}
-    tensors["policy"] = full_precision(tensors.get("policy", {}))
-    core = check_core(file, tensors["policy"], saved.puzzles.sizes, options["policy_kwargs"] or {})
+    core = check_core(file, found.weights, saved.puzzles.sizes, options["policy_kwargs"] or {})
     if "halting" not in overrides:
         halting_of(file, saved.options, saved.puzzles.sizes.max_segments, core)
     model = cls(env=env, device=device, _init_setup_model=False, **options)
     if model.env is not None:
         saved.puzzles.require(model.env, f"{file}: made")
     model.adopt(saved.puzzles, options["n_envs"] or 1)
-    restore_learned(model, file, tensors)
+    restore_learned(model, found)
     model.num_timesteps, model._n_updates = saved.num_timesteps, saved.updates
     if config.get("learning_rate_schedule") and env is not None and "learning_rate" not in overrides:
         warnings.warn(
@@ -127,16 +116,15 @@ def load_agent(
     return model
 
 
-def restore_learned(model: HRM, file: Path, tensors: Mapping[str, Mapping[str, torch.Tensor]]) -> None:
+def restore_learned(model: HRM, found: Checkpoint) -> None:
     """Puts the weights and the optimizers' state of a checkpoint into an agent of the same options.
 
     Raises:
         CheckpointError: They are those of another agent.
     """
-    weights = dict(tensors.get("policy", {}))
-    with said_of(file):
-        check_same(weights, model.policy.state_dict(), "weights of its own options")
-        check_finite(weights)
-    state = checked_state(file, tensors.get("optimizer"), model.learner.optimizers)
-    model.policy.load_state_dict(weights)
+    with said_of(found.path):
+        check_same(found.weights, model.policy.state_dict(), "weights of its own options")
+        check_finite(found.weights)
+    state = checked_state(found.path, found.tensors.get("optimizer"), model.learner.optimizers)
+    model.policy.load_state_dict(found.weights)
     restore_optimizers(model.learner.optimizers, state)

@@ -1,22 +1,62 @@
-"""Whether what a checkpoint says of an agent can be, and whether its weights are those; checked before it is built."""
+"""What a checkpoint holds, and whether its weights are those of the core that its options describe."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Self
 
 import torch
 from torch import Tensor
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from hrm_agent.checkpoints.checkpoint import existing_checkpoint, read_checkpoint
 from hrm_agent.checkpoints.saved_agent import said_of
+from hrm_agent.checkpoints.small_files import full_precision
 from hrm_agent.cores import PuzzleShape, ReasoningCore, make_core
 from hrm_agent.errors import CheckpointError
 from hrm_agent.state import check_same
 from hrm_env.envs.observations import ObservationSizes
 
 _SPARE = 100  # parameters of a core beyond those of the file, at which building it is given up
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint as it was read: intact, but not yet compared with anything.
+
+    Attributes:
+        path: The file, for errors; of a buffer ``<BytesIO>``.
+        config: Its JSON.
+        tensors: Its groups of tensors, on the CPU; weights and optimizer state in full precision.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    tensors: dict[str, dict[str, Tensor]]
+
+    @classmethod
+    def read(cls, path: str | Path | BinaryIO) -> Self:
+        """Reads a file, named with or without ``.zip`` or by the folder of its run, or a buffer.
+
+        Raises:
+            CheckpointError: It is missing, truncated, damaged, hostile or of another format.
+        """
+        place = existing_checkpoint(path) if isinstance(path, str | Path) else path
+        config, tensors = read_checkpoint(place)
+        tensors |= {group: full_precision(tensors[group]) for group in ("policy", "optimizer") if group in tensors}
+        return cls(path_of(place), config, tensors)
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """The state dict of the policy; empty where there is none."""
+        return self.tensors.get("policy", {})
+
+
+def path_of(place: str | Path | BinaryIO) -> Path:
+    """Returns the name that errors give to a file or a buffer."""
+    return Path(place) if isinstance(place, str | Path) else Path(f"<{type(place).__name__}>")
 
 
 def check_core(
@@ -28,9 +68,9 @@ def check_core(
     holds.
 
     Args:
-        path: For errors.
-        weights: The policy's state dict, its core below ``core.``.
-        sizes: Of the puzzles.
+        path: The checkpoint, for errors.
+        weights: State dict of the policy, with its core below ``core.``.
+        sizes: Sizes of the puzzles.
         options: Name and options of the core, as `core_config` takes them.
 
     Returns:
@@ -48,7 +88,7 @@ def check_core(
 
 
 def _meta_core(path: str | Path, count: int, sizes: ObservationSizes, options: Mapping[str, Any]) -> ReasoningCore:
-    """A core without memory; gives up where it has many more than ``count`` tensors."""
+    """Returns a core without memory; gives up where it has many more than ``count`` tensors."""
     seen = 0
 
     def count_up(*_: Any) -> None:

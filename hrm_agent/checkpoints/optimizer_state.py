@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from hrm_agent.checkpoints.saved_agent import said_of
-from hrm_agent.checkpoints.small_files import full_precision
 from hrm_agent.errors import CheckpointError
 from hrm_agent.learning.optim import state_of
 from hrm_agent.state import check_finite, check_same
@@ -35,7 +34,7 @@ def checked_state(
 
     Args:
         path: The file, for errors.
-        tensors: Its group, as `optimizer_tensors` named them; in bfloat16 where they were made small.
+        tensors: Its group, as `optimizer_tensors` names them.
         optimizers: Those that the state is for.
 
     Raises:
@@ -45,7 +44,7 @@ def checked_state(
     """
     if tensors is None:
         raise CheckpointError(f"{path}: expected the state of the optimizers, found none")
-    found = full_precision(tensors)
+    found = dict(tensors)
     made = {
         f"{number}.{parameter}.{name}": tensor
         for number, optimizer in enumerate(optimizers)

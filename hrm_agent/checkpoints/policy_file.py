@@ -9,11 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from hrm_agent.checkpoints.agent_file import check_to_write, located
-from hrm_agent.checkpoints.checkpoint import read_checkpoint, write_checkpoint
-from hrm_agent.checkpoints.contents import check_core
+from hrm_agent.checkpoints.agent_file import check_to_write
+from hrm_agent.checkpoints.checkpoint import checkpoint_path, write_checkpoint
+from hrm_agent.checkpoints.contents import Checkpoint, check_core, path_of
 from hrm_agent.checkpoints.saved_agent import core_of, entries_of, halting_of, identity_of, said_of
-from hrm_agent.checkpoints.small_files import full_precision
 from hrm_agent.halting import HaltingPolicy, make
 from hrm_agent.learning.average import WeightAverage
 from hrm_agent.learning.config import LearnerConfig
@@ -32,9 +31,9 @@ def save_policy(policy: HRMPolicy, path: str | Path | BinaryIO) -> None:
     Raises:
         NonFiniteError: A weight is not finite; the file, if it exists, stays as it was.
     """
-    place, name = located(path)
+    place = checkpoint_path(path) if isinstance(path, str | Path) else path
     weights = policy.state_dict()
-    check_to_write(name, weights)
+    check_to_write(path_of(place), weights)
     task = None if policy.task is None else policy.task.spec.name
     config = {
         "puzzles": asdict(PuzzleIdentity(task, sizes_of(policy.observation_space))),
@@ -51,10 +50,9 @@ def load_policy(
     cls: type[HRMPolicy], path: str | Path | BinaryIO, halting: str | HaltingPolicy | None = None
 ) -> HRMPolicy:
     """Builds the policy of a policy's or an agent's checkpoint, on the CPU; see `HRMPolicy.load`."""
-    place, file = located(path, reading=True)
-    config, tensors = read_checkpoint(place)
+    found = Checkpoint.read(path)
+    file, config, weights = found.path, found.config, found.weights
     puzzles, core, options = identity_of(file, config), core_of(file, config), entries_of(file, config, "options")
-    weights = full_precision(tensors.get("policy", {}))
     network = check_core(file, weights, puzzles.sizes, core)
     with said_of(file):
         decay = LearnerConfig(ema=options.get("ema")).ema

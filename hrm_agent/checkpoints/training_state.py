@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from hrm_agent.agent_options import MOST_STEPS
 from hrm_agent.checkpoints.agent_file import agent_contents, restore_learned
-from hrm_agent.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from hrm_agent.checkpoints.checkpoint import write_checkpoint
+from hrm_agent.checkpoints.contents import Checkpoint
 from hrm_agent.checkpoints.run_parts import capture_parts, check_parts, restore_parts
 from hrm_agent.checkpoints.saved_agent import entries_of, said_of
 from hrm_agent.distributed import gather_objects, rank, world_size
@@ -31,28 +29,18 @@ if TYPE_CHECKING:
     from hrm_agent.sb3.agent import HRM
 
 
-@dataclass(frozen=True)
-class TrainingCheckpoint:
-    """What a training checkpoint holds.
-
-    Attributes:
-        path: The file.
-        config: Its JSON.
-        tensors: Its groups of tensors.
-    """
-
-    path: Path
-    config: dict[str, Any]
-    tensors: dict[str, dict[str, Tensor]]
+class TrainingCheckpoint(Checkpoint):
+    """The checkpoint of a run, as it was read."""
 
     @classmethod
-    def read(cls, path: str | Path) -> TrainingCheckpoint:
-        """Reads a file that `save_training` wrote.
+    def read(cls, path: str | Path | BinaryIO) -> Self:
+        """Reads what `save_training` wrote.
 
         Raises:
-            CheckpointError: It is missing, damaged, or an agent's alone; or what it says of the run cannot be.
+            CheckpointError: It is missing, damaged, or an agent's alone; or what it says of the run is impossible.
         """
-        config, tensors = read_checkpoint(path)
+        found = super().read(path)
+        path, config = found.path, found.config
         if not isinstance(config.get("training"), dict):
             raise CheckpointError(f"{path}: expected the checkpoint of a run, found that of an agent alone")
         training = config["training"]
@@ -66,10 +54,10 @@ class TrainingCheckpoint:
         ranks = training.get("ranks")
         if not isinstance(ranks, list) or not all(isinstance(own, dict) for own in ranks):
             raise CheckpointError(f"{path}: ranks: expected a list of states, found {shortened(ranks)}")
-        missing = next((number for number in range(len(ranks)) if f"rank{number}" not in tensors), None)
+        missing = next((number for number in range(len(ranks)) if f"rank{number}" not in found.tensors), None)
         if missing is not None:
             raise CheckpointError(f"{path}: expected the tensors of {len(ranks)} processes, found no 'rank{missing}'")
-        return cls(Path(path), config, tensors)
+        return found
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -121,7 +109,7 @@ def restore_training(model: HRM, checkpoint: TrainingCheckpoint) -> int:
         CheckpointError: The checkpoint is of another agent or other puzzles.
     """
     file, training = checkpoint.path, checkpoint.config["training"]
-    restore_learned(model, file, checkpoint.tensors)
+    restore_learned(model, checkpoint)
     model.num_timesteps, model._n_updates = checkpoint.config["num_timesteps"], checkpoint.config["updates"]
     ranks = training["ranks"]
     if len(ranks) == world_size():

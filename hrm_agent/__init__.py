@@ -12,23 +12,28 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 
 if TYPE_CHECKING:
+    from hrm_agent.checkpoints.folder import CheckpointFolder
+    from hrm_agent.checkpoints.training_state import restore_training
     from hrm_agent.errors import CheckpointError, NonFiniteError
     from hrm_agent.inference.evaluation import Evaluation, evaluate
     from hrm_agent.sb3.agent import HRM
-    from hrm_agent.sb3.callbacks import EvaluateCallback, HaltingDashboard
+    from hrm_agent.sb3.callbacks import EvaluateCallback, HaltingDashboard, SaveCallback
     from hrm_agent.sb3.policy import HRMPolicy
     from hrm_agent.sb3.vec_env import as_vec_env
 
 __all__ = [
     "HRM",
     "CheckpointError",
+    "CheckpointFolder",
     "EvaluateCallback",
     "Evaluation",
     "HRMPolicy",
     "HaltingDashboard",
     "NonFiniteError",
+    "SaveCallback",
     "as_vec_env",
     "evaluate",
+    "restore_training",
 ]
 
 _HOMES = {
@@ -37,6 +42,9 @@ _HOMES = {
     "EvaluateCallback": "sb3.callbacks",
     "HaltingDashboard": "sb3.callbacks",
     "CheckpointError": "errors",
+    "CheckpointFolder": "checkpoints.folder",
+    "SaveCallback": "sb3.callbacks",
+    "restore_training": "checkpoints.training_state",
     "Evaluation": "inference.evaluation",
     "HRMPolicy": "sb3.policy",
     "as_vec_env": "sb3.vec_env",

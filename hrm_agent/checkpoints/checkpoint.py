@@ -1,6 +1,6 @@
 """Checkpoints: a zip of JSON and safetensors, sealed with a checksum. Nothing is unpickled.
 
-    config.json           what JSON can hold, and the format
+    config.json           values that JSON can hold, and the format
     GROUP.safetensors     named tensors, such as those of the policy
 
 No member is compressed, so that none can unpack to more than the file holds. The archive's comment is the SHA-256, in
@@ -38,18 +38,18 @@ _CONFIG = "config.json"
 _SEAL = 2 * hashlib.sha256().digest_size
 _BUFFER = 1 << 20  # bytes that are hashed at a time
 _LONGEST_CONFIG, _DEEPEST_CONFIG = 1 << 26, 100
-_LONGEST_END = (1 << 16) + 22  # bytes in which a zip says what it holds: the longest comment, and what lies before it
+_LONGEST_END = (1 << 16) + 22  # bytes at the end of a zip: the longest comment and the record before it
 _DAMAGED = (zipfile.BadZipFile, NotImplementedError, EOFError, OverflowError, SafetensorError, ValueError)
 
 
 def checkpoint_path(path: str | Path) -> Path:
-    """Where to write a checkpoint that is named with or without ``.zip``, whatever folder has its name."""
+    """Returns the file to write for a checkpoint named with or without ``.zip``, even if a folder has its name."""
     path = Path(path)
     return path if path.suffix == ".zip" else path.with_name(path.name + ".zip")
 
 
 def existing_checkpoint(path: str | Path) -> Path:
-    """Where to read a checkpoint: the file of this very name, the folder of a run (``model.zip``), or with ``.zip``."""
+    """Returns the file to read: the one of this very name, ``model.zip`` in the folder of a run, or with ``.zip``."""
     path = Path(path)
     if not path.is_dir():
         return path if path.exists() else checkpoint_path(path)
@@ -63,8 +63,8 @@ def write_checkpoint(
     """Writes a checkpoint under a temporary name and renames it; equal contents give equal files.
 
     Args:
-        path: The file, or a buffer to write to where it stands.
-        config: What JSON can hold.
+        path: The file, or a buffer, which is written to at its position.
+        config: Values that JSON can hold.
         tensors: Groups of named tensors, such as ``{"policy": state_dict}``.
 
     Raises:
@@ -80,7 +80,7 @@ def write_checkpoint(
 
 
 def _write(file: BinaryIO, config: Mapping[str, Any], tensors: Mapping[str, Mapping[str, Tensor]]) -> None:
-    """Into an empty file, to write and to read back."""
+    """Writes to an empty file, which is read again for the checksum."""
     with zipfile.ZipFile(file, "w") as archive:
         archive.comment = bytes(_SEAL)  # room for the checksum
         archive.writestr(zipfile.ZipInfo(_CONFIG), json.dumps({**config, **_written_by()}, indent=2))
@@ -91,7 +91,7 @@ def _write(file: BinaryIO, config: Mapping[str, Any], tensors: Mapping[str, Mapp
 
 
 def _written_by() -> dict[str, Any]:
-    """What wrote a checkpoint: for people, but for the format."""
+    """Returns the format, and the versions of the writer for people to read."""
     return {"format": FORMAT, "hrm_gym": hrm_env.__version__, "torch": torch.__version__}
 
 
@@ -99,7 +99,7 @@ def read_checkpoint(path: str | Path | BinaryIO) -> tuple[dict[str, Any], dict[s
     """Reads a checkpoint: its config and its groups of tensors, on the CPU.
 
     Args:
-        path: The file, or a buffer that holds nothing else; it is read from its start, wherever it stands.
+        path: The file, or a buffer that holds nothing else; it is read from its start, whatever its position.
 
     Raises:
         CheckpointError: The file is missing, truncated, damaged, hostile or not one of ours.
@@ -130,7 +130,7 @@ def read_checkpoint(path: str | Path | BinaryIO) -> tuple[dict[str, Any], dict[s
 
 
 def _archive(file: BinaryIO) -> zipfile.ZipFile:
-    """The zip in a file, whose end is read first: `zipfile` would call an error of the disk there a bad file."""
+    """Opens the zip in a file and reads its end first: `zipfile` would take an error of the disk there for damage."""
     file.seek(max(0, file.seek(0, os.SEEK_END) - _LONGEST_END))
     file.read()
     return zipfile.ZipFile(file)
@@ -154,15 +154,15 @@ def _within(value: Any) -> Iterable[Any]:
 
 
 def _tensors(content: bytes) -> dict[str, Tensor]:
-    """The tensors of a group.
+    """Returns the tensors of a group.
 
     Raises:
         SafetensorError: They are damaged.
-        ValueError: Torch has no such type, or a byte of a truth value is neither 0 nor 1, with which it counts wrongly.
+        ValueError: Torch has no such type, or a bool is neither 0 nor 1, with which torch computes wrongly.
     """
     try:
         tensors = load_safetensors(content)
-    except KeyError as error:  # this is how safetensors says it
+    except KeyError as error:  # safetensors raises it for a type that torch lacks
         raise ValueError(f"torch has no numbers of type {error}") from error
     for name, tensor in tensors.items():
         if tensor.dtype == torch.bool and (tensor.view(torch.uint8) > 1).any():
@@ -171,7 +171,7 @@ def _tensors(content: bytes) -> dict[str, Tensor]:
 
 
 def _seal(file: BinaryIO) -> bytes:
-    """SHA-256, in hexadecimal, of all but the bytes at the end that it is written to, where it leaves the file."""
+    """Returns the SHA-256, in hexadecimal, of all bytes before the place of the checksum, and leaves the file there."""
     left = file.seek(-_SEAL, os.SEEK_END)
     file.seek(0)
     digest, buffer = hashlib.sha256(), memoryview(bytearray(_BUFFER))
@@ -182,7 +182,7 @@ def _seal(file: BinaryIO) -> bytes:
 
 
 def _groups(path: str | Path | BinaryIO, archive: zipfile.ZipFile, size: int) -> list[str]:
-    """The groups of tensors in an archive of ``size`` bytes that holds nothing else but the config."""
+    """Returns the groups of tensors in an archive of ``size`` bytes that holds nothing else but the config."""
     members = archive.infolist()
     names = [member.filename for member in members]
     stranger = next((name for name in names if not re.fullmatch(r"config\.json|\w+\.safetensors", name, re.A)), None)
@@ -200,7 +200,7 @@ def _groups(path: str | Path | BinaryIO, archive: zipfile.ZipFile, size: int) ->
 
 
 def _is_plain(member: zipfile.ZipInfo) -> bool:
-    """Whether a member is a file, neither compressed nor encrypted, and of the size that it says."""
+    """Returns whether a member is a file, neither compressed nor encrypted, and of the size that it states."""
     kind = stat.S_IFMT(member.external_attr >> 16)
     stored = member.compress_type == zipfile.ZIP_STORED and member.compress_size == member.file_size
     return stored and not member.flag_bits and kind in (0, stat.S_IFREG)

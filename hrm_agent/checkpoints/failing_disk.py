@@ -1,4 +1,4 @@
-"""Writing what a run can do without: where it fails, the run goes on, and says so once."""
+"""Writing of files that a run can do without: if it fails, the run goes on and warns once."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 
 
 class Attempts:
-    """Tries to write; a disk that is full or read-only costs the new file, never an older one nor the run."""
+    """Tries to write; a full or read-only disk costs the new file, never an older one nor the run."""
 
     def __init__(self) -> None:
         self._told: set[str] = set()
 
     def write(self, path: Path, how: Callable[[], None]) -> bool:
-        """Whether it succeeded; a new reason why not is one warning.
+        """Writes a file and returns whether it succeeded; warns once of each new reason for failure.
 
         Args:
-            path: What is written, for the warning.
+            path: The file, for the warning.
             how: Writes it, or raises `OSError` and leaves an older file as it was.
         """
         try:

@@ -1,4 +1,4 @@
-"""The figures of a sweep as they come back from JSON, checked: `Evaluation.summary` in a checkpoint or a result."""
+"""Checks of a sweep's figures from JSON: `Evaluation.summary` in a checkpoint or a result."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 from hrm_env.checks import check_integer, check_number, shortened
 
 PRINTED = ("puzzles", "exact", "valid", "cell_accuracy", "segments_mean", "segments_p95", "q_halt_accuracy")
-"""What the summary of a run shows."""
+"""Figures that the summary of a run shows."""
 
 
 def check_figures(name: str, found: Any, wanted: Iterable[str]) -> dict[str, Any]:
-    """The figures of a sweep.
+    """Returns the figures of a sweep, checked.
 
     Args:
-        name: Where they stand, for errors.
-        found: Those figures.
-        wanted: Names that have to be there: of numbers, or ``"accuracy_by_segment"``.
+        name: Where the figures stand, for errors.
+        found: The figures.
+        wanted: Names of the figures that are required: numbers, or ``"accuracy_by_segment"``.
 
     Raises:
-        ValueError: One is missing or is none.
+        ValueError: A figure is missing or is not a number.
     """
     if not isinstance(found, dict):
         raise ValueError(f"{name}: expected the figures of a sweep, found {shortened(found)}")

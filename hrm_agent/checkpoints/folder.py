@@ -1,4 +1,4 @@
-"""The training checkpoints of a run: ``step-00000400.zip`` and so on, of which the newest are kept."""
+"""The training checkpoints of a run, ``step-00000400.zip`` and so on; the newest are kept."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class CheckpointFolder:
-    """Where a run saves itself.
+    """The folder in which a run saves itself.
 
     Args:
-        path: The folder; made where it is missing.
-        keep: How many checkpoints to keep.
+        path: The folder; made if it is missing.
+        keep: Number of checkpoints to keep.
 
     Raises:
-        ValueError: None would be kept.
+        ValueError: ``keep`` is less than 1.
     """
 
     def __init__(self, path: Path, keep: int = 3) -> None:
@@ -32,33 +32,33 @@ class CheckpointFolder:
         self.path, self.keep = path, keep
 
     def files(self) -> list[Path]:
-        """All checkpoints, the newest first."""
+        """Returns all checkpoints, the newest first."""
         return sorted(self.path.glob("step-*.zip"), reverse=True)
 
     def file_of(self, updates: int) -> Path:
-        """The checkpoint after so many optimizer steps."""
+        """Returns the file of the checkpoint after a number of optimizer steps."""
         return self.path / f"step-{updates:08d}.zip"
 
     def save(self, model: HRM, extra: Mapping[str, Any]) -> None:
-        """Writes a checkpoint, then deletes what is too old; see `save_training`."""
+        """Writes a checkpoint and deletes those that are too old; see `save_training`."""
         file = self.file_of(model._n_updates)
         save_training(model, file, extra)
         if rank():
             return
-        # what is newer is damaged, or the run would have gone on from there
+        # newer ones are damaged, or the run would have gone on from there
         before = [other for other in self.files() if other < file]
         for other in self.files():
             if other != file and other not in before[: self.keep - 1]:
                 other.unlink(missing_ok=True)
 
     def newest(self) -> TrainingCheckpoint | None:
-        """The newest complete checkpoint, None where there are no files; a warning for each damaged one that is newer.
+        """Returns the newest intact checkpoint, None if there are no files; warns of each damaged one that is newer.
 
-        Every rank of a distributed run calls it, and gets the one that rank 0 finds.
+        Every rank of a distributed run calls it, and returns the one that rank 0 finds.
 
         Raises:
-            CheckpointError: All are damaged; or the newest of those that are not is of a newer format, or cannot be
-                read now: whoever went on without it would delete it.
+            CheckpointError: All are damaged; or the newest of the others is of another format or cannot be read now; a
+                run that went on without it would delete it.
         """
         found: TrainingCheckpoint | None = None
 

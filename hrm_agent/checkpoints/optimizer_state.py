@@ -1,4 +1,4 @@
-"""The state of optimizers as flat tensors and back; a state that the optimizer itself would not make is refused."""
+"""The state of optimizers as flat tensors and back; a state that the optimizer would not make is refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NEVER_NEGATIVE = ("step", "exp_avg_sq")
 
 
 def optimizer_tensors(optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
-    """The optimizers' state as flat tensors, named ``optimizer.parameter.entry``."""
+    """Returns the state of optimizers as flat tensors, named ``optimizer.parameter.entry``."""
     return {
         f"{number}.{parameter}.{name}": torch.as_tensor(value)
         for number, optimizer in enumerate(optimizers)
@@ -30,16 +30,16 @@ def optimizer_tensors(optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, 
 def checked_state(
     path: str | Path, tensors: Mapping[str, Tensor] | None, optimizers: Sequence[torch.optim.Optimizer]
 ) -> dict[str, Tensor]:
-    """The state that a file holds for these optimizers, checked: kernels trust its sizes and read past wrong ones.
+    """Returns the state that a file holds for these optimizers, checked: kernels read past tensors that are too small.
 
     Args:
         path: The file, for errors.
         tensors: Its group, as `optimizer_tensors` names them.
-        optimizers: Those that the state is for.
+        optimizers: The optimizers that the state is for.
 
     Raises:
         CheckpointError: A name, type or shape is not one that the optimizer makes; a parameter lacks some of its
-            entries (one that never had a gradient has none); or a number is infinite, none, or negative where it is a
+            entries (one that never had a gradient has none); or a number is not finite, or negative where it is a
             count or a mean of squares.
     """
     if tensors is None:

@@ -1,6 +1,6 @@
 """A policy as a checkpoint and back, in place of SB3's pickles: what acts, without what learns.
 
-The file is an agent's (`agent_file.py`) with fewer options and no optimizers: `load_policy` reads both.
+The file is that of an agent (`agent_file.py`) with fewer options and no optimizers; `load_policy` reads both.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def save_policy(policy: HRMPolicy, path: str | Path | BinaryIO) -> None:
-    """Writes weights, averaged weights, the core's options and the halting policy's string form.
+    """Writes weights, averaged weights, the options of the core and the string form of the halting policy.
 
     Raises:
         NonFiniteError: A weight is not finite; the file, if it exists, stays as it was.

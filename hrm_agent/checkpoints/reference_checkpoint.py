@@ -1,6 +1,6 @@
 """Checkpoints of the reference codes (sapientinc/HRM, TinyRecursiveModels) as our weights and back; no code is run.
 
-An agent out of a reference checkpoint, with the sizes that its tensors tell::
+An agent from a reference checkpoint, with the sizes that its tensors tell::
 
     weights = read_reference("checkpoints/step_52080")
     model = HRM("HRMPolicy", "HRM-Sudoku-v0", policy_kwargs=reference_config(weights) | {"num_heads": 8})
@@ -65,7 +65,7 @@ _PREFIX = re.compile(r"^(_orig_mod\.)?(model\.)?(inner\.)?")  # of torch.compile
 
 
 def from_reference_name(name: str) -> str:
-    """Our name of a tensor of the reference code, with or without the prefixes of its wrappers."""
+    """Returns our name of a tensor of the reference code, with or without the prefixes of its wrappers."""
     name = _PREFIX.sub("", name)
     for theirs, ours in _NAMES.items():
         name = name.replace(theirs, ours)
@@ -73,7 +73,7 @@ def from_reference_name(name: str) -> str:
 
 
 def to_reference_name(name: str) -> str:
-    """The reference code's name of a tensor of ours, without prefix."""
+    """Returns the reference code's name of a tensor of ours, without prefix."""
     for theirs, ours in _NAMES.items():
         name = name.replace(ours, theirs)
     return name
@@ -82,18 +82,17 @@ def to_reference_name(name: str) -> str:
 def read_reference(path: str | Path) -> dict[str, Tensor]:
     """Reads what the reference code saved: ``torch.save(model.state_dict())``, compiled or not.
 
-    A puzzle embedding that does not fill whole positions is filled up with zeros, as the reference code does at every
-    step.
+    A puzzle embedding that does not fill its positions is padded with zeros, as the reference code does in every step.
 
     Args:
-        path: That file; or the same tensors as ``.safetensors``, or as ``.npz`` with names below ``weights/``.
+        path: That file, or the same tensors as ``.safetensors``, or as ``.npz`` with names below ``weights/``.
 
     Returns:
         The state dict of our core, float32 on the CPU.
 
     Raises:
-        CheckpointError: The file is missing or no such checkpoint; a tensor is missing, unknown, of a wrong shape or
-            not finite.
+        CheckpointError: The file is missing or is no such checkpoint; or a tensor is missing, unknown, of a wrong
+            shape or not finite.
     """
     found = _read_tensors(Path(path))
     weights = {from_reference_name(name): tensor for name, tensor in found.items()}
@@ -114,7 +113,7 @@ def write_reference(core: HRMCore, path: str | Path, prefix: str = "_orig_mod.mo
     Args:
         core: A core with two networks and attention (sapientinc/HRM), or with one network (TinyRecursiveModels).
         path: The file.
-        prefix: Stands before ``inner.``; the default is that of a compiled model with its loss head.
+        prefix: Prefix before ``inner.``; the default is that of a compiled model with its loss head.
 
     Raises:
         ValueError: Neither code has such a core.
@@ -136,11 +135,10 @@ def write_reference(core: HRMCore, path: str | Path, prefix: str = "_orig_mod.mo
 
 
 def reference_config(weights: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The core and those of its options that the weights of `read_reference` tell.
+    """Returns the core and those of its options that the weights of `read_reference` tell.
 
-    Heads and cycles are not among them, nor are the puzzle positions of TRM, which are its default where there is a
-    puzzle embedding. Of ``expansion`` the weights tell the widths it leads to alone: it is the largest number that
-    leads to these.
+    Heads and cycles are not among them, nor are the puzzle positions of TRM, which have their default where there is a
+    puzzle embedding. The weights tell the widths that ``expansion`` leads to; the largest such number is returned.
     """
     dim, table = weights["start_h"].shape[0], weights.get("puzzle_embedding.weight")
     layers = {
@@ -164,7 +162,7 @@ def reference_config(weights: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a file, under the names they have there."""
+    """Returns all tensors of a file, by the names they have there."""
     try:
         return {name: tensor.float() for name, tensor in _READERS.get(path.suffix, _read_torch)(path).items()}
     except FileNotFoundError as error:
@@ -199,7 +197,7 @@ _READERS: dict[str, Callable[[Path], dict[str, Tensor]]] = {".safetensors": _rea
 
 
 def _expected_shapes(path: str | Path, weights: Mapping[str, Tensor]) -> dict[str, torch.Size]:
-    """The shapes of all tensors of a core of the sizes that these few tell."""
+    """Returns the shapes of all tensors of a core, whose sizes a few of them tell."""
     impossible = f"{path}: expected the shapes of the reference code, found impossible ones"
     for name in list(_TELLING)[:3]:
         if name not in weights:
@@ -222,7 +220,7 @@ def _expected_shapes(path: str | Path, weights: Mapping[str, Tensor]) -> dict[st
 
 
 def _shown(name: str) -> str:
-    """The reference code's name of a tensor of ours, as messages show it."""
+    """Returns the reference code's name of a tensor of ours, as messages show it."""
     theirs = to_reference_name(name)
     return theirs if theirs.isprintable() and len(theirs) <= 80 else shortened(theirs)
 

@@ -1,4 +1,4 @@
-"""What a file may leave out to be small: a release needs no more than to act, a run that is carried little more."""
+"""Smaller files: a release holds what acting needs, and a run that moves between machines little more."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Groups = dict[str, dict[str, Tensor]]
 
 
 def released(config: Mapping[str, Any], acting: ReasoningCore) -> tuple[dict[str, Any], Groups]:
-    """Of an agent the acting weights alone, in bfloat16, and no state of an optimizer.
+    """Returns the contents of a release: the acting weights in bfloat16, without optimizer state.
 
-    The agent that is loaded from it has no moving average: its weights are the average.
+    An agent loaded from it has no moving average: its weights are the average.
 
     Args:
-        config: That of the agent's own file.
+        config: Config of the agent's own file.
         acting: The network that acts.
     """
     weights = {f"core.{name}": tensor for name, tensor in acting.state_dict().items()}
@@ -28,21 +28,21 @@ def released(config: Mapping[str, Any], acting: ReasoningCore) -> tuple[dict[str
 
 
 def lightened(config: Mapping[str, Any], tensors: Groups) -> tuple[dict[str, Any], Groups]:
-    """Of a run all but its episodes, which begin anew, with the optimizers' state in bfloat16.
+    """Returns the contents of a run without its episodes, which begin anew, and with optimizer state in bfloat16.
 
     Args:
-        config: That of a training checkpoint.
-        tensors: Its groups.
+        config: Config of a training checkpoint.
+        tensors: Its groups of tensors.
     """
     training = {**config["training"], "ranks": []}
     return {**config, "training": training}, {"policy": tensors["policy"], "optimizer": _halved(tensors["optimizer"])}
 
 
 def full_precision(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights as an agent has them: those in bfloat16 as float32."""
+    """Returns tensors as an agent has them: those in bfloat16 as float32."""
     return {name: tensor.float() if tensor.dtype == torch.bfloat16 else tensor for name, tensor in weights.items()}
 
 
 def _halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors in bfloat16; single numbers, such as counts of steps, stay as they are."""
+    """Returns tensors in bfloat16; single numbers, such as counts of steps, keep their type."""
     return {name: tensor.bfloat16() if tensor.dim() else tensor for name, tensor in tensors.items()}

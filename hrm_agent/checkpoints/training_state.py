@@ -1,9 +1,9 @@
-"""A run as a file, and back: to the last bit on a CPU, as if it had never stopped.
+"""A run as a file and back: on a CPU it goes on, to the last bit, as if it had never stopped.
 
 A training checkpoint is an agent's file (`HRM.load` reads it) with more in it:
 
-    config.json            also "training": the length of the run, what its callbacks remember, each rank's JSON
-    rank0.safetensors      what one process has of its own: hidden state, puzzles, generators, memories, sums
+    config.json            also "training": the length of the run, the state of its callbacks, the JSON of each rank
+    rank0.safetensors      tensors of the parts (`run_parts.py`) of one process
     rank1.safetensors ...  of the other processes of a distributed run
 """
 
@@ -61,18 +61,18 @@ class TrainingCheckpoint(Checkpoint):
 
     @property
     def extra(self) -> dict[str, Any]:
-        """What `save_training` was given beside the agent."""
+        """The extra values that `save_training` was given."""
         extra: dict[str, Any] = self.config["training"]["extra"]
         return extra
 
 
 def save_training(model: HRM, path: str | Path, extra: Mapping[str, Any] | None = None) -> None:
-    """Writes all that a run needs to go on; in a distributed run every rank calls it, and rank 0 writes.
+    """Writes everything that a run needs to go on; in a distributed run every rank calls it, and rank 0 writes.
 
     Args:
         model: An agent that learns, between two of its steps.
         path: The file.
-        extra: What else to remember, as JSON can hold it.
+        extra: Further values to remember, as JSON can hold them.
 
     Raises:
         NonFiniteError: A weight is not finite; the file, if it exists, stays as it was.
@@ -93,17 +93,17 @@ def save_training(model: HRM, path: str | Path, extra: Mapping[str, Any] | None 
 
 
 def restore_training(model: HRM, checkpoint: TrainingCheckpoint) -> int:
-    """Puts an agent of the same options to where a run was saved.
+    """Puts an agent of the same options in the state in which a run was saved.
 
-    ``model.learn(steps, reset_num_timesteps=False)`` then goes on with it. Where the run had another number of
-    processes, weights and optimizers are put back and the episodes begin anew.
+    ``model.learn(steps, reset_num_timesteps=False)`` then goes on. If the run had another number of processes, weights
+    and optimizers are put back, and the episodes begin anew.
 
     Args:
         model: The agent, with its environment.
         checkpoint: The run.
 
     Returns:
-        Timesteps that are left of the run.
+        Timesteps left of the run.
 
     Raises:
         CheckpointError: The checkpoint is of another agent or other puzzles.

@@ -1,1 +1,1 @@
-"""Files of torch and of Stable-Baselines3, read without an unpickler; docs/files.md."""
+"""Reads files of torch and of Stable-Baselines3 without an unpickler; docs/files.md."""

@@ -1,7 +1,7 @@
-"""The zip that Stable-Baselines3 saves a model as: its JSON and its weights. Nothing in it is unpickled.
+"""Reads the zip of a Stable-Baselines3 model: its JSON and its weights. Nothing in it is unpickled.
 
-Its ``data`` is JSON in which whatever is not JSON is a pickle in base64, with the plain attributes of the object beside
-it as text: those are read, the pickles stay text. ``policy.pth`` is read by `hrm_agent.foreign.torch_file`.
+The member ``data`` is JSON, in which an object that is not JSON is a pickle in base64 beside its plain attributes as
+text: the attributes are read, the pickles stay text. `hrm_agent.foreign.torch_file` reads ``policy.pth``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MEMBERS = ("data", "policy.pth")
 
 
 def read_sb3(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The JSON of a model, its pickles left as text, and the weights of its policy by name, float64 and finite.
+    """Returns the JSON of a model, with its pickles as text, and the weights of its policy by name, finite float64.
 
     Raises:
         ValueError: The file is missing, damaged or hostile; the message names it.
@@ -51,7 +51,11 @@ def read_sb3(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def _plain(tensor: Tensor) -> Tensor:
-    """The tensor in float64, if it is one of finite numbers."""
+    """Returns the tensor in float64.
+
+    Raises:
+        ValueError: Its numbers are not finite, or no floating-point numbers.
+    """
     if not tensor.is_floating_point() or not tensor.isfinite().all():
         raise ValueError("something that is no tensor of numbers, or not finite")
     return tensor.double()

@@ -1,4 +1,4 @@
-"""Tensors by name out of what `torch.save` wrote. No code of a file is run, and no tensor is larger than the file."""
+"""Reads tensors by name from files of `torch.save`. No code of a file is run, and no tensor is larger than the file."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _MOST_DIMENSIONS = 8
 
 
 def load_tensors(file: BinaryIO) -> dict[str, Tensor]:
-    """Reads ``torch.save({name: tensor, ...})`` within the memory that the file takes; all that is read has a checksum.
+    """Reads ``torch.save({name: tensor, ...})`` within the size of the file; a checksum covers everything that is read.
 
-    Without that limit a few bytes are enough to ask for any amount: by a compressed archive, or by a tensor whose
-    elements all lie at one place.
+    Without that limit a few bytes could ask for any amount of memory, by a compressed archive or by a tensor whose
+    elements share one place.
 
     Args:
-        file: At any position.
+        file: The file, at any position.
 
     Returns:
         Dense tensors on the CPU.
 
     Raises:
-        ValueError: The file is damaged, unpacks to more than it holds, holds more than tensors by name, or was written
-            by torch before 1.6, in another format.
+        ValueError: The file is damaged, unpacks to more than its size, holds more than tensors by name, or has the
+            format of torch before 1.6.
         OSError: The file cannot be read.
     """
     size = file.seek(0, os.SEEK_END)
@@ -58,7 +58,7 @@ def load_tensors(file: BinaryIO) -> dict[str, Tensor]:
 
 
 def _check_sizes(tensors: Mapping[str, Strided], most: int) -> None:
-    """Refuses tensors that reach beyond their storages, or together take more than so many bytes."""
+    """Refuses tensors that reach beyond their storages, or together take more than ``most`` bytes."""
     for stored, offset, size, stride in tensors.values():
         last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
         if len(size) > _MOST_DIMENSIONS or 0 in size or last >= stored.length:
@@ -71,7 +71,7 @@ def _check_sizes(tensors: Mapping[str, Strided], most: int) -> None:
 
 
 def _read(archive: zipfile.ZipFile, folder: str, stored: Stored) -> Tensor:
-    """The numbers of a storage."""
+    """Returns the numbers of a storage."""
     name = f"{folder}/data/{stored.key}"
     expected = stored.length * stored.dtype.itemsize
     if name not in archive.NameToInfo or archive.getinfo(name).file_size != expected:

@@ -1,7 +1,7 @@
-"""What the pickle inside of `torch.save`'s files says of tensors, found without unpickling it.
+"""Finds the tensors that the pickle in a file of `torch.save` describes, without unpickling it.
 
-A pickle is a program for a small stack machine. Here the few instructions are followed that name tensors; whatever
-would make something else is refused, and no class or function of any library is ever called.
+A pickle is a program for a small stack machine. This module follows the few instructions that name tensors and refuses
+all others; no class or function of any library is called.
 Source: ``pickletools`` of Python's library, and ``torch/_utils.py``.
 """
 
@@ -30,12 +30,12 @@ _MARK = object()
 
 
 class Stored(NamedTuple):
-    """Where numbers lie.
+    """A storage, in which numbers lie.
 
     Attributes:
-        dtype: Their type.
+        dtype: Type of the numbers.
         key: Name of their member in the archive.
-        length: Their number.
+        length: Number of the numbers.
     """
 
     dtype: torch.dtype
@@ -48,9 +48,9 @@ class Strided(NamedTuple):
 
     Attributes:
         stored: Its storage.
-        offset: Of its first element.
-        size: Its shape.
-        stride: Elements from one index to the next, a dimension each.
+        offset: Index of its first element in the storage.
+        size: Shape.
+        stride: Elements from one index to the next, for each dimension.
     """
 
     stored: Stored
@@ -60,7 +60,7 @@ class Strided(NamedTuple):
 
 
 class _Global(str):
-    """A class or function that is named, and never called."""
+    """The name of a class or function, which is never called."""
 
 
 _PUSHED: dict[str, Callable[[Any], Any]] = {
@@ -73,14 +73,14 @@ _PUSHED: dict[str, Callable[[Any], Any]] = {
     "GLOBAL": _Global,
     "MARK": lambda _: _MARK,
 }
-"""What instructions that take nothing from the stack push, given their argument."""
+"""The value that an instruction pushes, given its argument, for those that take nothing from the stack."""
 
 
 def read_pickle(program: bytes) -> dict[str, Strided]:
-    """The tensors by name that a pickle describes.
+    """Returns the tensors by name that a pickle describes.
 
     Raises:
-        ValueError: It is damaged, or describes anything else.
+        ValueError: The pickle is damaged or describes anything else.
     """
     machine = _Machine()
     for instruction, argument, _ in pickletools.genops(program):
@@ -92,14 +92,14 @@ def read_pickle(program: bytes) -> dict[str, Strided]:
 
 
 class _Machine:
-    """A stack, and a memo by number."""
+    """A stack, and a memo that is indexed by numbers."""
 
     def __init__(self) -> None:
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
 
     def pop(self) -> Any:
-        """What lies on top of the stack."""
+        """Takes the top value from the stack."""
         if not self._stack:
             raise ValueError("a pickle that ends too early")
         return self._stack.pop()
@@ -126,7 +126,7 @@ class _Machine:
             arguments = self.pop()
             push(_made(self.pop(), arguments))
         elif name == "BUILD":
-            self.pop()  # versions of modules, of which no tensor depends
+            self.pop()  # versions of modules, on which no tensor depends
         elif name not in ("PROTO", "STOP"):
             raise ValueError(f"an instruction {name}, which makes no tensor")
 
@@ -145,7 +145,7 @@ class _Machine:
 
 
 def _stored(found: Any) -> Stored:
-    """A storage of what `torch.save` writes for one."""
+    """Returns the storage that a persistent id of `torch.save` names."""
     if isinstance(found, tuple) and len(found) == 5 and found[0] == "storage" and isinstance(found[1], _Global):
         dtype, (key, _, count) = _STORAGES.get(found[1].removeprefix("torch ")), found[2:]
         if dtype is not None and isinstance(key, str) and _are_counts((count,)):
@@ -154,7 +154,7 @@ def _stored(found: Any) -> Stored:
 
 
 def _made(function: Any, arguments: Any) -> Any:
-    """What a function of torch would make of its arguments."""
+    """Returns what a function of torch would make of its arguments."""
     if isinstance(function, _Global) and isinstance(arguments, tuple):
         if function == "collections OrderedDict" and not arguments:
             return {}

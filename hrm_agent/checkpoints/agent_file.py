@@ -13,9 +13,8 @@ import torch
 from hrm_agent.checkpoints.checkpoint import checkpoint_path, write_checkpoint
 from hrm_agent.checkpoints.contents import Checkpoint, check_core, path_of
 from hrm_agent.checkpoints.optimizer_state import checked_state, optimizer_tensors, restore_optimizers
-from hrm_agent.checkpoints.saved_agent import SavedAgent, halting_of, said_of
+from hrm_agent.checkpoints.saved_agent import SavedAgent, halting_of
 from hrm_agent.errors import NonFiniteError
-from hrm_agent.state import check_finite, check_same
 from hrm_env.envs.observations import sizes_of
 
 if TYPE_CHECKING:
@@ -82,11 +81,7 @@ def read_weights(path: str | Path | BinaryIO, expected: Mapping[str, torch.Tenso
     Raises:
         CheckpointError: The file is damaged, or its weights are others or not finite.
     """
-    found = Checkpoint.read(path)
-    with said_of(found.path):
-        check_same(found.weights, expected, "weights of this agent")
-        check_finite(found.weights)
-    return found.weights
+    return Checkpoint.read(path).checked_weights(expected, "this agent")
 
 
 def load_agent(
@@ -122,9 +117,7 @@ def restore_learned(model: HRM, found: Checkpoint) -> None:
     Raises:
         CheckpointError: They are those of another agent.
     """
-    with said_of(found.path):
-        check_same(found.weights, model.policy.state_dict(), "weights of its own options")
-        check_finite(found.weights)
+    weights = found.checked_weights(model.policy.state_dict(), "its own options")
     state = checked_state(found.path, found.tensors.get("optimizer"), model.learner.optimizers)
-    model.policy.load_state_dict(found.weights)
+    model.policy.load_state_dict(weights)
     restore_optimizers(model.learner.optimizers, state)

@@ -16,7 +16,7 @@ from hrm_agent.checkpoints.saved_agent import said_of
 from hrm_agent.checkpoints.small_files import full_precision
 from hrm_agent.cores import PuzzleShape, ReasoningCore, make_core
 from hrm_agent.errors import CheckpointError
-from hrm_agent.state import check_same
+from hrm_agent.state import check_finite, check_same
 from hrm_env.envs.observations import ObservationSizes
 
 _SPARE = 100  # parameters of a core beyond those of the file, at which building it is given up
@@ -52,6 +52,17 @@ class Checkpoint:
     def weights(self) -> dict[str, Tensor]:
         """The state dict of the policy; empty where there is none."""
         return self.tensors.get("policy", {})
+
+    def checked_weights(self, expected: Mapping[str, Tensor], whose: str) -> dict[str, Tensor]:
+        """Returns the weights, if they are finite and have the names, types and shapes of a state dict.
+
+        Raises:
+            CheckpointError: Names the file and the first tensor that differs.
+        """
+        with said_of(self.path):
+            check_same(self.weights, expected, f"weights of {whose}")
+            check_finite(self.weights)
+        return self.weights
 
 
 def path_of(place: str | Path | BinaryIO) -> Path:

@@ -17,7 +17,6 @@ from hrm_agent.halting import HaltingPolicy, make
 from hrm_agent.learning.average import WeightAverage
 from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.puzzle_identity import PuzzleIdentity, puzzle_task
-from hrm_agent.state import check_finite, check_same
 from hrm_env.envs.actions import action_space
 from hrm_env.envs.observations import observation_space, sizes_of
 
@@ -61,9 +60,6 @@ def load_policy(
     policy = cls(observation_space(puzzles.sizes), action_space(seq_len, vocab_size), **core)
     if decay is not None:
         policy.average = WeightAverage(policy.core, decay)
-    with said_of(file):
-        check_same(weights, policy.state_dict(), "weights of its own options")
-        check_finite(weights)
-    policy.load_state_dict(weights)
+    policy.load_state_dict(found.checked_weights(policy.state_dict(), "its own options"))
     policy.halting, policy.task = rule, puzzle_task(None, puzzles.task)
     return policy

@@ -1,4 +1,4 @@
-"""What puzzle files hold: counts, histograms, and how many puzzles occur twice, exactly or up to symmetry."""
+"""Inspects sets of puzzles: counts, histograms, and duplicates, exact and up to symmetry."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from tqdm import tqdm
 from hrm_env.puzzles import Puzzles
 from hrm_env.task import PAD_ID, PuzzleBatch, PuzzleTask
 
-_CHUNK = 2048  # puzzles looked at together
-_BINS = 16  # of a histogram, at most, and one for the tail
+_CHUNK = 2048  # puzzles processed together
+_BINS = 16  # at most, and one for the tail
 
 
 @dataclass(frozen=True)
-class Part:
+class Inspection:
     """A set of puzzles under inspection, such as one split of a source.
 
     Attributes:
         task: The puzzle family.
-        puzzles: The set.
+        puzzles: The puzzles.
     """
 
     task: PuzzleTask
@@ -50,9 +50,9 @@ class Part:
         return clues
 
     def figures(self) -> dict[str, int]:
-        """What can be counted in the set alone.
+        """Returns the counts that need no other set.
 
-        Variants that the source itself calls variants of one puzzle (`Puzzles.group`) are no duplicates up to symmetry.
+        Puzzles that the source itself groups as variants (`Puzzles.group`) do not count as duplicates up to symmetry.
         """
         puzzles = self.puzzles
         in_groups = np.unique(np.stack([puzzles.group.astype(np.uint64), self.keys]), axis=1)[1]
@@ -72,7 +72,7 @@ class Part:
             yield int(self.task.check(batch.inputs, batch.solution).sum())
 
     def _chunks(self, what: str) -> Iterator[Puzzles]:
-        with tqdm(total=len(self.puzzles), desc=f"looking at {what}", unit=" puzzles", delay=1, leave=False) as bar:
+        with tqdm(total=len(self.puzzles), desc=f"inspecting {what}", unit=" puzzles", delay=1, leave=False) as bar:
             for start in range(0, len(self.puzzles), _CHUNK):
                 chunk = self.puzzles[start : start + _CHUNK]
                 yield chunk
@@ -80,18 +80,17 @@ class Part:
 
 
 def inspected(task: PuzzleTask, sets: Mapping[str, Puzzles]) -> dict[str, Any]:
-    """All figures of some sets of puzzles, as JSON holds them.
+    """Returns all figures of some sets of puzzles, ready for JSON.
 
     Args:
         task: The puzzle family.
-        sets: By the names under which they are reported.
+        sets: The sets by the names under which they are reported.
 
     Returns:
-        ``parts`` (the figures of each set), ``shared`` (for each two sets the number of puzzles that are in both,
-        exactly and up to symmetry) and the histograms ``clues`` (where the task has blanks) and ``rating`` (where there
-        is one).
+        ``parts`` (the figures of each set), ``shared`` (for each pair of sets the number of puzzles in both, exactly
+        and up to symmetry), and the histograms ``clues`` (if the task has blanks) and ``rating`` (if puzzles have one).
     """
-    parts = {name: Part(task, puzzles) for name, puzzles in sets.items()}
+    parts = {name: Inspection(task, puzzles) for name, puzzles in sets.items()}
     report: dict[str, Any] = {
         "task": task.spec.name,
         "parts": {name: part.figures() for name, part in parts.items()},
@@ -112,13 +111,13 @@ def inspected(task: PuzzleTask, sets: Mapping[str, Puzzles]) -> dict[str, Any]:
 
 
 def histogram(values: Mapping[str, npt.NDArray[Any]]) -> list[dict[str, Any]]:
-    """Counts in bins of a round width that all sets share; the last one takes the tail, a fiftieth of all at most.
+    """Counts values in bins of a round width that all sets share; the last bin takes the tail, at most 2 % of all.
 
     Args:
         values: Integers ``(N,)`` of each set.
 
     Returns:
-        For each bin its bounds ``from`` and ``to``, both included, and the ``counts`` of the sets.
+        The bounds ``from`` and ``to`` of each bin, both included, and the ``counts`` of the sets.
     """
     together = np.concatenate(list(values.values()))
     least, tail, most = int(together.min()), int(np.quantile(together, 0.98, method="higher")), int(together.max())
@@ -135,7 +134,7 @@ def histogram(values: Mapping[str, npt.NDArray[Any]]) -> list[dict[str, Any]]:
 
 
 def _round_numbers() -> Iterator[int]:
-    """1, 2, 5, 10, 20, 50, ..."""
+    """Yields 1, 2, 5, 10, 20, 50, ..."""
     power = 1
     while True:
         yield from (power, 2 * power, 5 * power)

@@ -1,4 +1,4 @@
-"""``python -m train learn-halting``: let PPO or DQN learn when a frozen agent stops."""
+"""``python -m train learn-halting``: trains PPO or DQN to decide when a frozen agent halts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PUZZLES = 5000
 SLOTS = 16
-# an episode ends soon, so nothing has to be discounted: the return is what is wanted
+# episodes are short, so the return is not discounted
 SETTINGS: dict[str, dict[str, Any]] = {
     "ppo": {"gamma": 1.0, "n_steps": 256, "batch_size": 512},
     "dqn": {
@@ -38,23 +38,24 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class LearnHalting(Trained):
-    """Record what a trained agent does on puzzles, and train PPO or DQN on the recording to decide when it stops.
+    """Record a trained agent on puzzles, and train PPO or DQN on the recording to decide when the agent halts.
 
     Attributes:
-        num_puzzles: Generated puzzles (5,000 unless given).
-        algorithm: Stable-Baselines3's, unmodified.
-        cost: What a segment costs; a right answer is worth 1.
-        steps: Decisions to learn from.
-        out: File of the learned policy, then used as "sb3:FILE"; empty for halting-ALGORITHM.zip beside the checkpoint.
-        traces: File of the recording; empty for halting.traces beside the checkpoint. What it holds already is not
+        num_puzzles: Number of generated puzzles (default: 5,000).
+        algorithm: Algorithm of Stable-Baselines3, unmodified.
+        cost: Cost of a segment; a right answer is worth 1.
+        steps: Number of decisions to learn from.
+        out: File for the learned policy, which is then used as "sb3:FILE"; empty for halting-ALGORITHM.zip beside the
+            checkpoint.
+        traces: File of the recording; empty for halting.traces beside the checkpoint. Puzzles that it holds are not
             recorded again.
         puzzle_seed: Seed of generated puzzles; the usual test puzzles have seed 0.
-        comparison: Share of the puzzles, drawn at random, that nothing is learned from, for the comparison at the end;
-            of puzzles that are variants of one another, share of their groups.
-        seed: Seed of the algorithm, and of that draw.
+        comparison: Share of the puzzles, drawn at random, that are kept from learning for the comparison at the end;
+            puzzles that are variants of one another are drawn as a group.
+        seed: Seed of the algorithm and of that draw.
         batch_size: Puzzles recorded at a time.
         threads: CPU threads; 0 for all cores.
-        device: "auto", "cpu" or "cuda", of the agent.
+        device: Device of the agent: "auto", "cpu" or "cuda".
     """
 
     algorithm: Literal["ppo", "dqn"] = "ppo"
@@ -71,7 +72,7 @@ class LearnHalting(Trained):
 
     @property
     def folder(self) -> Path:
-        """Where the checkpoint lies."""
+        """The folder of the checkpoint."""
         from hrm_agent.checkpoints.checkpoint import existing_checkpoint
 
         return existing_checkpoint(self.checkpoint).parent
@@ -88,7 +89,7 @@ class LearnHalting(Trained):
 
 
 def main(arguments: list[str]) -> None:
-    """Parses the options, records, learns, and compares with the paper's rule."""
+    """Parses the options, records, trains, and compares the result with the rule of the paper."""
     options: LearnHalting = parsed(LearnHalting, arguments, "learn-halting")
     import torch
 
@@ -108,12 +109,12 @@ def main(arguments: list[str]) -> None:
 
 
 def recorded(options: LearnHalting) -> Traces:
-    """Traces of the puzzles of ``options``, recorded now or before."""
+    """Returns the traces of the puzzles of ``options``, and records those that are missing."""
     from hrm_agent.traces.record import record
 
     if options.source == "generated" and options.num_puzzles is None:
         options = replace(options, num_puzzles=PUZZLES)
-    options = replace(options, halting="fixed:1")  # every segment is recorded, and a file may not name any policy
+    options = replace(options, halting="fixed:1")  # every segment is recorded; a file may not name a policy of its own
     model, env = options.load(options.batch_size, options.device)
     source = f"{options.source}, test, seed {options.puzzle_seed}, rows {options.rows}"
     return record(model.policy.acting_core, env, options.traces_path, source=source, progress=True)
@@ -127,7 +128,7 @@ def learn(options: LearnHalting, traces: Traces) -> None:
 
     from hrm_agent.traces.halting_env import HaltingEnv
 
-    # DQN's rate ends at 0, because its two actions differ by little more than the cost
+    # the learning rate of DQN decays to 0, because the values of its two actions differ by little more than the cost
     algorithm, rate = {"ppo": (PPO, 1e-3), "dqn": (DQN, LinearSchedule(1e-3, 0.0, 1.0))}[options.algorithm]
     env = make_vec_env(partial(HaltingEnv, traces, cost=options.cost), n_envs=SLOTS)
     settings = SETTINGS[options.algorithm]
@@ -138,7 +139,7 @@ def learn(options: LearnHalting, traces: Traces) -> None:
 
 
 def print_comparison(traces: Traces, learned: str) -> None:
-    """Accuracy and mean segments of the learned policy beside the paper's rule, the full budget and the oracle."""
+    """Prints accuracy and mean segments of the learned policy, the paper's rule, the full budget and the oracle."""
     from hrm_agent.traces.replay import replay
 
     print(f"{f'{len(traces):,} puzzles held out':{len(learned)}}  exact  segments")

@@ -1,4 +1,4 @@
-"""Parts of a set of puzzles, which share no puzzle with the rest: not as variants of one group, nor up to symmetry."""
+"""Splits and samples of puzzles. Related puzzles, by group or by symmetry, stay on the same side of a split."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ import numpy.typing as npt
 from hrm_env.puzzles import Puzzles
 from hrm_env.task import PuzzleTask
 
-from .data_inspection import Part
+from .data_inspection import Inspection
 
 
 def hold_out(
     task: PuzzleTask, puzzles: Puzzles, count: int | Literal["auto"], option: str = "--held-out"
 ) -> tuple[Puzzles, Puzzles]:
-    """All but the last puzzles, and the last ones, of at least ``count`` rows.
+    """Holds out the last puzzles, at least ``count`` rows.
 
-    What is related, by group or by symmetry, stays together: it counts as standing where its last row stands.
+    Related puzzles, by group or by symmetry, stay together, in the place of the last of them.
 
     Args:
         task: The puzzle family.
         puzzles: N puzzles.
-        count: How many rows to hold out; "auto" is a tenth, at most 5,000.
-        option: Where ``count`` comes from, for errors.
+        count: Number of rows to hold out; "auto" is a tenth, at most 5,000.
+        option: Name of the option that gives ``count``, for errors.
 
     Returns:
-        Both parts in their order; the bad rows skipped are counted in the first.
+        The remaining and the held-out puzzles, each in their order; skipped rows are counted in the first.
 
     Raises:
-        ValueError: Nothing would be left of the first part.
+        ValueError: No puzzle would remain.
     """
     wanted = max(1, min(5000, len(puzzles) // 10)) if count == "auto" else count
     family = related(task, puzzles)
@@ -46,16 +46,16 @@ def hold_out(
     held = np.isin(family, chosen)
     first = int(held.argmax())
     parts: tuple[Any, Any] = (~held, held)
-    if held[first:].all():  # slices, which copy nothing
+    if held[first:].all():  # slices avoid a copy
         parts = (slice(first), slice(first, None))
     return puzzles[parts[0]], replace(puzzles[parts[1]], skipped=0)
 
 
 def sample(puzzles: Puzzles, count: int, seed: int) -> Puzzles:
-    """A random choice of ``count`` puzzles with all their variants, in their order.
+    """Draws ``count`` puzzles at random and returns them with all their variants, in their order.
 
     Raises:
-        ValueError: There are not as many.
+        ValueError: There are fewer puzzles.
     """
     groups = np.unique(puzzles.group)
     if not 1 <= count <= len(groups):
@@ -64,8 +64,8 @@ def sample(puzzles: Puzzles, count: int, seed: int) -> Puzzles:
 
 
 def related(task: PuzzleTask, puzzles: Puzzles) -> npt.NDArray[np.int64]:
-    """The number of each puzzle's family, ``(N,)``: of all linked by a shared group or symmetry key."""
-    links = [np.unique(column, return_inverse=True)[1] for column in (puzzles.group, Part(task, puzzles).keys)]
+    """Returns the number of each puzzle's family, ``(N,)``; a shared group or symmetry key links two puzzles."""
+    links = [np.unique(column, return_inverse=True)[1] for column in (puzzles.group, Inspection(task, puzzles).keys)]
     family = np.arange(len(puzzles))
     while True:
         before = family
@@ -73,6 +73,6 @@ def related(task: PuzzleTask, puzzles: Puzzles) -> npt.NDArray[np.int64]:
             least = np.full(link.max() + 1, len(family))
             np.minimum.at(least, link, family)
             family = least[link]
-        family = family[family]  # a row's number is that of an earlier row, which may have been linked further
+        family = family[family]  # a family has the number of one of its rows, which may have joined another family
         if np.array_equal(family, before):
             return np.unique(family, return_inverse=True)[1]

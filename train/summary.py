@@ -1,4 +1,4 @@
-"""What a person reads after a training run."""
+"""The summary that a training run prints at its end."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .tables import table
 
 
 def print_summary(result: dict[str, Any], out: Path, test: Sequence[str]) -> None:
-    """Prints the accuracy by where the agent stops, where everything lies, and what to type next.
+    """Prints the accuracy at several stopping points, the paths of the results, and commands to continue with.
 
     Args:
-        result: What ``result.json`` holds.
+        result: Contents of ``result.json``.
         out: Folder of the run.
-        test: Arguments of ``evaluate`` and ``watch`` that stand for the test puzzles.
+        test: Arguments of ``evaluate`` and ``watch`` that select the test puzzles.
     """
     chosen, all_segments = result["chosen"], result["all_segments"]
     budget = result["options"]["data"]["max_segments"]

@@ -1,12 +1,12 @@
-"""Confidence intervals by the paired bootstrap: puzzles are drawn anew, the same draw for every policy.
+"""Confidence intervals by the paired bootstrap: puzzles are resampled, with the same draws for every policy.
 
 Puzzles that are variants of one another are not independent, so whole groups are drawn (cluster bootstrap, Davison and
-Hinkley 1997, section 3.8; Field and Welsh 2007): the mean of a resample is that of all puzzles of the drawn groups.
+Hinkley 1997, section 3.8; Field and Welsh 2007). The mean of a resample is the mean over all puzzles of its groups.
 
-Several checkpoints (seeds) that were tried on the same puzzles are pooled by the pigeonhole bootstrap (Owen 2007, arXiv
-0712.1111): seeds and puzzles are drawn anew, independently of each other, and a value counts as often as its seed was
-drawn times as often as its puzzle was. The interval then covers new puzzles and new seeds. As in any bootstrap of few
-draws, the variance between S seeds comes out (S − 1)/S of what it is: with 3 seeds the interval is rather too narrow.
+Several checkpoints (seeds) that were tested on the same puzzles are pooled by the pigeonhole bootstrap (Owen 2007,
+arXiv 0712.1111). Seeds and puzzles are drawn independently, and the weight of a value is the product of the counts of
+its seed and its puzzle. The interval then covers new puzzles and new seeds. As in any bootstrap of few draws, the
+variance between S seeds is underestimated by the factor (S − 1)/S: with 3 seeds the interval is somewhat too narrow.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from hrm_agent.study.groups import Groups, group_sums
 Floats = npt.NDArray[np.float64]
 
 CHUNK = 2**24
-"""Weights held at a time: 64 MiB."""
+"""Weights in memory at a time: 64 MiB."""
 
 
 class Interval(NamedTuple):
-    """A mean and its percentile interval; arrays without dimension, or ``(P,)`` for P policies."""
+    """A mean and its percentile interval; arrays of shape ``()``, or ``(P,)`` for P policies."""
 
     mean: Floats
     low: Floats
@@ -43,17 +43,17 @@ class Difference(NamedTuple):
 
 
 class Resamples:
-    """Draws of G groups of puzzles out of G, with replacement; for puzzles without variants, of N puzzles out of N.
+    """Draws G groups of puzzles out of G with replacement; without variants, N puzzles out of N.
 
     Equal arguments give equal draws, so comparisons are paired.
 
-    ``values`` are of every puzzle ``(N,)``, of P policies ``(P, N)``, or of these in S seeds ``(S, P, N)``; metrics of
-    `hrm_agent.study.metrics.per_puzzle`, for one. All policies together cost little more than one.
+    ``values`` has one value for each puzzle, ``(N,)``, for P policies ``(P, N)``, and for S seeds ``(S, P, N)``; a
+    metric of `hrm_agent.study.metrics.per_puzzle` is an example. All policies together cost little more than one.
 
     Args:
-        puzzles: The group of each puzzle, ``(N,)``; or N, where each is a group of its own.
-        count: How many resamples.
-        seed: Of the draws.
+        puzzles: Group of each puzzle, ``(N,)``; or N, if each puzzle is a group of its own.
+        count: Number of resamples.
+        seed: Seed for the draws.
 
     Raises:
         ValueError: There is no puzzle or no resample.
@@ -66,9 +66,9 @@ class Resamples:
             raise ValueError(f"Resamples: expected at least 1 puzzle and 1 resample, found {puzzles} and {count}")
 
     def means(self, values: npt.ArrayLike) -> Floats:
-        """Means over puzzles and seeds in every resample, ``(count,)`` or ``(count, P)``.
+        """Returns the means over puzzles and seeds in every resample, ``(count,)`` or ``(count, P)``.
 
-        A ratio of two metrics, such as segments per solved puzzle, has the interval of ``means(a) / means(b)``.
+        For a ratio of two metrics, such as segments per solved puzzle, take percentiles of ``means(a) / means(b)``.
 
         Raises:
             ValueError: There are not N puzzles.
@@ -86,7 +86,7 @@ class Resamples:
         return np.asarray(means[:, 0] if np.ndim(values) == 1 else means)
 
     def interval(self, values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
-        """The mean of each policy and its percentile interval.
+        """Returns the mean of each policy and its percentile interval.
 
         Raises:
             ValueError: There are not N puzzles.
@@ -94,7 +94,7 @@ class Resamples:
         return Interval(self._mean(values), *percentiles(self.means(values), confidence))
 
     def difference(self, a: npt.ArrayLike, b: npt.ArrayLike, confidence: float = 0.95) -> Difference:
-        """By how much A exceeds B, puzzle by puzzle; either may be one policy for all of the other.
+        """Returns A − B, puzzle by puzzle; either may be a single policy that is compared with all of the other.
 
         Raises:
             ValueError: There are not N puzzles.
@@ -109,9 +109,9 @@ class Resamples:
         return np.asarray(mean[0] if np.ndim(values) == 1 else mean)
 
     def _centred(self, values: npt.ArrayLike) -> tuple[Floats, Floats]:
-        """A value of each policy, ``(P,)``, and what all values differ from it, ``(S, P, N)``.
+        """Returns a value of each policy, ``(P,)``, and the differences of all values from it, ``(S, P, N)``.
 
-        What is the same everywhere then has an interval of no width, and float32 adds up counts without error.
+        A constant metric thus has an interval of width 0, and sums of counts are exact in float32.
         """
         cube = np.asarray(values, np.float64)
         if cube.ndim not in (1, 2, 3) or cube.shape[-1] != self.puzzles:
@@ -123,19 +123,19 @@ class Resamples:
         return origin, cube - origin[:, None]
 
     def _group_weights(self, groups: int) -> Iterator[npt.NDArray[np.float32]]:
-        """How often each group is drawn, ``(count, G)`` in parts."""
+        """Yields how often each group is drawn, ``(count, G)`` in chunks of resamples."""
         generator = np.random.default_rng((self.seed, 0))
         rows = max(1, CHUNK // groups)
         for start in range(0, self.count, rows):
             yield _draws(generator, min(rows, self.count - start), groups)
 
     def _seed_weights(self, seeds: int) -> npt.NDArray[np.float32]:
-        """How often each seed is drawn, ``(count, S)``; always once where there is one."""
+        """Returns how often each seed is drawn, ``(count, S)``; always once for a single seed."""
         return _draws(np.random.default_rng((self.seed, 1)), self.count, seeds)
 
 
 def percentiles(samples: Floats, confidence: float = 0.95) -> tuple[Floats, Floats]:
-    """The ends of the middle ``confidence`` of ``samples (count, ...)`` (Efron's percentile interval)."""
+    """Returns the ends of the central ``confidence`` of ``samples (count, ...)`` (Efron's percentile interval)."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence: expected a number between 0 and 1, found {confidence}")
     tail = (1 - confidence) / 2
@@ -144,7 +144,7 @@ def percentiles(samples: Floats, confidence: float = 0.95) -> tuple[Floats, Floa
 
 
 def _draws(generator: np.random.Generator, count: int, size: int) -> npt.NDArray[np.float32]:
-    """Multinomial weights ``(count, size)``: how often each of ``size`` things is drawn in ``size`` draws."""
+    """Returns multinomial weights ``(count, size)``: how often each of ``size`` items is drawn in ``size`` draws."""
     weights = np.empty((count, size), np.float32)
     for row in weights:
         row[:] = np.bincount(generator.integers(size, size=size), minlength=size)

@@ -1,21 +1,22 @@
-"""A threshold on σ(q_halt) at which halting is rarely wrong, with a guarantee.
+"""Calibrates a threshold on σ(q_halt), with a guarantee that halting is rarely wrong.
 
-Learn then Test (Angelopoulos et al., arXiv 2110.01052), as CALM uses it for early exits (arXiv 2207.07061, section 4).
-Thresholds λ₁ > λ₂ > ..., fixed beforehand, are tested from the most cautious one down. "The risk at λ_j is above δ" is
-rejected where its p-value is at most α = 1 − confidence. For a loss of 0 or 1 that is P(Bin(N, δ) ≤ losses), exactly.
-The first λ that is not rejected ends the sequence and the one before it is taken. The first λ whose risk is above δ is
-passed with probability α at most, so that
+The method is Learn then Test (Angelopoulos et al., arXiv 2110.01052), as CALM uses it for early exits (arXiv
+2207.07061, section 4). Thresholds λ₁ > λ₂ > ... are fixed in advance and tested from the most cautious one down. The
+hypothesis "the risk at λ_j is above δ" is rejected if its p-value is at most α = 1 − confidence. For a loss of 0 or 1
+the p-value is P(Bin(N, δ) ≤ losses), exactly. The first λ that is not rejected ends the sequence, and the λ before it
+is chosen. The first λ whose risk is above δ is rejected with probability at most α, so that
 
     with probability ≥ 1 − α over the N calibration puzzles, the risk on new puzzles is at most δ,
 
-where both are drawn alike and none was trained on. Nothing is assumed of the Q head; a good one halts earlier.
+if both come from the same distribution and none was trained on. The guarantee assumes nothing about the Q head; a good
+one halts earlier.
 
-The binomial distribution wants independent puzzles, which variants of one puzzle are not. So of every group one puzzle,
-drawn at random, is tested (single subsampling; Dunn, Wasserman and Ramdas, arXiv 1809.07441): N counts groups, and the
-risk is that of any puzzle of a new group. Even without a loss ln α / ln (1 − δ) of them are needed.
+The binomial distribution requires independent puzzles, which variants of one puzzle are not. Therefore one puzzle of
+every group, drawn at random, is tested (single subsampling; Dunn, Wasserman and Ramdas, arXiv 1809.07441): N counts
+groups, and the risk refers to any puzzle of a new group. Even without a loss, ln α / ln (1 − δ) groups are needed.
 
-A guarantee holds for one calibration. Of several, such as for several δ or agents, any one fails with probability α at
-most; that they hold all at once takes α divided by their number for each (Bonferroni).
+A guarantee holds for one calibration. Of several, for several δ or agents, each fails with probability at most α. All
+hold at once if each uses α divided by their number (Bonferroni).
 """
 
 from __future__ import annotations
@@ -38,39 +39,39 @@ THRESHOLDS: tuple[float, ...] = tuple(
         *(step / 50 for step in range(5, 50)),
     )
 )
-"""From 0.999999 to 0.02, nine to a decade of 1 − λ, and from 0.9 on every 0.02."""
+"""From 0.999999 to 0.02: nine in each decade of 1 − λ, and below 0.9 every 0.02."""
 
 
 def wrong(correct: Bools, segments: Ints, by_choice: Bools) -> Bools:
-    """The policy chooses to halt, at the budget or before, and the answer is wrong: ``(N,)``."""
+    """Returns where the policy chooses to halt, at the budget or before, and the answer is wrong: ``(N,)``."""
     return by_choice & ~at_halt(correct, segments)
 
 
 def lost(correct: Bools, segments: Ints, by_choice: Bools) -> Bools:
-    """The answer is wrong and that of the whole budget is right, ``(N,)`` (arXiv 2207.07061, equation 11)."""
+    """Returns where the answer is wrong and that at the full budget is right, ``(N,)`` (arXiv 2207.07061, eq. 11)."""
     return ~at_halt(correct, segments) & correct[:, -1]
 
 
 LOSSES: dict[str, Callable[[Bools, Ints, Bools], Bools]] = {"wrong": wrong, "lost": lost}
-"""What may happen with probability δ; each maps correct ``(N, M)``, τ and by-choice ``(N,)`` to ``(N,)`` bool."""
+"""Losses that δ bounds; each maps correct ``(N, M)``, τ and by-choice ``(N,)`` to ``(N,)`` bool."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A threshold and what it promises.
+    """A threshold and its guarantee.
 
     Attributes:
-        policy: Its string form; ``fixed:M``, thinking to the end of the budget, where no threshold passed.
-        threshold: λ; None where none passed.
+        policy: String form of the policy; ``fixed:M``, which uses the full budget, if no threshold passed.
+        threshold: λ; None if none passed.
         temperature: T for which σ(q_halt/T) fits the calibration puzzles best, over all segments.
         loss: A name of `LOSSES`.
         risk: δ.
         confidence: 1 − α.
-        puzzles: N, those that were tested: one of each group.
-        empirical_risk: Share of these with a loss.
-        p_value: Of the chosen threshold; of the most cautious one where none passed.
-        segments_mean: Their mean τ.
-        exact: Their accuracy at τ.
+        puzzles: N, the number of tested puzzles, one of each group.
+        empirical_risk: Share of the tested puzzles with a loss.
+        p_value: P-value of the chosen threshold; of the most cautious one if none passed.
+        segments_mean: Mean τ of the tested puzzles.
+        exact: Accuracy of the tested puzzles at τ.
     """
 
     policy: str
@@ -86,7 +87,7 @@ class Calibration:
     exact: float
 
     def describe(self) -> str:
-        """What was found, in a line."""
+        """Returns the result as a line of text."""
         if self.threshold is not None:
             return (
                 f"{self.policy}: risk ({self.loss}) at most {self.risk:g} with confidence {self.confidence:.4g}; "
@@ -110,17 +111,17 @@ def calibrate(
     group: Groups | None = None,
     seed: int = 0,
 ) -> Calibration:
-    """The lowest threshold that the sequence of tests lets pass.
+    """Finds the lowest threshold that passes the sequence of tests.
 
     Args:
-        q_halt: Logits of halting of the calibration puzzles, ``(N, M)``.
+        q_halt: Halting logits of the calibration puzzles, ``(N, M)``.
         correct: c_m, ``(N, M)``.
         risk: δ, between 0 and 1.
         confidence: 1 − α, between 0 and 1.
-        thresholds: λ between 0 and 1 in any order, chosen without a look at the calibration puzzles.
+        thresholds: λ between 0 and 1 in any order, chosen independently of the calibration puzzles.
         loss: A name of `LOSSES`.
-        group: Which puzzles are variants of one another, ``(N,)``; None where none are.
-        seed: Of the draw of a puzzle from every group.
+        group: Group of each puzzle, ``(N,)``; None if no puzzle is a variant of another.
+        seed: Seed for the draw of one puzzle from every group.
 
     Raises:
         ValueError: An argument is out of its range, or shapes do not fit.
@@ -157,14 +158,14 @@ def calibrate(
 
 
 def halting_segments(q_halt: npt.NDArray[np.floating], threshold: float) -> tuple[Ints, Bools]:
-    """What ``q-threshold`` does with logits ``(N, M)``: τ and whether it halts by choice, ``(N,)`` each."""
+    """Returns what ``q-threshold`` does with logits ``(N, M)``: τ and whether it halts by choice, ``(N,)`` each."""
     halt = q_halt.astype(np.float32, copy=False) >= np.float32(math.log(threshold / (1 - threshold)))
     by_choice = np.asarray(halt.any(1))
     return np.where(by_choice, halt.argmax(1) + 1, halt.shape[1]), by_choice
 
 
 def binomial_tail(successes: int, trials: int, probability: float) -> float:
-    """P(Bin(n, p) ≤ k), summed in logarithms: exact to rounding for any n.
+    """Returns P(Bin(n, p) ≤ k), summed in logarithms: exact up to rounding for any n.
 
     Args:
         successes: k.

@@ -1,4 +1,4 @@
-"""Which policies a study compares: the registry with its sweeps, a few combinations, and calibrated thresholds."""
+"""The policies that a study compares: the registry with its sweeps, a few combinations, and calibrated thresholds."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ COMBINATIONS = (
     "min:2(q-threshold:0.5)",
     "max:4(q-compare)",
 )
-"""Combinations that a study tries where none are asked for."""
+"""Combinations that a study tries by default."""
 
-MINDS = ("halt-first:{views}(q-threshold:0.9)", "best-q:{views}(q-compare)", "best-q:{views}(q-threshold:0.9)")
-"""Policies of many minds that it tries beside those of the registry, with as many views as were recorded."""
+VIEW_POLICIES = ("halt-first:{views}(q-threshold:0.9)", "best-q:{views}(q-compare)", "best-q:{views}(q-threshold:0.9)")
+"""Policies of several views that a study tries in addition to those of the registry."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A policy in the comparison, which may differ from checkpoint to checkpoint.
+    """A policy in the comparison; its parameters may differ between checkpoints.
 
     Attributes:
-        name: Its string form, or a summary of those of the checkpoints.
-        policies: The string form for each checkpoint.
-        note: What is special about it.
+        name: Its string form, or a summary of the string forms of all checkpoints.
+        policies: String form for each checkpoint.
+        note: What distinguishes it, such as a calibration; may be empty.
     """
 
     name: str
@@ -41,18 +41,17 @@ class Candidate:
     note: str = ""
 
     def make(self) -> HaltingPolicy:
-        """The policy of the first checkpoint."""
+        """Returns the policy of the first checkpoint."""
         return make(self.policies[0])
 
 
 def default_policies(views: int = 1, noise: float = 0.0, budget: int = 0) -> list[str]:
-    """Every registered rule with the parameters of its `sweep`, and some combinations.
+    """Returns every registered rule with the parameters of its `sweep`, and some combinations.
 
     Args:
-        views: Recorded views; policies of many minds take 2 or more.
+        views: Recorded views; policies of several views need 2 or more.
         noise: Noise of these views.
-        budget: Segments, of which ``fixed`` has the last for certain and no later one, which would be the same; 0 for
-            no limit.
+        budget: Segments; ``fixed:budget`` takes part and no larger one, which would be the same policy; 0 for no limit.
     """
     texts = [
         f"{name}:{value}" if value else name
@@ -64,19 +63,19 @@ def default_policies(views: int = 1, noise: float = 0.0, budget: int = 0) -> lis
         texts = [text for text in texts if not (text.startswith("fixed:") and int(text[6:]) >= budget)]
         texts.append(f"fixed:{budget}")
     texts += COMBINATIONS
-    loud = f":{noise:g}" if noise else ""
+    suffix = f":{noise:g}" if noise else ""
     sizes = [size for size in (2, 4, 8, 16, 32) if size <= views]
-    texts += [f"{rule}:{size}{loud}" for size in sizes for rule in ("halt-first", "best-q")]
-    texts += [text.format(views=f"{size}{loud}") for size in sizes for text in MINDS]
+    texts += [f"{rule}:{size}{suffix}" for size in sizes for rule in ("halt-first", "best-q")]
+    texts += [text.format(views=f"{size}{suffix}") for size in sizes for text in VIEW_POLICIES]
     return list(dict.fromkeys(texts))
 
 
 def why_not(policy: HaltingPolicy, recorded: TraceHeader, untrained: Mapping[str, str]) -> str:
-    """Why a policy cannot be replayed on a recording; empty where it can.
+    """Returns why a policy cannot be replayed on a recording; empty if it can.
 
     Args:
         policy: The policy.
-        recorded: What the recording holds.
+        recorded: Header of the recording.
         untrained: Signals that mean nothing, with the reason.
     """
     for name in policy.needs:
@@ -99,18 +98,18 @@ def calibrated(
     joint: bool = False,
     seed: int = 0,
 ) -> tuple[list[Candidate], list[str]]:
-    """Thresholds on σ(q_halt) that keep a risk, each checkpoint's own; see `hrm_agent.study.calibration`.
+    """Calibrates thresholds on σ(q_halt) for each checkpoint; see `hrm_agent.study.calibration`.
 
     Args:
-        traces: Of each checkpoint: puzzles that the study does not score.
+        traces: Traces of each checkpoint, of puzzles that the study does not score.
         budget: Segments.
-        risks: Accepted probabilities to halt by choice on a wrong answer.
-        confidence: Of the guarantee.
-        joint: Whether all guarantees hold at once with this confidence; else each does by itself.
-        seed: Of the draw of a puzzle from every group.
+        risks: Accepted probabilities of halting by choice on a wrong answer.
+        confidence: Confidence of the guarantees.
+        joint: Whether all guarantees hold at once with this confidence; otherwise each holds by itself.
+        seed: Seed for the draw of one puzzle from every group.
 
     Returns:
-        The policies, and what each calibration found, in a line.
+        The policies, and a line on the result of each calibration.
     """
     candidates, lines = [], []
     count = len(risks) * len(traces)
@@ -140,7 +139,7 @@ def calibrated(
 
 
 def _summary(policies: Sequence[str]) -> str:
-    """One name for the policies of several checkpoints: ``q-threshold:0.9|0.95`` where only the parameters differ."""
+    """Returns one name for the policies of several checkpoints, such as ``q-threshold:0.9|0.95``."""
     different = list(dict.fromkeys(policies))
     rules = {policy.partition(":")[0] for policy in different}
     if len(rules) > 1:

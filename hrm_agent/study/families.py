@@ -1,4 +1,4 @@
-"""Families of halting policies: what a policy looks at decides its family, and that its colour in every figure."""
+"""Families of halting policies. What a policy reads decides its family, and the family its colour in every figure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLOURS = {
     "baseline": GREY,
     "bound": INK,
 }
-"""By family, in the order of a legend."""
+"""Colour of each family, in the order of a legend."""
 
 _SIGNALS = {
     "q_halt": "Q values",
@@ -35,17 +35,18 @@ _SIGNALS = {
 
 
 def family_of(policy: HaltingPolicy) -> str:
-    """The family, a key of `COLOURS`: what the policy looks at, "learned" where that is of several kinds.
+    """Returns the family, a key of `COLOURS`: the kind of signal that the policy reads, "learned" for several kinds.
 
-    Whatever checks the answer, by the solution or by the puzzle's rules, is a "bound": it knows more than the agent.
+    A policy that checks the answer, by the solution or by the rules of the puzzle, is a "bound": it knows more than the
+    agent.
     """
-    looks_at = {_SIGNALS[name] for name in policy.needs if name in _SIGNALS}
-    if "bound" in looks_at:
+    read = {_SIGNALS[name] for name in policy.needs if name in _SIGNALS}
+    if "bound" in read:
         return "bound"
     if policy.views > 1:
         return "many minds"
     if isinstance(policy, Combination):
         return "combination"
-    if len(looks_at) > 1:
+    if len(read) > 1:
         return "learned"
-    return looks_at.pop() if looks_at else "baseline"
+    return read.pop() if read else "baseline"

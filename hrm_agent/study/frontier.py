@@ -1,4 +1,4 @@
-"""The accuracy-compute curve: what accuracy is to be had for how many segments, over a set of policies."""
+"""The accuracy-compute frontier of a set of policies: the best accuracy for a number of segments."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import numpy.typing as npt
 
 
 def frontier(cost: npt.ArrayLike, accuracy: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """The policies that no other one beats: none is as cheap and as accurate, and better in one of the two.
+    """Returns the policies that no other policy dominates, by being at least as good in both and better in one.
 
     Args:
         cost: Mean segments of each policy, ``(P,)``.
-        accuracy: Its accuracy, ``(P,)``.
+        accuracy: Accuracy of each policy, ``(P,)``.
 
     Returns:
-        Their indices, from cheap to dear, and so from low accuracy to high; of policies that are alike in both, the
+        Their indices by increasing cost, and thus by increasing accuracy; of policies that are equal in both, the
         first.
     """
     cost, accuracy = np.asarray(cost), np.asarray(accuracy)
@@ -24,15 +24,15 @@ def frontier(cost: npt.ArrayLike, accuracy: npt.ArrayLike) -> npt.NDArray[np.int
 
 
 def frontier_area(cost: npt.ArrayLike, accuracy: npt.ArrayLike, budget: int) -> float:
-    """∫₁ᴹ A(x) dx / (M − 1), the mean accuracy to be had for a budget drawn evenly from 1..M mean segments.
+    """Returns ∫₁ᴹ A(x) dx / (M − 1), the mean accuracy for a budget drawn uniformly from 1 to M mean segments.
 
-    A(x) = max {accuracy_i: cost_i ≤ x} is a step function, because only what was measured counts: 0 below the
-    cheapest policy, and between two policies that of the cheaper one. Policies that cost more than M do not count.
-    It is the area under the curve of budgeted prediction (MSDNet, arXiv 1703.09844, section 5), over segments.
+    A(x) = max {accuracy_i: cost_i ≤ x} is a step function, because only measured policies count: it is 0 below the
+    cheapest policy, and between two policies it is the accuracy of the cheaper one. Policies that cost more than M do
+    not count. This is the area under the curve of budgeted prediction (MSDNet, arXiv 1703.09844, section 5).
 
     Args:
         cost: Mean segments of each policy, ``(P,)``, 1 or more.
-        accuracy: Its accuracy, ``(P,)``.
+        accuracy: Accuracy of each policy, ``(P,)``.
         budget: M, 2 or more.
 
     Raises:

@@ -1,7 +1,7 @@
 """Groups of puzzles that are variants of one another, such as those of an ARC task.
 
-What an agent does on variants of one puzzle is not independent, so whatever draws puzzles at random draws groups. A
-column ``group (N,)`` names the group of each puzzle; without variants every puzzle is a group of its own.
+Results on variants of one puzzle are not independent, so every random draw of puzzles is a draw of groups. A column
+``group (N,)`` names the group of each puzzle; without variants every puzzle is a group of its own.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ Groups = npt.NDArray[np.integer]
 
 
 def count_groups(group: Groups) -> int:
-    """The number G of different groups."""
+    """Returns the number G of groups."""
     return len(np.unique(group))
 
 
 def split_by_group(group: Groups, share: float, seed: int = 0, least: int = 0) -> npt.NDArray[np.bool_]:
-    """Which puzzles ``(N,)`` belong to a share of the groups, drawn at random: ``round(G · share)`` of G.
+    """Draws a share of the groups at random, ``round(G · share)`` of G, and marks their puzzles, ``(N,)``.
 
-    Both parts are random samples of the groups, whatever the order of the puzzles is, and no group stands in both. At
-    least one group is left over.
+    Both parts are random samples of the groups for any order of the puzzles, and no group is in both. At least one
+    group is not drawn.
 
     Args:
-        group: Of each puzzle, ``(N,)``.
-        share: Of the groups.
-        seed: Of the draw.
-        least: Groups to take at least.
+        group: Group of each puzzle, ``(N,)``.
+        share: Share of the groups.
+        seed: Seed for the draw.
+        least: Least number of groups to draw.
     """
     names, number = np.unique(group, return_inverse=True)
     count = min(max(round(len(names) * share), least), len(names) - 1)
@@ -37,14 +37,14 @@ def split_by_group(group: Groups, share: float, seed: int = 0, least: int = 0) -
 
 
 def one_of_each_group(group: Groups, seed: int = 0) -> npt.NDArray[np.int64]:
-    """A puzzle of every group, drawn at random: the rows ``(G,)``, ascending."""
+    """Draws one puzzle of every group at random and returns their rows ``(G,)``, ascending."""
     order = np.random.default_rng((seed, 3)).permutation(len(group))
     _, first = np.unique(np.asarray(group)[order], return_index=True)
     return np.sort(order[first])
 
 
 def group_sums(values: npt.NDArray[np.float64], group: Groups) -> npt.NDArray[np.float64]:
-    """The sum of ``values (..., N)`` over each group, in the order of the groups' names: ``(..., G)``."""
+    """Returns the sum of ``values (..., N)`` over each group, ``(..., G)``, in ascending order of the groups."""
     order = np.argsort(group, kind="stable")
     first = np.unique(np.asarray(group)[order], return_index=True)[1]
     return np.asarray(np.add.reduceat(values[..., order], first, axis=-1))

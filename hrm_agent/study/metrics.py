@@ -1,10 +1,10 @@
 """Halting metrics. c_m: the answer after segment m is right; τ: halting segment; M: budget; τ*: first m with c_m = 1.
 
-``correct (N, M)`` is c_m, of every puzzle at every segment of a recording; with several views: right in any of them.
+``correct (N, M)`` is c_m of every puzzle at every segment of a recording; with several views, of any view.
 ``segments (N,)`` is τ. ``exact (N,)`` tells whether the answer given at τ is right; for one view it is c_τ.
 
-Most metrics are means over puzzles. Their functions return the value of each puzzle, ``(N,)``, so that
-`hrm_agent.study.bootstrap` puts an interval around any of them.
+Most metrics are means over puzzles. Their functions return the value of each puzzle, ``(N,)``, from which
+`hrm_agent.study.bootstrap` computes intervals.
 """
 
 from __future__ import annotations
@@ -24,62 +24,60 @@ Value = TypeVar("Value", bound=np.generic)
 
 
 def at_halt(values: npt.NDArray[Value], segments: Ints) -> npt.NDArray[Value]:
-    """What ``values (N, M)`` are at the halting segment, ``(N,)``: c_τ out of c_m, and q_τ out of q_m."""
+    """Returns ``values (N, M)`` at the halting segment, ``(N,)``: c_τ from c_m, or q_τ from q_m."""
     return np.asarray(values[np.arange(len(values)), segments - 1])
 
 
 def first_right(correct: Bools) -> Ints:
-    """τ*, the first segment whose answer is right, ``(N,)``; M + 1 where none is."""
+    """Returns τ*, the first segment whose answer is right, ``(N,)``; M + 1 if none is."""
     never = correct.shape[1] + 1
     return np.asarray(np.where(correct.any(1), correct.argmax(1) + 1, never))
 
 
 def last_right(correct: Bools) -> Ints:
-    """The last segment whose answer is right, ``(N,)``; 0 where none is."""
+    """Returns the last segment whose answer is right, ``(N,)``; 0 if none is."""
     return np.asarray(correct.shape[1] + 1 - first_right(correct[:, ::-1]))
 
 
 def q_right(q_halt: npt.NDArray[np.floating], exact: Bools) -> Bools:
-    """1{q_τ ≥ 0} = c_τ, ``(N,)``: the Q head knows whether the answer is right (q_halt_accuracy of HRM's code)."""
+    """Returns 1{q_τ ≥ 0} = c_τ, ``(N,)``: the Q head is right about the answer (q_halt_accuracy of HRM)."""
     return np.equal(q_halt >= 0, exact)
 
 
 def oracle_gap(correct: Bools, exact: Bools) -> Ints:
-    """1{∃ m: c_m = 1} − c_τ, ``(N,)``: what is lost against halting at the first right answer, which knows it."""
+    """Returns 1{∃ m: c_m = 1} − c_τ, ``(N,)``: the loss against an oracle that halts at the first right answer."""
     return np.subtract(correct.any(1), exact, dtype=np.int64)
 
 
 def step_regret(correct: Bools, segments: Ints) -> Ints:
-    """(τ − τ*)₊, ``(N,)``: segments spent after the first right answer.
-
-    A puzzle that is never right has no first right answer to stop at and counts 0.
-    """
+    """Returns (τ − τ*)₊, ``(N,)``: segments spent after the first right answer; 0 for a puzzle that is never right."""
     return np.asarray(np.maximum(segments - first_right(correct), 0))
 
 
 def premature(correct: Bools, segments: Ints, exact: Bools) -> Bools:
-    """c_τ = 0 and ∃ m > τ: c_m = 1, ``(N,)``: halted on a wrong answer that thinking on would have put right."""
+    """Returns c_τ = 0 and ∃ m > τ: c_m = 1, ``(N,)``: halted on a wrong answer that becomes right later."""
     return ~exact & (last_right(correct) > segments)
 
 
 def late(correct: Bools, segments: Ints, exact: Bools) -> Bools:
-    """τ > τ* and c_τ = 1, ``(N,)``: right, but it was so before."""
+    """Returns τ > τ* and c_τ = 1, ``(N,)``: right, but already right before."""
     return exact & (segments > first_right(correct))
 
 
 def overthinking(correct: Bools) -> Bools:
-    """∃ m: c_m = 1 and c_M = 0, ``(N,)``: destructive overthinking (Kaya et al., arXiv 1810.07052, section 4.2).
+    """Returns ∃ m: c_m = 1 and c_M = 0, ``(N,)``: a right answer is lost again by the end of the budget.
 
-    A right answer that is lost again by the end of the budget; of the agent, whatever the policy.
+    This is destructive overthinking (Kaya et al., arXiv 1810.07052, section 4.2), a property of the agent and not of
+    the policy.
     """
     return np.asarray(correct.any(1) & ~correct[:, -1])
 
 
 def settling(values: npt.NDArray[np.generic]) -> Ints:
-    """The first segment from which on nothing changes any more, 1..M, ``(N,)``: min {m: v_j = v_m for all j ≥ m}.
+    """Returns the first segment after which nothing changes, 1..M, ``(N,)``: min {m: v_j = v_m for all j ≥ m}.
 
     Args:
-        values: What is to settle: correctness ``(N, M)``, which settles at 1 if never right, or answers ``(N, M, L)``.
+        values: Correctness ``(N, M)``, which settles at 1 if never right, or answers ``(N, M, L)``.
     """
     changed = np.ones(values.shape[:2], np.bool_)  # the first segment changes the answer from nothing
     changed[:, 1:] = (values[:, 1:] != values[:, :-1]).any(axis=tuple(range(2, values.ndim)))
@@ -87,7 +85,7 @@ def settling(values: npt.NDArray[np.generic]) -> Ints:
 
 
 def flips(correct: Bools) -> tuple[Floats, Floats]:
-    """How often the answer changes sides between m and m + 1, as shares of all puzzles.
+    """Returns how often an answer turns wrong or right between m and m + 1, as shares of all puzzles.
 
     Returns:
         P(c_m = 1, c_{m+1} = 0) and P(c_m = 0, c_{m+1} = 1), ``(M − 1,)`` each. Their difference is the slope of
@@ -98,27 +96,27 @@ def flips(correct: Bools) -> tuple[Floats, Floats]:
 
 
 def accuracy_by_segment(correct: Bools) -> Floats:
-    """P(c_m = 1), ``(M,)``: the accuracy of "fixed:m" for every m."""
+    """Returns P(c_m = 1), ``(M,)``: the accuracy of "fixed:m" for every m."""
     return np.asarray(correct.mean(0))
 
 
 def histogram(segments: Ints, budget: int) -> Ints:
-    """How many puzzles halt at segment 1, 2, ..., M, ``(M,)``."""
+    """Returns how many puzzles halt at segment 1, 2, ..., M, ``(M,)``."""
     return np.bincount(segments - 1, minlength=budget)
 
 
 def accuracy_given_segments(exact: Bools, segments: Ints, budget: int) -> Floats:
-    """P(c_τ = 1 | τ = m), ``(M,)``; NaN where no puzzle halts at m (as in arXiv 2601.19085)."""
+    """Returns P(c_τ = 1 | τ = m), ``(M,)``; NaN where no puzzle halts at m (as in arXiv 2601.19085)."""
     halted = histogram(segments, budget)
     right = histogram(segments[exact], budget)
     return np.asarray(np.divide(right, halted, out=np.full(budget, np.nan), where=halted > 0))
 
 
 def per_solved(spent: npt.ArrayLike, exact: Bools) -> float:
-    """Σ spent / Σ c_τ: what a solved puzzle costs, failures included; NaN where none is solved.
+    """Returns Σ spent / Σ c_τ: the cost of a solved puzzle, failures included; NaN if none is solved.
 
     Args:
-        spent: Segments, over all views, or seconds: of each puzzle ``(N,)``, or their sum.
+        spent: Segments over all views, or seconds, for each puzzle ``(N,)`` or in total.
         exact: c_τ, ``(N,)``.
     """
     return float(np.sum(spent) / exact.sum()) if exact.any() else float("nan")
@@ -127,13 +125,13 @@ def per_solved(spent: npt.ArrayLike, exact: Bools) -> float:
 def per_puzzle(
     correct: Bools, segments: Ints, q_halt: npt.NDArray[np.floating], exact: Bools | None = None
 ) -> dict[str, npt.NDArray[np.generic]]:
-    """All metrics that are means over puzzles, as the value of each puzzle ``(N,)``; their means stand in `summary`.
+    """Returns the value of each puzzle, ``(N,)``, for all metrics that are means over puzzles; `summary` has the means.
 
     Args:
         correct: c_m, ``(N, M)``.
         segments: τ, ``(N,)``.
-        q_halt: Logits of halting, of every segment ``(N, M)`` or at τ ``(N,)``.
-        exact: Whether the answer given at τ is right, ``(N,)``; left out, it is c_τ.
+        q_halt: Halting logits of every segment, ``(N, M)``, or at τ, ``(N,)``.
+        exact: Whether the answer given at τ is right, ``(N,)``; c_τ by default.
 
     Raises:
         ValueError: Shapes do not fit, or a segment lies outside 1..M.
@@ -163,20 +161,20 @@ def summary(
     exact: Bools | None = None,
     work: Ints | None = None,
 ) -> dict[str, float]:
-    """Every scalar, for tables; NaN where one is not defined.
+    """Returns every scalar metric; NaN where it is undefined.
 
     Args:
         correct: c_m, ``(N, M)``.
         segments: τ, ``(N,)``.
-        q_halt: Logits of halting, of every segment ``(N, M)`` or at τ ``(N,)``.
+        q_halt: Halting logits of every segment, ``(N, M)``, or at τ, ``(N,)``.
         rating: Difficulty, ``(N,)``.
-        exact: Whether the answer given at τ is right, ``(N,)``; left out, it is c_τ.
-        work: Segments computed over all views, ``(N,)``; left out, it is τ.
+        exact: Whether the answer given at τ is right, ``(N,)``; c_τ by default.
+        work: Segments computed over all views, ``(N,)``; τ by default.
 
     Returns:
         The means of `per_puzzle`; ``segments_median`` and ``segments_p95`` of τ; ``segments_rating_spearman``, the rank
-        correlation of τ with difficulty; ``segments_per_solved``; ``flips_lost`` and ``flips_gained``, how often per
-        puzzle a right answer is lost and a wrong one put right; and `reliability.q_summary` at τ.
+        correlation of τ with difficulty; ``segments_per_solved``; ``flips_lost`` and ``flips_gained``, how often an
+        answer turns wrong or right, per puzzle; and `reliability.q_summary` at τ.
 
     Raises:
         ValueError: Shapes do not fit, or a segment lies outside 1..M.

@@ -1,4 +1,4 @@
-"""Ranks, with ties, and what is read off them: Spearman's correlation and the area under the ROC curve."""
+"""Ranks with ties, Spearman's correlation, and the area under the ROC curve."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import numpy.typing as npt
 
 
 def average_ranks(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Ranks 1..N of ``values (N,)``; equal values share the mean of their ranks."""
+    """Returns ranks 1..N of ``values (N,)``; equal values share the mean of their ranks."""
     _, place, count = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
     return (np.cumsum(count) - (count - 1) / 2)[place]
 
 
 def spearman(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
-    """Pearson's correlation of the average ranks of ``a (N,)`` and ``b (N,)`` (Spearman 1904).
+    """Returns Pearson's correlation of the average ranks of ``a (N,)`` and ``b (N,)`` (Spearman 1904).
 
-    NaN where one of them is constant.
+    It is NaN if one of them is constant.
     """
     centred = [ranks - ranks.mean() for ranks in (average_ranks(a), average_ranks(b))]
     scale = np.sqrt(np.prod([np.square(ranks).sum() for ranks in centred]))
@@ -23,16 +23,16 @@ def spearman(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
 
 
 def auroc(score: npt.ArrayLike, outcome: npt.ArrayLike) -> float:
-    """P(score of a true outcome > score of a false one), ties counted half: the area under the ROC curve.
+    """Returns the area under the ROC curve: P(score of a true outcome > score of a false one), ties counted half.
 
-    With R the sum of the true outcomes' ranks, (R − n₁(n₁ + 1)/2) / (n₁ n₀) (Hanley and McNeil 1982).
+    It is (R − n₁(n₁ + 1)/2) / (n₁ n₀), where R is the sum of the ranks of true outcomes (Hanley and McNeil 1982).
 
     Args:
-        score: Any shape; the order is all that counts.
-        outcome: As many truth values.
+        score: Scores of any shape, of which only the order matters.
+        outcome: Truth values of the same size.
 
     Returns:
-        The area; NaN where all outcomes are alike.
+        The area; NaN if all outcomes are equal.
     """
     true = np.ravel(outcome).astype(bool)
     ones, zeros = int(true.sum()), int((~true).sum())

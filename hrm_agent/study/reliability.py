@@ -1,6 +1,7 @@
-"""Is the Q head right about itself? Calibration of σ(q_halt) as the probability that the answer is right.
+"""Reliability of the Q head: σ(q_halt) as the probability that the answer is right.
 
-Arrays may have any shape, ``(N,)`` at the halting segment or ``(N, M)`` over all segments; every entry counts once.
+Arrays may have any shape, such as ``(N,)`` at the halting segment or ``(N, M)`` over all segments; every entry counts
+once.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ import numpy.typing as npt
 from hrm_agent.study.ranks import auroc
 
 TEMPERATURES = (0.01, 100.0)
-"""The range in which `temperature` looks."""
+"""Range that `temperature` searches."""
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """A reliability diagram: bins of alike probability, from low to high; bins that hold nothing are left out.
+    """A reliability diagram: bins of similar probability, in ascending order, without the empty ones.
 
     Attributes:
-        count: How many fall in each bin, ``(K,)``.
+        count: Predictions in each bin, ``(K,)``.
         probability: Their mean probability, ``(K,)``.
-        frequency: The share of true outcomes among them, ``(K,)``.
-        groups: How many different groups they are of, ``(K,)``; what is independent counts for itself.
+        frequency: Share of true outcomes among them, ``(K,)``.
+        groups: Number of different groups among them, ``(K,)``; equal to ``count`` if all are independent.
     """
 
     count: npt.NDArray[np.int64]
@@ -35,12 +36,12 @@ class Reliability:
 
     @property
     def expected_error(self) -> float:
-        """ECE = Σ_k n_k/n |frequency_k − probability_k| (Naeini et al. 2015; Guo et al., arXiv 1706.04599, eq. 3)."""
+        """The expected calibration error, Σ_k n_k/n |frequency_k − probability_k| (arXiv 1706.04599, eq. 3)."""
         return float(self.count @ np.abs(self.frequency - self.probability) / self.count.sum())
 
     @property
     def maximum_error(self) -> float:
-        """MCE = max_k |frequency_k − probability_k| (arXiv 1706.04599, eq. 5)."""
+        """The maximum calibration error, max_k |frequency_k − probability_k| (arXiv 1706.04599, eq. 5)."""
         return float(np.abs(self.frequency - self.probability).max())
 
 
@@ -51,14 +52,14 @@ def reliability(
     equal_mass: bool = False,
     group: npt.ArrayLike | None = None,
 ) -> Reliability:
-    """Gathers predictions of alike probability and compares each bin with what came true.
+    """Sorts predictions into bins of similar probability and compares each bin with the outcomes.
 
     Args:
-        probability: Of a true outcome, 0 to 1.
-        outcome: What came true, of the same shape.
-        bins: How many. Bin k holds k/bins ≤ p < (k+1)/bins, and the last one p = 1 too.
-        equal_mass: Bins of equally many predictions instead of equal width; equal predictions stay together.
-        group: What each prediction is about, of the same shape; None where all are independent.
+        probability: Predicted probability of a true outcome, 0 to 1.
+        outcome: Outcomes, of the same shape.
+        bins: Number of bins K. Bin k holds k/K ≤ p < (k+1)/K; the last bin also holds p = 1.
+        equal_mass: Makes bins of equally many predictions instead of equal width; equal predictions stay together.
+        group: Group of each prediction, of the same shape; None if all are independent.
 
     Raises:
         ValueError: There is no prediction or no bin, or a probability lies outside 0 to 1.
@@ -82,33 +83,33 @@ def reliability(
 
 
 def brier(probability: npt.ArrayLike, outcome: npt.ArrayLike) -> float:
-    """Mean of (p − y)² (Brier 1950): calibration and sharpness in one number."""
+    """Returns the mean of (p − y)² (Brier 1950): calibration and sharpness in one number."""
     return float(np.square(np.asarray(probability, np.float64) - np.asarray(outcome, np.float64)).mean())
 
 
 def negative_log_likelihood(q: npt.ArrayLike, outcome: npt.ArrayLike) -> float:
-    """Mean of −ln σ(q) where the outcome is true and −ln(1 − σ(q)) where not: ln(1 + eᵠ) − y q, in nats."""
+    """Returns the mean of −y ln σ(q) − (1 − y) ln(1 − σ(q)) = ln(1 + eᵠ) − y q, in nats."""
     logit = np.asarray(q, np.float64)
     return float((np.logaddexp(0, logit) - np.asarray(outcome, np.float64) * logit).mean())
 
 
 def sigmoid(q: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """σ(q) in float64, as (1 + tanh(q/2)) / 2, which does not overflow."""
+    """Returns σ(q) in float64 as (1 + tanh(q/2)) / 2, which does not overflow."""
     return np.asarray((1 + np.tanh(np.asarray(q, np.float64) / 2)) / 2)
 
 
 def temperature(q: npt.ArrayLike, outcome: npt.ArrayLike) -> float:
-    """The T whose σ(q/T) has the least negative log-likelihood (Guo et al., arXiv 1706.04599, section 4.2).
+    """Fits the T whose σ(q/T) has the least negative log-likelihood (Guo et al., arXiv 1706.04599, section 4.2).
 
-    The likelihood is convex in 1/T, so the sign of its slope, mean (σ(q/T) − y) q, tells on which side the minimum
-    lies: bisection in ln T, exact to float64. T > 1 means that the Q head is too sure of itself.
+    The negative log-likelihood is convex in 1/T. The sign of its slope, mean (σ(q/T) − y) q, tells on which side the
+    minimum lies, and bisection in ln T finds it to float64 precision. T > 1 means that the Q head is overconfident.
 
     Args:
         q: Logits.
         outcome: Whether the answer is right, of the same shape.
 
     Returns:
-        T, or the nearer end of `TEMPERATURES` where the minimum lies beyond it.
+        T, or the nearer end of `TEMPERATURES` if the minimum lies beyond it.
     """
     logit, true = np.ravel(q).astype(np.float64), np.ravel(outcome).astype(np.float64)
     low, high = (math.log(end) for end in TEMPERATURES)
@@ -120,10 +121,10 @@ def temperature(q: npt.ArrayLike, outcome: npt.ArrayLike) -> float:
 
 
 def q_summary(q: npt.ArrayLike, correct: npt.ArrayLike) -> dict[str, float]:
-    """Every scalar of this file, for tables: ``ece`` (10 bins of equal width), ``brier``, ``auroc``, ``nll``.
+    """Returns the scalars ``ece`` (10 bins of equal width), ``brier``, ``auroc`` and ``nll``.
 
     Args:
-        q: Logits of halting.
+        q: Halting logits.
         correct: Whether the answer is right there, of the same shape.
     """
     probability = sigmoid(q)

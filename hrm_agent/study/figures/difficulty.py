@@ -1,4 +1,4 @@
-"""Do harder puzzles get more thought? Halting segment against difficulty."""
+"""Halting segment against difficulty: do harder puzzles get more segments?"""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Effort:
     """A policy's halting segments.
 
     Attributes:
-        name: What to write beside its line.
+        name: Label of its line.
         segments: Halting segment of every puzzle and seed, ``(S, N)``.
-        colour: Of its line.
+        colour: Colour of its line.
     """
 
     name: str
@@ -35,10 +35,10 @@ class Effort:
 
 @house_style()
 def difficulty_figure(efforts: Sequence[Effort], rating: npt.NDArray[np.int32]) -> Figure:
-    """Mean halting segment in bins of alike difficulty, with the 10 % and 90 % quantiles, above the bins' sizes.
+    """Draws the mean halting segment in bins of similar difficulty, and below it the size of each bin.
 
     Args:
-        efforts: The policies; quantiles are shown of the first alone.
+        efforts: The policies; the 10 % and 90 % quantiles are shown for the first one only.
         rating: Difficulty of every puzzle, ``(N,)``; at least two different values.
     """
     bins = difficulty_bins(rating)
@@ -61,7 +61,7 @@ def difficulty_figure(efforts: Sequence[Effort], rating: npt.NDArray[np.int32]) 
 
 
 def difficulty_bins(rating: npt.NDArray[np.int32]) -> dict[str, npt.NDArray[np.int64]]:
-    """Rows of alike difficulty, by the range they cover: a bin for each rating, or about equal ones of many ratings."""
+    """Returns rows of similar difficulty by their range: a bin for each rating, or bins of similar size for many."""
     edges = np.unique(rating)
     if len(edges) > _BINS:
         edges = np.unique(np.quantile(rating, np.linspace(0, 1, _BINS + 1)[1:], method="lower"))
@@ -77,7 +77,7 @@ def difficulty_bins(rating: npt.NDArray[np.int32]) -> dict[str, npt.NDArray[np.i
 def _draw(
     axes: Axes, effort: Effort, bins: dict[str, npt.NDArray[np.int64]], rating: npt.NDArray[np.int32], band: bool
 ) -> tuple[float, str, str]:
-    """A line, with quantiles where there is to be a band; returns where it ends."""
+    """Draws a line, with quantiles if ``band``, and returns its last value, label and colour."""
     means = [effort.segments[:, rows].mean() for rows in bins.values()]
     if band:
         quantiles = np.array([np.quantile(effort.segments[:, rows], _QUANTILES) for rows in bins.values()])

@@ -1,4 +1,4 @@
-"""Accuracy against mean segments: every policy a point, every sweep a line, the frontier behind them."""
+"""Accuracy against mean segments: a point for every policy, a line for every sweep, and the frontier."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _SEGMENTS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 48, 64)
 
 @house_style()
 def frontier_figure(rows: Sequence[Row], reference: str) -> Figure:
-    """All policies; sweeps of a rule are joined, and each line carries the rule's name.
+    """Draws all policies; lines join the sweep of a rule and carry its name.
 
-    Full points lie on the frontier, the edge of the shaded region that some policy reaches; the ring is the reference.
+    Filled points lie on the frontier, which bounds the shaded region. The ring marks the reference.
 
     Args:
-        rows: Of the study.
+        rows: Rows of the study.
         reference: Name of the policy with the ring.
     """
     return _draw(rows, rows, reference, zoom=False)
@@ -37,10 +37,10 @@ def frontier_figure(rows: Sequence[Row], reference: str) -> Figure:
 
 @house_style()
 def frontier_zoom_figure(rows: Sequence[Row], reference: str) -> Figure:
-    """The part of `frontier_figure` where the frontier rises to its best; policies on it carry their own names.
+    """Draws the part of `frontier_figure` where the frontier approaches its best; policies on it carry their names.
 
     Args:
-        rows: Of the study.
+        rows: Rows of the study.
         reference: Name of the policy with the ring.
     """
     best = max(row.exact.value for row in rows)
@@ -64,7 +64,7 @@ def _draw(rows: Sequence[Row], shown: Sequence[Row], reference: str, zoom: bool)
             axes.plot(row.work.value, row.exact.value, "o", ms=10, mfc="none", mec=INK, mew=1.0, zorder=5)
     if zoom:
         labels = _labels_of_points(shown, reference)
-    else:  # of combinations, which are many and long, only the best are named
+    else:  # combinations are many and long, so only those on the frontier are named
         named = [members[0].family != "combination" or members[0].frontier for members in rules.values()]
         labels = list(compress(labels, named))
     place_labels(axes, sorted(labels, key=lambda label: -label.points[:, 1].max()), curves)
@@ -72,7 +72,7 @@ def _draw(rows: Sequence[Row], shown: Sequence[Row], reference: str, zoom: bool)
 
 
 def _labels_of_points(rows: Sequence[Row], reference: str) -> list[Label]:
-    """A label for each bound and each policy on the frontier, and for the reference."""
+    """Returns a label for each bound, each policy on the frontier, and the reference."""
     return [
         Label(row.policy, np.array([[row.work.value, row.exact.value]]), COLOURS[row.family])
         for row in rows
@@ -81,7 +81,7 @@ def _labels_of_points(rows: Sequence[Row], reference: str) -> list[Label]:
 
 
 def _scale(axes: Axes, rows: Sequence[Row]) -> None:
-    """Axes that show all the rows, logarithmic in segments and in wrong answers."""
+    """Scales the axes to show all rows, logarithmic in segments and in wrong answers."""
     work = [row.work.value for row in rows]
     accuracy_axis(axes, [row.exact.value for row in rows], headroom=0.12)
     axes.set_xscale("log", base=2)
@@ -94,7 +94,7 @@ def _scale(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def _by_rule(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """The rows of each rule in order of their segments; a combination stands for itself."""
+    """Returns the rows of each rule by their segments; a combination is a rule of its own."""
     rules: dict[str, list[Row]] = {}
     for row in sorted(rows, key=lambda row: row.work.value):
         rules.setdefault(row.policy if "(" in row.policy else rule_of(row.policy), []).append(row)
@@ -102,7 +102,7 @@ def _by_rule(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def _draw_rule(axes: Axes, rule: str, rows: Sequence[Row]) -> Label:
-    """The line of a sweep with its points; those on the frontier are full."""
+    """Draws the line of a sweep with its points; those on the frontier are filled."""
     colour = COLOURS[rows[0].family]
     points = np.array([(row.work.value, row.exact.value) for row in rows])
     full = np.array([row.frontier for row in rows])
@@ -113,7 +113,7 @@ def _draw_rule(axes: Axes, rule: str, rows: Sequence[Row]) -> Label:
 
 
 def _staircase(rows: Sequence[Row], until: float) -> Points:
-    """The frontier as a polyline of steps: what is reached with at most so many segments."""
+    """Returns the frontier as a polyline of steps: the best accuracy for at most so many segments."""
     best = sorted((row.work.value, row.exact.value) for row in rows if row.frontier)
     x = np.repeat([segments for segments, _ in best] + [until], 2)[1:-1] if best else np.empty(0)
     y = np.repeat([exact for _, exact in best], 2)

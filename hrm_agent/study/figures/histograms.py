@@ -1,4 +1,4 @@
-"""Where policies stop: a histogram of halting segments each, right and wrong answers apart."""
+"""Histograms of the halting segments of each policy, with right and wrong answers apart."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _COLUMNS = 4
 
 @dataclass(frozen=True)
 class Stops:
-    """What a policy did.
+    """The halting segments of a policy.
 
     Attributes:
         policy: Its string form.
         segments: Halting segment of every puzzle, any shape.
-        exact: Right there, of the same shape.
-        colour: Of its family.
+        exact: Whether the answer there is right, of the same shape.
+        colour: Colour of its family.
     """
 
     policy: str
@@ -36,10 +36,10 @@ class Stops:
 
 @house_style()
 def histograms_figure(stops: Sequence[Stops], budget: int) -> Figure:
-    """Small multiples with common axes.
+    """Draws a panel for each policy, all with the same axes.
 
     Args:
-        stops: At least one policy; a panel each.
+        stops: At least one policy.
         budget: M.
     """
     columns = min(_COLUMNS, len(stops))

@@ -1,4 +1,4 @@
-"""Puts labels beside curves so that they hide neither each other nor the curves."""
+"""Places labels beside curves so that they cover neither each other nor the curves."""
 
 from __future__ import annotations
 
@@ -15,37 +15,35 @@ Points = npt.NDArray[np.float64]
 
 _DISTANCES = (7.0, 12.0, 20.0, 30.0, 44.0, 60.0, 80.0)  # from the curve, in typographic points
 _ANGLES = np.arange(0, 360, 15) * np.pi / 180
-_GRAIN = 5.0  # pixels between the points that stand for a curve
-_LEADER_FROM = 14.0  # labels further away than this are tied to their point by a line
+_GRAIN = 5.0  # pixels between the sample points of a curve
+_LEADER_FROM = 14.0  # labels further away get a leader line
 
 
 @dataclass(frozen=True)
 class Label:
-    """A text that belongs to a curve.
+    """The label of a curve.
 
     Attributes:
-        text: What it says.
-        points: Where it may stand beside: points of the curve, ``(P, 2)`` in data coordinates.
-        colour: Of text and leader line.
-        weight: Of the font.
+        text: Its text.
+        points: Points of the curve beside which it may stand, ``(P, 2)`` in data coordinates.
+        colour: Colour of text and leader line.
     """
 
     text: str
     points: Points
     colour: str
-    weight: str = "normal"
 
 
 def place_labels(axes: Axes, labels: Sequence[Label], curves: Sequence[Points], size: float = 8.0) -> list[Annotation]:
-    """Writes the labels, one after the other, each where it hides least and stands nearest to its curve.
+    """Places labels one after another, each where it covers least and is nearest to its curve.
 
-    The figure's layout is settled by this call: what is drawn later may not move the axes.
+    This call fixes the layout of the figure: later drawing must not move the axes.
 
     Args:
-        axes: Where all curves are drawn already.
-        labels: The first choose first.
-        curves: All that should not be hidden: polylines ``(P, 2)`` in data coordinates.
-        size: Of the font.
+        axes: Axes with all curves.
+        labels: Labels in order of priority.
+        curves: Curves to keep clear: polylines ``(P, 2)`` in data coordinates.
+        size: Font size.
 
     Returns:
         The annotations.
@@ -61,7 +59,7 @@ def place_labels(axes: Axes, labels: Sequence[Label], curves: Sequence[Points], 
     taken: list[Points] = []
     annotations = []
     for label in labels:
-        text = axes.annotate(label.text, (0.5, 0.5), xycoords="axes fraction", fontsize=size, fontweight=label.weight)
+        text = axes.annotate(label.text, (0.5, 0.5), xycoords="axes fraction", fontsize=size)
         extent = text.get_window_extent()
         text.remove()
         half = np.array([extent.width, extent.height]) / 2 + 1.5 * scale
@@ -75,9 +73,9 @@ def place_labels(axes: Axes, labels: Sequence[Label], curves: Sequence[Points], 
 def _best(
     anchors: Points, half: Points, scale: float, frame: Points, ink: Points, taken: Sequence[Points]
 ) -> tuple[Points, Points]:
-    """The point of the curve and the centre of the label beside it that cost least, in pixels."""
+    """Returns the point of the curve and the centre of the label with the least cost, in pixels."""
     way = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], -1)
-    # the box's edge, not its centre, keeps the distance
+    # distances are measured to the edge of the label, not to its centre
     reach = np.min(half / np.maximum(np.abs(way), 1e-9), -1)
     offsets = way[:, None] * (reach[:, None, None] + np.array(_DISTANCES)[:, None] * scale)
     centres = (anchors[:, None, None] + offsets).reshape(-1, 2)
@@ -88,7 +86,7 @@ def _best(
 
 
 def _hidden(ties: Points, centres: Points, half: Points, frame: Points, ink: Points, taken: Sequence[Points]) -> Points:
-    """What a label at each of ``centres (C, 2)`` and the line to its tie would hide, as a cost: ``(C,)``."""
+    """Returns the cost ``(C,)`` of what a label at each of ``centres (C, 2)`` and its leader line would cover."""
     low, high = centres - half, centres + half
     cost = 1e6 * ((low < frame[0]).any(1) | (high > frame[1]).any(1) | ~_within(ties, frame))
     line = np.linspace(ties, centres, 9)
@@ -102,7 +100,7 @@ def _within(points: Points, box: Points) -> npt.NDArray[np.bool_]:
 
 
 def _samples(line: Points, step: float = _GRAIN) -> Points:
-    """Points along a polyline, at most ``step`` pixels apart."""
+    """Returns points along a polyline, at most ``step`` pixels apart."""
     parts = [line[:1]]
     for start, end in pairwise(line):
         count = max(2, int(np.hypot(*(end - start)) / step) + 1)
@@ -128,6 +126,5 @@ def _write(
         va="center",
         color=label.colour,
         fontsize=size,
-        fontweight=label.weight,
         arrowprops=leader,
     )

@@ -1,4 +1,4 @@
-"""What each policy pays for not knowing when it is right: steps too many, halts too early, halts too late."""
+"""The regret of each policy against an oracle: extra segments, premature halts and late halts."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _COLUMNS = {
     "late": ("halted too late:\nright before", 100, "{:g} %"),
     "step_regret": ("segments after\nbeing right", 1, "{:g}"),
 }
-"""Metric, its title, the factor and the unit."""
+"""Title, factor and format of each metric."""
 
 
 @house_style()
 def regret_figure(rows: Sequence[Row]) -> Figure:
-    """A dot for each policy and metric, the policies in the order given from top to bottom.
+    """Draws a dot for each policy and metric, with the policies in the given order from top to bottom.
 
     Args:
-        rows: Of the study; at least one.
+        rows: Rows of the study; at least one.
     """
     figure = new_figure(7.2, 0.9 + 0.22 * len(rows))
     panels = figure.subplots(1, len(_COLUMNS), sharey=True)

@@ -1,4 +1,4 @@
-"""Reliability of the Q head: how often the answer is right where it says so, before and after temperature scaling."""
+"""Reliability diagram of the Q head, before and after temperature scaling."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def reliability_figure(
     temperature: float | None = None,
     group: npt.ArrayLike | None = None,
 ) -> Figure:
-    """A reliability diagram (Guo et al., arXiv 1706.04599) above the number of answers in each bin.
+    """Draws a reliability diagram (Guo et al., arXiv 1706.04599) above the number of answers in each bin.
 
     Args:
-        q_halt: Logits of halting, any shape.
+        q_halt: Halting logits, any shape.
         correct: Whether the answer is right there, of the same shape.
-        temperature: Shows σ(q/T), too.
-        group: Of each answer's puzzle, of the same shape; None where all answers are independent.
+        temperature: T; adds σ(q/T) to the diagram.
+        group: Group of each answer, of the same shape; None if all answers are independent.
     """
     true = np.ravel(np.asarray(correct, np.bool_))
     q = np.ravel(np.asarray(q_halt, np.float64))
@@ -50,7 +50,7 @@ def reliability_figure(
 
 
 def _draw(axes: Axes, bins: Reliability, label: str, colour: str, marker: str) -> None:
-    """The bins, joined, with 95 % intervals of their frequency (Wilson 1927), in which a group counts once."""
+    """Draws the bins, joined, with 95 % intervals of their frequency (Wilson 1927), in which a group counts once."""
     low, high = _wilson(bins.frequency, bins.groups)
     axes.vlines(bins.probability, low, high, color=colour, lw=1.0, alpha=0.6)
     axes.plot(bins.probability, bins.frequency, marker=marker, color=colour, lw=1.2, label=label, ms=4.2)
@@ -66,7 +66,7 @@ def _wilson(
 
 
 def _draw_counts(axes: Axes, probability: npt.NDArray[np.float64], correct: npt.NDArray[np.bool_]) -> None:
-    """How many answers fall in each bin, on a logarithmic axis: most are at the two ends."""
+    """Draws the number of answers in each bin on a logarithmic axis, because most are at the two ends."""
     edges = np.linspace(0, 1, 11)
     total, _ = np.histogram(probability, edges)
     axes.bar(edges[:-1] + 0.05, total, width=0.092, color="#A6CBE3")

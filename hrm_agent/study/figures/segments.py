@@ -1,4 +1,4 @@
-"""What thinking longer does: accuracy by segment, and the answers that turn right or wrong at each."""
+"""Accuracy by segment, and the answers that turn right or wrong at each segment."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from hrm_agent.study.metrics import flips
 
 @house_style()
 def segments_figure(correct: npt.NDArray[np.bool_], trained_segments: int = 0) -> Figure:
-    """Accuracy by segment above the share of puzzles whose answer turns.
+    """Draws the accuracy by segment above the share of puzzles whose answer turns right or wrong.
 
     Args:
         correct: c_m of every seed, ``(S, N, M)``.
-        trained_segments: Budget in training, marked where it is less than M.
+        trained_segments: Budget in training, marked if it is less than M.
     """
     budget = correct.shape[-1]
     segment = np.arange(1, budget + 1)
@@ -58,7 +58,7 @@ def segments_figure(correct: npt.NDArray[np.bool_], trained_segments: int = 0) -
 def _draw_seeds(
     axes: Axes, segment: npt.NDArray[np.int64], by_seed: npt.NDArray[np.float64], colour: str, name: str
 ) -> tuple[float, str, str]:
-    """The mean over seeds, and each seed ``(S, M)`` as a thin line; returns where it ends."""
+    """Draws the mean over seeds, and each seed as a thin line; returns last value, label and colour of the mean."""
     if len(by_seed) > 1:
         axes.plot(segment, by_seed.T, color=colour, lw=0.6, alpha=0.45)
     axes.plot(segment, by_seed.mean(0), color=colour, marker="o", ms=3.2)
@@ -66,7 +66,7 @@ def _draw_seeds(
 
 
 def _draw_flips(axes: Axes, correct: npt.NDArray[np.bool_]) -> None:
-    """Wrong → right upward and right → wrong downward, in shares of the puzzles."""
+    """Draws wrong → right upward and right → wrong downward, as shares of the puzzles."""
     segment = np.arange(2, correct.shape[-1] + 1)
     lost, gained = flips(correct.reshape(-1, correct.shape[-1]))
     axes.bar(segment, gained, width=0.72, color=GREEN)

@@ -1,6 +1,6 @@
-"""The look of every figure: one palette, one set of rules, no pyplot and no global state.
+"""The style of every figure: one palette and one set of parameters, without pyplot or global state.
 
-A function that draws is decorated with ``@house_style()``, makes its canvas with `new_figure` and returns the figure.
+A function that draws is decorated with ``@house_style()``, makes its figure with `new_figure` and returns it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from hrm_env.files import atomic_write
 
-# Okabe and Ito's colours, which colour-blind readers tell apart; the light ones are darkened until they carry text.
+# The colours of Okabe and Ito, which colour-blind readers can tell apart; light ones are darkened for legible text.
 BLUE, GREEN, RED, PURPLE, BROWN, PINK = "#0072B2", "#007A5A", "#C8500A", "#7B4FA6", "#8A6100", "#C2437E"
 INK, GREY, FAINT = "#222222", "#767676", "#D9D9D9"
 
@@ -56,16 +56,16 @@ STYLE: Any = {
 
 
 def house_style() -> ContextDecorator:
-    """A decorator under which all that is drawn has the house's look."""
+    """Returns a decorator that applies `STYLE` to everything drawn in the function."""
     return matplotlib.rc_context(STYLE)
 
 
 def new_figure(width: float = 7.2, height: float = 4.2) -> Figure:
-    """An empty figure.
+    """Returns an empty figure.
 
     Args:
-        width: Inches; 7.2 fills the width of a README.
-        height: Inches.
+        width: Width in inches; 7.2 fills the width of a README.
+        height: Height in inches.
     """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height), dpi=150, layout="constrained", facecolor="white")
@@ -78,7 +78,7 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
 
     Args:
         figure: The figure.
-        stem: Path without an ending.
+        stem: Path without extension.
 
     Returns:
         The two paths.
@@ -93,21 +93,21 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
 
 
 thousands = FuncFormatter(lambda value, _: f"{value:,.0f}")
-"""Ticks of counts: 10,000."""
+"""Formats counts: 10,000."""
 
 percent = FuncFormatter(lambda value, _: f"{abs(value) * 100:g} %")
-"""Ticks of shares: 12.5 %; a share drawn downward has no sign."""
+"""Formats shares: 12.5 %; the sign of a share drawn downward is left out."""
 
 
 def accuracy_axis(axes: Axes, values: npt.ArrayLike, headroom: float = 0.0) -> None:
-    """Makes the vertical axis one of accuracy, logarithmic in the share of wrong answers.
+    """Makes the vertical axis logarithmic in the share of wrong answers.
 
-    From 90 % to 99 % it is then as far as from 0 % to 90 %: good policies stand apart.
+    The distance from 90 % to 99 % then equals that from 0 % to 90 %, which separates good policies.
 
     Args:
-        axes: Where the accuracies are drawn.
-        values: All of them; they decide the limits.
-        headroom: Room for labels above the highest, in powers of ten.
+        axes: Axes of the accuracies.
+        values: All accuracies, which set the limits.
+        headroom: Room for labels above the highest accuracy, in powers of ten.
     """
     least, most = float(np.min(values)), float(np.max(values))
     axes.set_yscale("function", functions=(_stretched, _squeezed))
@@ -131,13 +131,13 @@ def _squeezed(value: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def write_at_end(axes: Axes, lines: Sequence[tuple[float, str, str]], x: float, size: float = 8.0) -> None:
-    """Names lines at their right end instead of in a legend; names that would touch move apart.
+    """Labels lines at their right end instead of in a legend; labels that would overlap move apart.
 
     Args:
-        axes: Where the lines are, their scales and limits settled.
-        lines: Last value, name and colour of each.
-        x: Where they end.
-        size: Of the font.
+        axes: Axes of the lines, with final scales and limits.
+        lines: Last value, label and colour of each line.
+        x: Horizontal position of the last values.
+        size: Font size.
     """
     figure = axes.get_figure(root=True)
     assert figure is not None

@@ -2,8 +2,8 @@
 
     python -m benchmarks.evaluation [--checkpoint runs/sudoku6x6-seed0]
 
-Halting saves all but mean segments of a puzzle's budget; told is how much of that saving arrives on the clock. Without
-a checkpoint a 4x4 agent is trained first, which takes about a minute.
+Halting computes fewer segments of a puzzle's budget; the table shows how much of that saving arrives on the clock.
+Without a checkpoint a 4x4 agent is trained first, which takes about a minute.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import tyro
-
-from benchmarks.report import Part, Value, print_part
-from benchmarks.timing import Clock, side_by_side, use_threads
+from benchmarks.options import Count, TimedOptions, run
+from benchmarks.report import Part, Value
+from benchmarks.timing import side_by_side, use_threads
 from hrm_agent.inference.evaluation import Evaluation
 from hrm_env.devices import check_device
 from train.presets import PRESETS
@@ -29,28 +28,20 @@ PRESET = "sudoku4x4"
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(TimedOptions):
     """What to measure.
 
     Attributes:
-        checkpoint: Folder of a run, or a .zip file; empty trains one.
-        updates: Optimizer steps where one is trained.
+        checkpoint: Folder of a run, or a .zip file; empty trains an agent.
+        updates: Optimizer steps of an agent that is trained here.
         puzzles: Puzzles of a sweep.
         batch_size: Puzzles at a time.
-        rounds: Turns of each, which the median is over.
-        threads: CPU threads; 0 for all cores.
-        device: "auto", "cpu" or "cuda".
-        clock: "wall", or "cpu" for the process's CPU time, on a machine that is busy with other work (with one thread).
     """
 
     checkpoint: str = ""
-    updates: int = 1000
-    puzzles: int = 2000
-    batch_size: int = 256
-    rounds: int = 7
-    threads: int = 0
-    device: str = "auto"
-    clock: Clock = "wall"
+    updates: Count = 1000
+    puzzles: Count = 2000
+    batch_size: Count = 256
 
 
 def measure(options: Options) -> Part:
@@ -92,7 +83,7 @@ def measure(options: Options) -> Part:
 
 
 def _trained(options: Options, out: Path) -> str:
-    """A checkpoint of a small agent that was trained for it."""
+    """Trains a small agent and returns its checkpoint."""
     fit = replace(PRESETS[PRESET], threads=options.threads, device=options.device, out=str(out))
     with contextlib.redirect_stdout(io.StringIO()):
         model, _ = make_agent(fit)
@@ -102,10 +93,5 @@ def _trained(options: Options, out: Path) -> str:
     return str(out / "model.zip")
 
 
-def main() -> None:
-    """Measures and prints."""
-    print_part(measure(tyro.cli(Options)))
-
-
 if __name__ == "__main__":
-    main()
+    run(Options, measure)

@@ -2,8 +2,9 @@
 
     python -m benchmarks.loading [--csv medium.csv.gz] [--csv-rows 100000] [--folder-rows 3800000]
 
-Every measurement is a process of its own. Printed are its highest resident memory, in all and beyond what the imports
-need, and what of the latter is its own in the end: pages of a mapped file are not, the system takes them back at will.
+Every measurement is a process of its own. The columns are its highest resident memory, in all and beyond what the
+imports need, and the part of the latter that is its own in the end: the pages of a mapped file are not, because the
+system can take them back.
 """
 
 from __future__ import annotations
@@ -19,34 +20,35 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
-import tyro
 
+from benchmarks.options import Count, Options, run
+from benchmarks.report import Part, Value
+from benchmarks.timing import use_threads
 from hrm_env.envs.vector import PuzzleVectorEnv
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import load_puzzles
 from hrm_env.sources.csv_file import write_csv
 from hrm_env.sources.folder import write_folder
 from hrm_env.tasks.sudoku.task import Sudoku
+from train.options import Threads
 
 TASK = Sudoku(3, 3)
 
 
-@dataclass(frozen=True)
-class Options:
+@dataclass(frozen=True, kw_only=True)
+class LoadingOptions(Options):
     """What to measure.
 
     Attributes:
         csv: A Sudoku file; one is made unless given.
-        csv_rows: Rows read of it.
-        folder_rows: Puzzles of the folder, which takes 162 bytes for each.
-        threads: CPU threads.
+        csv_rows: Rows that are read from it.
+        folder_rows: Puzzles of the folder; each takes 162 bytes.
     """
 
+    threads: Threads = 1
     csv: str | None = None
-    csv_rows: int = 100_000
-    folder_rows: int = 3_800_000
-    threads: int = 1
+    csv_rows: Count = 100_000
+    folder_rows: Count = 3_800_000
 
 
 class Cost(NamedTuple):
@@ -60,7 +62,7 @@ class Cost(NamedTuple):
 
 
 def read(path: str, count: int) -> Puzzles:
-    """The first rows of a CSV file or a folder."""
+    """Reads the first rows of a CSV file or a folder."""
     return load_puzzles(TASK, path, rows=f":{count}")
 
 
@@ -78,8 +80,8 @@ Load = Callable[[str, int], object]
 
 
 def cost(load: Load, path: str, count: int, threads: int) -> Cost:
-    """Seconds and memory of one call, in this process."""
-    torch.set_num_threads(threads)
+    """Measures the seconds and memory of one call, in this process."""
+    use_threads(threads)
     imports, own = _memory("VmHWM"), _memory("RssAnon")
     started, used = time.perf_counter(), time.process_time()
     held = load(path, count)
@@ -90,7 +92,7 @@ def cost(load: Load, path: str, count: int, threads: int) -> Cost:
 
 
 def measured(load: Load, path: str, count: int, threads: int) -> Cost:
-    """`cost`, in a process of its own."""
+    """Returns `cost` as a process of its own measures it."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         return process.submit(cost, load, path, count, threads).result()
 
@@ -101,15 +103,15 @@ def _memory(field: str) -> float:
 
 
 def _many(puzzles: Puzzles, count: int) -> Puzzles:
-    """As many puzzles as wanted, by repetition."""
+    """Repeats puzzles until there are as many as wanted."""
     shape = (count, TASK.spec.seq_len)
     return Puzzles(np.resize(puzzles.inputs, shape), np.resize(puzzles.solution, shape))
 
 
-def main() -> None:
-    """Writes the files, loads them and prints what it took."""
-    options = tyro.cli(Options)
+def measure(options: LoadingOptions) -> Part:
+    """Writes the files and loads each of them."""
     some = load_puzzles(TASK, num_puzzles=100)
+    rows: list[dict[str, Value]] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder, path = f"{temporary}/folder", options.csv or f"{temporary}/puzzles.csv.gz"
         if options.csv is None:
@@ -120,11 +122,12 @@ def main() -> None:
             ("rows of a folder", read, folder, options.folder_rows),
             ("episodes on the folder", make_and_step, folder, 25_600),
         ]
-        print(f"{'':34} seconds    of CPU   MB in all   beyond imports   of its own")
         for name, load, source, count in todo:
-            seconds, cpu, total, beyond, own = measured(load, source, count, options.threads)
-            print(f"{count:10,} {name:24}{seconds:7.2f} {cpu:9.2f} {total:11.0f} {beyond:16.0f} {own:12.0f}")
+            found = measured(load, source, count, options.threads)
+            row: dict[str, Value] = {"loaded": name, "count": count, "seconds": found.seconds, "of CPU": found.cpu}
+            rows.append(row | {"MB in all": found.total, "beyond imports": found.beyond, "of its own": found.own})
+    return Part("loading", "Loading puzzles", rows)
 
 
 if __name__ == "__main__":
-    main()
+    run(LoadingOptions, measure)

@@ -3,9 +3,9 @@
     python -m benchmarks.memory [--figure docs/images/memory]
 
 The one-step gradient keeps the activations of two module calls however deep a segment is; full backpropagation keeps
-those of all. Counted is what the forward and backward pass hold at their worst moment beyond weights, gradients and
-optimizer: on a CPU by watching every tensor's storage come and go, which is exact and the same on every machine; on
-CUDA by the allocator's own maximum.
+those of all. The figure is the most that the forward and backward pass hold at a time beyond weights, gradients and
+optimizer. On a CPU every tensor's storage is counted from its allocation to its release, which is exact and the same on
+every machine; on CUDA the allocator reports its maximum.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
-import tyro
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
-from benchmarks.report import Part, Value, print_part
+from benchmarks.options import Count, DeviceOptions, run
+from benchmarks.report import Part, Value
+from benchmarks.timing import use_threads
 from hrm_agent.config import Gradient, Precision
 from hrm_agent.cores import PuzzleShape, make_core
 from hrm_agent.learning.losses import answer_loss, stablemax
@@ -34,7 +35,7 @@ COLOURS: dict[str, str] = {"one-step": BLUE, "last-cycle": GREEN, "full": RED}
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(DeviceOptions):
     """What to measure.
 
     Attributes:
@@ -44,22 +45,20 @@ class Options:
         layers: Blocks of each module.
         batch_size: Puzzles B, of 9x9.
         dtype: Precision of the activations.
-        device: "auto", "cpu" or "cuda".
-        figure: Where to write the picture, without an ending; empty for none.
+        figure: File of the picture, without an ending; empty for none.
     """
 
     depths: tuple[tuple[int, int], ...] = ((2, 2), (2, 4), (4, 4), (4, 8), (8, 8))
     core: Literal["hrm", "trm"] = "hrm"
-    hidden_size: int = 128
-    layers: int = 1
-    batch_size: int = 16
+    hidden_size: Count = 128
+    layers: Count = 1
+    batch_size: Count = 16
     dtype: Precision = "float32"
-    device: str = "auto"
     figure: str = ""
 
 
 class PeakStorage(TorchDispatchMode):
-    """Counts the bytes of all tensors that are made while it is active, and the most there were at a time."""
+    """Counts the bytes of all tensors that are made while it is active, and their largest sum at a time."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -69,14 +68,14 @@ class PeakStorage(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """Runs an operation and takes note of the storages it made."""
+        """Runs an operation and counts the storages it made."""
         before = {storage._cdata for storage in _storages((args, kwargs))}
         result = func(*args, **(kwargs or {}))
         for storage in _storages(result):
-            self._note(storage, before)
+            self._count(storage, before)
         return result
 
-    def _note(self, storage: torch.UntypedStorage, before: set[int]) -> None:
+    def _count(self, storage: torch.UntypedStorage, before: set[int]) -> None:
         key, size = storage._cdata, storage.nbytes()
         if key in self._living or key in before:  # a view, or changed in place
             return
@@ -91,14 +90,14 @@ class PeakStorage(TorchDispatchMode):
 
 
 def _storages(tree: Any) -> Iterator[torch.UntypedStorage]:
-    """Those of all tensors in a structure; a sparse one has none, its parts do."""
+    """Yields the storages of all tensors in a structure; a sparse tensor has none, its parts do."""
     for leaf in tree_iter(tree):
         if isinstance(leaf, Tensor) and leaf.layout == torch.strided:
             yield leaf.untyped_storage()
 
 
 def peak_bytes(call: Callable[[], object], device: torch.device | str) -> int:
-    """The most memory that a call holds at a time, beyond what was there before."""
+    """Returns the most bytes that a call holds at a time, beyond those held before it."""
     if torch.device(device).type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
@@ -112,13 +111,13 @@ def peak_bytes(call: Callable[[], object], device: torch.device | str) -> int:
 
 
 def segment_peak(shape: PuzzleShape, batch_size: int, device: torch.device | str = "cpu", **core_options: Any) -> int:
-    """Peak bytes of a segment's forward and backward pass.
+    """Returns the peak bytes of a segment's forward and backward pass.
 
     Args:
         shape: The puzzle's sizes.
         batch_size: Puzzles B.
-        device: Where.
-        **core_options: Of `make_core`.
+        device: Device of the core.
+        **core_options: Options of `make_core`.
     """
     torch.manual_seed(0)
     core = make_core(shape, **core_options).to(device)
@@ -135,7 +134,8 @@ def segment_peak(shape: PuzzleShape, batch_size: int, device: torch.device | str
 
 
 def measure(options: Options) -> Part:
-    """Peak memory of every scheme at every depth."""
+    """Measures the peak memory of every scheme at every depth."""
+    use_threads(options.threads)
     device = check_device(options.device, "--device")
     blocks = {"l_layers": options.layers} | ({"h_layers": options.layers} if options.core == "hrm" else {})
     common = {"core": options.core, "hidden_size": options.hidden_size, "dtype": options.dtype, **blocks}
@@ -163,10 +163,10 @@ def _growth(rows: Sequence[Mapping[str, Value]]) -> list[str]:
 
 @house_style()
 def memory_figure(rows: Sequence[Mapping[str, Value]]) -> Figure:
-    """A line for each gradient scheme.
+    """Draws a line for each gradient scheme.
 
     Args:
-        rows: Of the measured part.
+        rows: Rows of the measured part.
     """
     figure = new_figure(7.2, 3.8)
     axes = figure.add_subplot()
@@ -183,10 +183,5 @@ def memory_figure(rows: Sequence[Mapping[str, Value]]) -> Figure:
     return figure
 
 
-def main() -> None:
-    """Measures and prints."""
-    print_part(measure(tyro.cli(Options)))
-
-
 if __name__ == "__main__":
-    main()
+    run(Options, measure)

@@ -3,9 +3,9 @@
     git clone https://github.com/sapientinc/HRM /tmp/hrm-reference
     python -m benchmarks.parity_with_reference --reference /tmp/hrm-reference
 
-Our random weights are written as a checkpoint of the reference code and loaded there. Then both think and both learn,
-on the same puzzles; printed is how far they are apart: largest difference over the largest value. Beside it stands how
-far two cores of ours get apart whose start states differ by rounding.
+Our random weights are written as a checkpoint of the reference code and loaded there. Then both compute segments and
+both learn, on the same puzzles. An error is the largest difference over the largest value. "nudged" is the error
+between two cores of ours whose start states differ by rounding.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import tyro
 from torch import Tensor, nn
 
+from benchmarks.options import Count, run
+from benchmarks.options import Options as Shared
 from benchmarks.reference_code import ReferenceCode
+from benchmarks.report import Part, Value
+from benchmarks.timing import use_threads
 from benchmarks.trm_code import TRMCode
 from hrm_agent import halting
 from hrm_agent.checkpoints.reference_checkpoint import from_reference_name
@@ -30,14 +33,15 @@ from hrm_agent.cores.hrm import HRMCore
 from hrm_agent.learning.config import Bootstrap, LearnerConfig
 from hrm_agent.learning.learner import Learner
 from hrm_env.task import PAD_ID, PuzzleBatch
+from train.options import Threads
 
 SEQ_LEN, VOCAB_SIZE, UNLABELLED = 81, 11, -100
 LEARNING_RATE, EMBEDDING_RATE, BETAS, WEIGHT_DECAY = 1e-4, 1e-2, (0.9, 0.95), 0.1
 ROUNDING = 1e-7
 
 
-@dataclass(frozen=True)
-class Options:
+@dataclass(frozen=True, kw_only=True)
+class Options(Shared):
     """What to compare.
 
     Attributes:
@@ -46,17 +50,16 @@ class Options:
         puzzle_ids: Rows of the puzzle embedding.
         segments: Segments in a row without learning.
         steps: Training steps.
-        max_segments: The budget of an episode in training; short, so that slots are refilled.
-        threads: CPU threads.
+        max_segments: Budget of an episode in training; short, so that slots are refilled.
     """
 
+    threads: Threads = 1
     reference: Path
-    batch_size: int = 4
-    puzzle_ids: int = 5
-    segments: int = 8
-    steps: int = 10
-    max_segments: int = 4
-    threads: int = 1
+    batch_size: Count = 4
+    puzzle_ids: Count = 5
+    segments: Count = 8
+    steps: Count = 10
+    max_segments: Count = 4
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ class Setting:
     shape: PuzzleShape
 
     def batch(self, step: int) -> dict[str, Tensor]:
-        """Random puzzles in the reference code's form; some cells are not labelled."""
+        """Returns random puzzles in the reference code's form; some cells are not labelled."""
         generator = torch.Generator().manual_seed(step)
         size, vocab_size = (self.options.batch_size, self.shape.seq_len), self.shape.vocab_size
         labels = torch.randint(1, vocab_size, size, generator=generator)
@@ -131,24 +134,24 @@ class Pair:
         self.sign_sgd = reference.sparse_embedding.CastedSparseEmbeddingSignSGD_Distributed
 
     def their_weights(self) -> dict[str, Tensor]:
-        """The weights of their model under our names."""
+        """Returns the weights of their model under our names."""
         return {from_reference_name(name): weight for name, weight in self.theirs.state_dict().items()}
 
 
 def puzzles(data: dict[str, Tensor]) -> PuzzleBatch:
-    """The reference code's form of a batch in ours."""
+    """Translates a batch from the reference code's form into ours."""
     labels = data["labels"]
     return PuzzleBatch(data["inputs"], torch.where(labels == UNLABELLED, PAD_ID, labels), data["puzzle_identifiers"])
 
 
 def error(ours: Tensor, theirs: Tensor) -> float:
-    """Largest difference over the largest value."""
+    """Returns the largest difference over the largest value."""
     return float((ours - theirs).abs().max() / theirs.abs().max())
 
 
 @torch.no_grad()
 def segments(pair: Pair) -> Iterator[dict[str, float]]:
-    """The errors of a segment from their state, of a chain of segments, and between our two cores' chains."""
+    """Yields the errors of a segment from their state, of a chain of segments, and between our two cores' chains."""
     pair.theirs.eval()
     options, data, inner = pair.setting.options, pair.setting.batch(0), pair.theirs.model.inner
     size = options.batch_size
@@ -171,7 +174,7 @@ def segments(pair: Pair) -> Iterator[dict[str, float]]:
 
 
 def our_training(core: ReasoningCore, setting: Setting) -> Iterator[dict[str, Tensor]]:
-    """Mean losses of every training step of a core of ours, and which rows halted."""
+    """Yields the mean losses of every training step of a core of ours, and which rows halted."""
     config = LearnerConfig(
         optimizer="adamw",
         learning_rate=LEARNING_RATE,
@@ -196,7 +199,7 @@ def our_training(core: ReasoningCore, setting: Setting) -> Iterator[dict[str, Te
 
 
 def their_training(pair: Pair) -> Iterator[dict[str, Tensor]]:
-    """The same of the reference code, as its ``pretrain.train_batch`` goes, with torch's AdamW."""
+    """Yields the same of the reference code, trained as in its ``pretrain.train_batch``, with torch's AdamW."""
     setting, model = pair.setting, pair.theirs.train()
     size, losses = setting.options.batch_size, setting.recipe.losses
     optimizers: list[torch.optim.Optimizer] = [
@@ -215,38 +218,40 @@ def their_training(pair: Pair) -> Iterator[dict[str, Tensor]]:
         yield {ours: metrics[theirs] / size for ours, theirs in losses.items()} | {"halt": carry.halted}
 
 
-def compare(name: str, pair: Pair) -> None:
-    """Prints the errors of segments and of training; in brackets those between our two cores."""
-    print(f"\n{name}: {sum(weight.numel() for weight in pair.core.parameters()):,d} parameters")
-    for number, errors in enumerate(segments(pair), start=1):
-        columns = "  ".join(f"{key} {value:.1e}" for key, value in errors.items())
-        print(f"  segment {number:3d}   {columns}", flush=True)
+def compare(name: str, pair: Pair) -> Iterator[Part]:
+    """Yields the errors of segments, then those of training steps and of the weights after them."""
+    size = sum(weight.numel() for weight in pair.core.parameters())
+    numbered = enumerate(segments(pair), start=1)
+    errors: list[dict[str, Value]] = [{"segment": number, **found} for number, found in numbered]
+    yield Part("segments", f"{name}: {size:,} parameters, errors of segments", errors)
     setting = pair.setting
     runs = zip(our_training(pair.core, setting), their_training(pair), our_training(pair.nudged, setting), strict=True)
+    rows: list[dict[str, Value]] = []
     for number, (ours, theirs, nudged) in enumerate(runs, start=1):
-        losses = "  ".join(
-            f"{key} {float(ours[key]):.4f} {error(ours[key], theirs[key]):.1e} ({error(nudged[key], ours[key]):.1e})"
-            for key in setting.recipe.losses
-        )
-        halts = "as there" if torch.equal(ours["halt"], theirs["halt"]) else "OTHERWISE"
-        print(f"  training {number:2d}   {losses}  {int(ours['halt'].sum())} halt {halts}", flush=True)
+        row: dict[str, Value] = {"step": number}
+        for key in setting.recipe.losses:
+            row |= {key: float(ours[key]), f"error of {key}": error(ours[key], theirs[key])}
+            row[f"nudged {key}"] = error(nudged[key], ours[key])
+        same = torch.equal(ours["halt"], theirs["halt"])
+        rows.append(row | {"rows that halt": int(ours["halt"].sum()), "halt there": "the same" if same else "OTHERS"})
+    notes = []
     for whose, others in (("theirs", pair.their_weights()), ("nudged", pair.nudged.state_dict())):
         apart = [((w - others[key]).abs() / w.abs().max()).flatten() for key, w in pair.core.state_dict().items()]
         every = torch.cat(apart)
-        print(f"  weights against {whose}: largest {every.max():.1e}, {(every > 1e-4).double().mean():.3%} above 1e-4")
+        share = (every > 1e-4).double().mean()
+        notes.append(f"weights against {whose}: largest error {every.max():.1e}, {share:.3%} above 1e-4")
+    yield Part("training", f"{name}: losses and errors of training", rows, notes)
 
 
-def main() -> None:
+def measure(options: Options) -> Iterator[Part]:
     """Compares with and without puzzle embedding, and with learned positions."""
-    options = tyro.cli(Options)
-    torch.set_num_threads(options.threads)
+    use_threads(options.threads)
     reference = ReferenceCode.of(options.reference)
-    print(f"batch {options.batch_size}; errors are the largest difference over the largest value")
     setting = Setting(options, HRM, PuzzleShape(SEQ_LEN, VOCAB_SIZE, options.puzzle_ids))
-    compare("one puzzle position, rotary", Pair(setting, reference))
-    compare("no puzzle position, rotary", Pair(setting, reference, puzzle_positions=0))
-    compare("one puzzle position, learned positions", Pair(setting, reference, positions="learned"))
+    yield from compare("one puzzle position, rotary", Pair(setting, reference))
+    yield from compare("no puzzle position, rotary", Pair(setting, reference, puzzle_positions=0))
+    yield from compare("one puzzle position, learned positions", Pair(setting, reference, positions="learned"))
 
 
 if __name__ == "__main__":
-    main()
+    run(Options, measure)

@@ -3,14 +3,14 @@
     git clone https://github.com/SamsungSAILMontreal/TinyRecursiveModels /tmp/trm-reference
     python -m benchmarks.parity_with_trm --reference /tmp/trm-reference
 
-What is done and printed is said in `benchmarks.parity_with_reference`.
+`benchmarks.parity_with_reference` says what is compared.
 """
 
 from __future__ import annotations
 
-import torch
-import tyro
+from collections.abc import Iterator
 
+from benchmarks.options import run
 from benchmarks.parity_with_reference import (
     ANSWER_AND_HALT,
     SEQ_LEN,
@@ -21,6 +21,8 @@ from benchmarks.parity_with_reference import (
     Setting,
     compare,
 )
+from benchmarks.report import Part
+from benchmarks.timing import use_threads
 from benchmarks.trm_code import TRMCode
 from hrm_agent.config import TRMConfig
 from hrm_agent.cores.core import PuzzleShape
@@ -28,17 +30,15 @@ from hrm_agent.cores.core import PuzzleShape
 TRM = Recipe(TRMConfig, "q-threshold:0.5", "none", ANSWER_AND_HALT)
 
 
-def main() -> None:
+def measure(options: Options) -> Iterator[Part]:
     """Compares both mixers, and attention without puzzle positions."""
-    options = tyro.cli(Options)
-    torch.set_num_threads(options.threads)
+    use_threads(options.threads)
     code = TRMCode.of(options.reference)
-    print(f"batch {options.batch_size}; errors are the largest difference over the largest value")
     setting = Setting(options, TRM, PuzzleShape(SEQ_LEN, VOCAB_SIZE, options.puzzle_ids))
-    compare("attention", Pair(setting, code))
-    compare("mlp", Pair(setting, code, mixer="mlp"))
-    compare("attention, no puzzle position", Pair(setting, code, puzzle_positions=0))
+    yield from compare("attention", Pair(setting, code))
+    yield from compare("mlp", Pair(setting, code, mixer="mlp"))
+    yield from compare("attention, no puzzle position", Pair(setting, code, puzzle_positions=0))
 
 
 if __name__ == "__main__":
-    main()
+    run(Options, measure)

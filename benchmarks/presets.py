@@ -10,10 +10,9 @@ import io
 import tempfile
 from dataclasses import dataclass, replace
 
-import tyro
-
-from benchmarks.report import Part, Value, print_part
-from benchmarks.timing import Clock, side_by_side, training_turn, use_threads
+from benchmarks.options import Count, TimedOptions, run
+from benchmarks.report import Part, Value
+from benchmarks.timing import side_by_side, training_turn, use_threads
 from hrm_agent import HRM
 from hrm_env.devices import check_device
 from train.presets import PRESETS, Fit
@@ -21,26 +20,18 @@ from train.training import make_agent
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(TimedOptions):
     """What to measure.
 
     Attributes:
         presets: Names of presets.
         compile: Measure compiled steps, too; compiling takes about half a minute a preset.
-        rounds: Turns of each, which the median is over.
         updates: Optimizer steps in a turn.
-        threads: CPU threads; 0 for all cores.
-        device: "auto", "cpu" or "cuda".
-        clock: "wall", or "cpu" for the process's CPU time, on a machine that is busy with other work (with one thread).
     """
 
     presets: tuple[str, ...] = ("sudoku4x4", "sudoku6x6", "sudoku6x6-trm", "sudoku9")
     compile: bool = True
-    rounds: int = 7
-    updates: int = 10
-    threads: int = 0
-    device: str = "auto"
-    clock: Clock = "wall"
+    updates: Count = 10
 
 
 def measure(options: Options) -> Part:
@@ -64,17 +55,12 @@ def _row(preset: str, options: Options) -> dict[str, Value]:
 
 
 def quiet_agent(fit: Fit) -> HRM:
-    """The untrained agent of a run, which says nothing and writes nothing."""
+    """Returns the untrained agent of a run; it prints and writes nothing."""
     with tempfile.TemporaryDirectory() as out, contextlib.redirect_stdout(io.StringIO()):
         agent, _ = make_agent(replace(fit, out=out))
     agent.tensorboard_log = None
     return agent
 
 
-def main() -> None:
-    """Measures and prints."""
-    print_part(measure(tyro.cli(Options, config=(tyro.conf.OmitArgPrefixes,))))
-
-
 if __name__ == "__main__":
-    main()
+    run(Options, measure)

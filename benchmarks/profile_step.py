@@ -8,27 +8,30 @@ Steps are timed by turns in one process. Every line of the table adds its change
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, get_args
 from unittest import mock
 
 import torch
-import tyro
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.report import Part, Value, print_part
-from benchmarks.timing import Call, Clock, side_by_side, training_turn, use_threads
+from benchmarks.options import TimedOptions, run
+from benchmarks.report import Part, Value
+from benchmarks.timing import Call, side_by_side, training_turn, use_threads
 from benchmarks.training_step import BATCH, our_agent
 from benchmarks.training_step import Options as StepOptions
 from hrm_agent.config import Precision
+from hrm_env.devices import check_device
+from train.options import integer
 
 Change = Literal["baseline", "attention", "eager", "compiled", "next-step"]
 CHANGES: tuple[Change, ...] = get_args(Change)
 
 
-@dataclass(frozen=True)
-class Options:
+@dataclass(frozen=True, kw_only=True)
+class Options(TimedOptions):
     """What to measure: "baseline" has torch's fused attention, and casts a weight at every use; "attention" multiplies
     attention out where our code does, which is on a CPU; "eager" casts a weight once a step; "compiled" compiles;
     "next-step" needs no second pass.
@@ -37,21 +40,15 @@ class Options:
         only: One of them; None for all, and the profile of the last.
         batch_size: Puzzles B; 0 for 32 on a CPU and 768 on CUDA.
         dtype: Precision of the activations.
-        rounds: Turns of each, which the median is over; 0 for the profile alone.
+        rounds: Turns of each step; 0 for the profile alone.
         rows: Lines of the profile; 0 for none.
-        threads: CPU threads; 0 for all cores.
-        device: "cpu" or "cuda".
-        clock: "wall", or "cpu" for the process's CPU time, on a machine that is busy with other work (with one thread).
     """  # noqa: D205
 
+    rounds: Annotated[int, integer(0)] = 5
     only: Change | None = None
-    batch_size: int = 0
+    batch_size: Annotated[int, integer(0)] = 0
     dtype: Precision = "bfloat16"
-    rounds: int = 5
-    rows: int = 20
-    threads: int = 0
-    device: str = "cuda" if torch.cuda.is_available() else "cpu"
-    clock: Clock = "wall"
+    rows: Annotated[int, integer(0)] = 20
 
 
 def cast_at_every_use(*_: Any) -> AbstractContextManager[None]:
@@ -60,11 +57,10 @@ def cast_at_every_use(*_: Any) -> AbstractContextManager[None]:
 
 
 def step_with(change: Change, options: Options) -> Call:
-    """A training step with a change and all those before it."""
+    """Returns a training step with a change and all those before it."""
     made = CHANGES.index(change)
-    size = options.batch_size or BATCH[options.device]
     agent = our_agent(
-        StepOptions(batch_size=size, dtype=options.dtype, device=options.device),
+        StepOptions(batch_size=options.batch_size, dtype=options.dtype, device=options.device),
         "next-step" if made >= CHANGES.index("next-step") else "second-pass",
         compile=made >= CHANGES.index("compiled"),
     )
@@ -83,7 +79,7 @@ def step_with(change: Change, options: Options) -> Call:
 
 
 def gains(steps: dict[str, Call], options: Options) -> Part:
-    """The table: each step's time, against the line above and against the first."""
+    """Times the steps, each against the line above and against the first."""
     times = side_by_side(steps, options.rounds, options.device, options.clock)
     names = list(steps)
     rows: list[dict[str, Value]] = [
@@ -98,29 +94,30 @@ def gains(steps: dict[str, Call], options: Options) -> Part:
     return Part("profile", f"27 M HRM, {options.device}, {options.dtype}", rows)
 
 
-def profiled(step: Call, options: Options) -> str:
-    """The profiler's table of two steps, the costliest operators first."""
-    cuda = options.device == "cuda"
+def profiled(step: Call, rows: int, device: torch.device) -> str:
+    """Returns the profiler's table of two steps, the costliest operators first."""
+    cuda = device.type == "cuda"
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
     step()
     with profile(activities=activities) as found:
         step()
         step()
     order = "self_cuda_time_total" if cuda else "self_cpu_time_total"
-    return str(found.key_averages().table(sort_by=order, row_limit=options.rows, max_name_column_width=50))
+    return str(found.key_averages().table(sort_by=order, row_limit=rows, max_name_column_width=50))
 
 
-def main() -> None:
-    """Prints the gains and the profile."""
-    options = tyro.cli(Options)
+def measure(options: Options) -> Iterator[Part]:
+    """Yields the gains, then prints the profile."""
     use_threads(options.threads)
+    device = check_device(options.device, "--device")
+    options = replace(options, device=str(device), batch_size=options.batch_size or BATCH[device.type])
     chosen = CHANGES if options.only is None else (options.only,)
     steps: dict[str, Call] = {change: step_with(change, options) for change in chosen}
     if options.rounds:
-        print_part(gains(steps, options))
+        yield gains(steps, options)
     if options.rows:
-        print(profiled(steps[chosen[-1]], options))
+        print(profiled(steps[chosen[-1]], options.rows, device))
 
 
 if __name__ == "__main__":
-    main()
+    run(Options, measure)

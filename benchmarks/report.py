@@ -1,33 +1,34 @@
-"""What a measurement found: a table for people, and the same numbers for programs."""
+"""The result of a measurement: a table for people, and the same numbers for programs."""
 
 from __future__ import annotations
 
 import json
+import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 from hrm_env.files import atomic_write
+from train.tables import PLAIN, console, table
 
 Value = str | float | int | None
 
 
 @dataclass(frozen=True)
 class Part:
-    """The outcome of one measurement.
+    """The result of one measurement.
 
     Attributes:
-        name: As in ``python -m train bench --only NAME``.
+        name: Short name; a figure is named by it, its row and its column.
         title: What was measured, with the sizes that matter.
-        rows: One mapping each from column to value, all with the same columns.
-        notes: What the numbers need to be understood.
+        rows: Mappings from column to value, all with the same columns. The first column labels the row. A float is a
+            figure, an int a size.
+        notes: What a reader needs to understand the numbers.
     """
 
     name: str
@@ -38,29 +39,22 @@ class Part:
 
 def print_part(part: Part) -> None:
     """Prints the table and its notes."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for number, column in enumerate(part.rows[0]):
-        table.add_column(column, justify="right" if number else "left", no_wrap=True)
-    for row in part.rows:
-        table.add_row(*map(_text, row.values()))
-    console = Console()
-    if not console.is_terminal:  # a file or a pipe is as wide as it needs to be
-        console = Console(width=160)
-    console.print(part.title, style="bold", highlight=False, markup=False, soft_wrap=True)
-    console.print(table)
+    out = console(160)
+    out.print(part.title, style="bold", highlight=False, markup=False, soft_wrap=True)
+    out.print(table(part.rows[0], ([_text(value) for value in row.values()] for row in part.rows), wrap=False, **PLAIN))
     for note in part.notes:
-        console.print(note, highlight=False, markup=False, soft_wrap=True)
-    console.print()
+        out.print(note, highlight=False, markup=False, soft_wrap=True)
+    out.print()
 
 
 def report(parts: Iterable[Part], device: torch.device | str, options: Any, file: Path) -> list[Part]:
-    """Prints every part as soon as it is measured, and writes it with those before it.
+    """Prints each part once it is measured, and writes it together with those before it.
 
     Args:
-        parts: Measured when they are asked for.
-        device: Where.
-        options: The dataclass of what was asked for.
-        file: JSON of the machine, the options and the parts.
+        parts: Measured as they are iterated over.
+        device: Where they are measured.
+        options: Dataclass of the options.
+        file: JSON file of the machine, the options and the parts.
     """
     where, found = machine(device), list[Part]()
     print(machine_line(device), end="\n\n")
@@ -75,23 +69,25 @@ def report(parts: Iterable[Part], device: torch.device | str, options: Any, file
 
 
 def machine_line(device: torch.device | str) -> str:
-    """`machine` as a line of text."""
+    """Returns `machine` as a line of text."""
     return ", ".join(f"{name} {value}" for name, value in machine(device).items())
 
 
 def machine(device: torch.device | str) -> dict[str, Any]:
-    """Where the numbers come from: the device's name, CPU threads, versions."""
+    """Returns where the numbers come from: the device's name, CPU cores and threads, versions."""
     cuda = torch.device(device).type == "cuda"
     return {
         "device": torch.cuda.get_device_name(device) if cuda else _processor(),
+        "cores": os.cpu_count() or 1,
         "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
         "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
     }
 
 
 def _processor() -> str:
-    """The CPU's name; Linux alone tells the model."""
+    """Returns the CPU's name; only Linux tells the model."""
     information = Path("/proc/cpuinfo")
     lines = information.read_text().splitlines() if information.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

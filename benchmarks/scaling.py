@@ -9,15 +9,15 @@ and that all-reduce alone. The prediction is `benchmarks.scaling_model`'s, from 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
-import tyro
 
-from benchmarks.report import Part, Value, print_part
+from benchmarks.options import Count, TimedOptions, run
+from benchmarks.report import Part, Value
 from benchmarks.scaling_model import step_seconds
 from benchmarks.timing import Times, side_by_side, use_threads
 from hrm_agent import halting
@@ -28,6 +28,7 @@ from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.learner import Learner
 from hrm_env.devices import check_device
 from hrm_env.task import PuzzleBatch
+from train.options import Threads
 
 Size = Literal["small", "5m", "27m"]
 SIZES: dict[Size, dict[str, Any]] = {
@@ -39,31 +40,26 @@ SHAPE = PuzzleShape(seq_len=81, vocab_size=11)
 Run = Callable[[], None]
 
 
-@dataclass(frozen=True)
-class Options:
+@dataclass(frozen=True, kw_only=True)
+class Options(TimedOptions):
     """What to measure.
 
     Attributes:
-        size: The core: the small presets', TRM's or HRM's own.
+        size: The core: that of the small presets, TRM or HRM.
         batch_size: Puzzles in a step, over all ranks.
         dtype: Precision of the activations.
-        rounds: Turns of each, which the median is over.
         steps: Training steps in a turn.
-        threads: CPU threads of each rank.
-        device: "auto", "cpu" or "cuda".
     """
 
+    threads: Threads = 1  # of each rank
     size: Size = "small"
-    batch_size: int = 64
+    batch_size: Count = 64
     dtype: Precision = "bfloat16"
-    rounds: int = 7
-    steps: int = 4
-    threads: int = 1
-    device: str = "auto"
+    steps: Count = 4
 
 
-def measure(options: Options, device: torch.device) -> tuple[Times, int]:
-    """Seconds of every kind of step as this rank saw them, and the number of parameters that are reduced."""
+def timed(options: Options, device: torch.device) -> tuple[Times, int]:
+    """Returns the seconds of every kind of step on this rank, and the number of parameters that are reduced."""
     share = options.batch_size // world_size()
     alone, apart, flat = (_learner(options, device, together=False) for _ in range(3))
     together = _learner(options, device, together=True)
@@ -82,12 +78,12 @@ def measure(options: Options, device: torch.device) -> tuple[Times, int]:
         "one all-reduce at the end": _steps(flat, share, options, device),
         "all-reduce alone": all_reduce,
     }
-    times = side_by_side({name: _at_once(call) for name, call in calls.items()}, options.rounds, device)
+    times = side_by_side({name: _at_once(call) for name, call in calls.items()}, options.rounds, device, options.clock)
     return times, len(gradient)
 
 
 def _learner(options: Options, device: torch.device, together: bool) -> Learner:
-    """A learner of the chosen core, on its own or together with the other ranks."""
+    """Returns a learner of the chosen core, on its own or together with the other ranks."""
     torch.manual_seed(0)
     core = make_core(SHAPE, **SIZES[options.size], dtype=options.dtype).to(device)
     learner = Learner(core, halting.make("q-compare"), 16, LearnerConfig(q_bootstrap="next-step"))
@@ -97,22 +93,22 @@ def _learner(options: Options, device: torch.device, together: bool) -> Learner:
 
 
 def _steps(learner: Learner, batch_size: int, options: Options, device: torch.device) -> Run:
-    """A turn of training steps on puzzles of this rank's own."""
+    """Returns a turn of training steps on puzzles of this rank's own."""
     generator = torch.Generator().manual_seed(rank())
     solution = torch.randint(2, SHAPE.vocab_size, (batch_size, SHAPE.seq_len), generator=generator).to(device)
     puzzle_id = torch.zeros(batch_size, dtype=torch.long, device=device)
     batch, segment = PuzzleBatch(solution, solution, puzzle_id), puzzle_id + 1
 
-    def run() -> None:
+    def turn() -> None:
         carry = learner.core.initial_carry(batch_size)
         for _ in range(options.steps):
             carry = learner.step(carry, batch, segment).carry
 
-    return run
+    return turn
 
 
 def _all_reduce(learner: Learner) -> None:
-    """The mean over ranks of all gradients, in one piece."""
+    """Averages all gradients over the ranks, in one piece."""
     grads = [p.grad for p in learner.dense if p.grad is not None]
     flat = torch.cat([grad.flatten() for grad in grads])
     dist.all_reduce(flat)
@@ -122,18 +118,18 @@ def _all_reduce(learner: Learner) -> None:
 
 
 def _at_once(call: Run) -> Run:
-    """The call, begun and ended by all ranks together."""
+    """Returns the call, begun and ended by all ranks together."""
 
-    def run() -> None:
+    def together() -> None:
         dist.barrier()
         call()
         dist.barrier()
 
-    return run
+    return together
 
 
-def report(options: Options, times: Times, parameters: int) -> Part:
-    """The medians a step, and the step that the model predicts of its parts."""
+def compared(options: Options, times: Times, parameters: int) -> Part:
+    """Returns the medians of a step, and the step that the model predicts from its parts."""
     taken = {name: times.median(name) / options.steps for name in times.rounds}
     compute, reduce = taken["share, no communication"], taken["all-reduce alone"]
     predicted = step_seconds(compute, reduce, overlap=0.0)
@@ -153,18 +149,21 @@ def report(options: Options, times: Times, parameters: int) -> Part:
     return Part("scaling", title, rows, notes)
 
 
-def main() -> None:
-    """Measures under torchrun; rank 0 prints."""
-    options = tyro.cli(Options)
+def measure(options: Options) -> Iterator[Part]:
+    """Measures under torchrun; yields the table on rank 0.
+
+    Raises:
+        ValueError: There is one process.
+    """
     use_threads(options.threads)
     device = own_device(check_device(options.device, "--device"))
     with process_group(device):
         if world_size() == 1:
-            raise SystemExit("benchmarks.scaling: expected torchrun --nproc-per-node 2 or more, found one process")
-        times, parameters = measure(options, device)
+            raise ValueError("benchmarks.scaling: expected torchrun --nproc-per-node 2 or more, found one process")
+        times, parameters = timed(options, device)
         if rank() == 0:
-            print_part(report(options, times, parameters))
+            yield compared(options, times, parameters)
 
 
 if __name__ == "__main__":
-    main()
+    run(Options, measure)

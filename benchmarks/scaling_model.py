@@ -4,7 +4,7 @@
 
 The step of R ranks on B puzzles each is compute(B) plus what of the gradient's all-reduce does not hide behind the
 backward pass. Compute is the formula's FLOPs at an assumed share of the peak, plus a fixed cost a step (kernel
-launches, optimizer), which GPUs alone can tell: see docs/scaling.md for where each number comes from.
+launches, optimizer), which only a GPU can tell. docs/scaling.md gives the source of each number.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import torch
 
-from benchmarks.report import Part, Value, print_part
+from benchmarks.options import run
+from benchmarks.report import Part, Value
 from hrm_agent.cores import PuzzleShape, make_core
 from hrm_agent.cores.flops import segment_flops, training_flops
 from hrm_agent.cores.hrm import HRMCore
@@ -29,7 +30,7 @@ class Machine:
 
     Attributes:
         peak: bfloat16 matrix-multiply FLOP/s of a GPU.
-        mfu: The share of it that a step reaches.
+        mfu: Share of the peak that a step reaches.
         fixed: Seconds of a step that do not depend on the batch.
         gpus: GPUs of a node.
         link: Bytes/s that a GPU sends to its neighbours in the node.
@@ -47,17 +48,20 @@ class Machine:
 
 
 def ring_seconds(size: float, ranks: int, bandwidth: float, latency: float) -> float:
-    """All-reduce of ``size`` bytes in a ring: 2(R-1) messages of size/R each (Patarasuk and Yuan, 2009)."""
+    """Returns the seconds of an all-reduce of ``size`` bytes in a ring: 2(R-1) messages of size/R each.
+
+    Source: Patarasuk and Yuan, 2009.
+    """
     return 2 * (ranks - 1) * (size / ranks / bandwidth + latency)
 
 
 def all_reduce_seconds(size: float, machine: Machine, nodes: int) -> float:
-    """In two levels: within the node, each GPU sums 1/8 of the gradient; that eighth goes around the nodes in a tree.
+    """Returns the seconds of an all-reduce in two levels: a ring within the node, then a tree of nodes for each eighth.
 
     Args:
         size: Bytes.
         machine: The GPUs.
-        nodes: How many.
+        nodes: Number of nodes.
     """
     inside = ring_seconds(size, machine.gpus, machine.link, machine.latency[0])
     share = 2 * (nodes - 1) / nodes * size / machine.gpus / machine.network
@@ -65,18 +69,18 @@ def all_reduce_seconds(size: float, machine: Machine, nodes: int) -> float:
 
 
 def step_seconds(compute: float, all_reduce: float, overlap: float) -> float:
-    """A step whose all-reduce hides behind ``overlap`` seconds of the backward pass."""
+    """Returns the seconds of a step whose all-reduce hides behind ``overlap`` seconds of the backward pass."""
     return compute + max(0.0, all_reduce - overlap)
 
 
 @dataclass(frozen=True)
 class Model:
-    """What a core costs.
+    """The cost of a core.
 
     Attributes:
-        parameters: With dense gradients, float32.
-        flops: Of a training step, per puzzle.
-        backward: Share of those that the backward pass has.
+        parameters: Number of parameters with dense gradients, in float32.
+        flops: Operations of a training step, per puzzle.
+        backward: Share of the backward pass in them.
     """
 
     parameters: int
@@ -85,7 +89,7 @@ class Model:
 
     @classmethod
     def of(cls, core: str, **options: str) -> Model:
-        """A core on 9x9 Sudoku, with the "next-step" target."""
+        """Returns the cost of a core on 9x9 Sudoku, with the "next-step" target."""
         with torch.device("meta"):
             made = make_core(SUDOKU, core, **options)
         assert isinstance(made, HRMCore)
@@ -94,7 +98,7 @@ class Model:
         return cls(sum(p.numel() for p in made.parameters()) - table, flops, 1 - segment_flops(made, 1) / flops)
 
     def step(self, batch: float, machine: Machine, nodes: float) -> float:
-        """Seconds of a step of ``batch`` puzzles a GPU, on ``nodes`` nodes; on one GPU for less than a node.
+        """Returns the seconds of a step of ``batch`` puzzles a GPU; less than one node means a single GPU.
 
         The weights of H and L are used at every step of the recurrence, so their gradients are complete only where the
         backward pass leaves its last use of a layer: half of it is what the all-reduce can hide behind.
@@ -108,7 +112,7 @@ MODELS = {"27 M HRM": ("hrm", {}), "5 M TRM": ("trm", {"mixer": "mlp"})}
 
 
 def plan(machine: Machine) -> list[Part]:
-    """For each core: what R GPUs make of the paper's batch of 768, and of a batch that grows with them."""
+    """Returns for each core the step of R GPUs at the paper's batch of 768, and at a batch that grows with them."""
     parts = []
     for name, (core, options) in MODELS.items():
         model = Model.of(core, **options)
@@ -128,22 +132,18 @@ def plan(machine: Machine) -> list[Part]:
                     "puzzles/s": 768 * gpus / grown,
                 }
             )
-        parts.append(
-            Part("plan", f"{name}: {model.parameters:,} dense parameters, {model.flops / 1e9:.1f} GFLOP", rows)
-        )
+        few, many = pays_from(model, machine, 1), pays_from(model, machine, 64)
+        note = f"80 % of a step grows with the batch from {few} puzzles a GPU on one node, {many} on 64."
+        title = f"{name}: {model.parameters:,} dense parameters, {model.flops / 1e9:.1f} GFLOP"
+        parts.append(Part("plan", title, rows, [note]))
     return parts
 
 
 def pays_from(model: Model, machine: Machine, nodes: int, share: float = 0.8) -> int:
-    """The smallest batch a GPU of which a step spends at least ``share`` of its time on what grows with the batch."""
+    """Returns the smallest batch a GPU at which ``share`` of a step's time grows with the batch."""
     each = model.flops / (machine.peak * machine.mfu)
     return next(batch for batch in range(1, 100_000) if batch * each >= share * model.step(batch, machine, nodes))
 
 
 if __name__ == "__main__":
-    here = Machine()
-    for part in plan(here):
-        print_part(part)
-    for name, (core, options) in MODELS.items():
-        least = {8 * nodes: pays_from(Model.of(core, **options), here, nodes) for nodes in (1, 64)}
-        print(f"{name}: 80 % of a step grows with the batch from {least[8]} puzzles a GPU on 8, {least[512]} on 512")
+    run(Machine, plan)

@@ -2,10 +2,10 @@
 
     python -m benchmarks.soak [--minutes 60] [--preset sudoku6x6] [--out runs/soak]
 
-It is the whole run of ``python -m train fit``: sweeps, TensorBoard with its pictures, training checkpoints. Every ten
-seconds become a row of ``soak.csv``; ``soak.png`` draws them, and the first minutes after the warm-up are compared with
-the last ones. Speed is told per second of the clock and of the CPU, which stands still while another process computes;
-a step's time is the median, so that it has no part of the sweeps and checkpoints that a minute happens to hold.
+The run is that of ``python -m train fit``: sweeps, TensorBoard with its pictures, training checkpoints. Every ten
+seconds a row is written to ``soak.csv``; ``soak.png`` draws the rows, and the first minutes after the warm-up are
+compared with the last ones. Speed is given per second of the clock and per second of CPU time, which does not count
+other processes. A step's time is the median, which leaves out the sweeps and checkpoints that a minute happens to hold.
 """
 
 from __future__ import annotations
@@ -20,30 +20,32 @@ from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import tyro
 from stable_baselines3.common.callbacks import BaseCallback
 
+from benchmarks.options import Options as Shared
+from benchmarks.report import Part, print_part
 from hrm_agent.checkpoints.folder import CheckpointFolder
 from hrm_agent.sb3.callbacks import EvaluateCallback, HaltingDashboard, SaveCallback
 from hrm_agent.study.figures.style import new_figure, save_figure
+from train.options import read_options
 from train.presets import PRESETS
+from train.running import exit_status
 from train.training import make_agent
 
 _ENDLESS = 10**9  # optimizer steps
 
 
-@dataclass(frozen=True)
-class Options:
+@dataclass(frozen=True, kw_only=True)
+class Options(Shared):
     """What to run.
 
     Attributes:
-        minutes: For how long.
+        minutes: Length of the run.
         warm_up: Minutes that do not count, at most a third of all: caches fill, and the agent learns to halt early,
             which gives sweeps batches of new sizes.
-        window: Minutes at the begin and at the end that are compared, at most a third of all.
+        window: Minutes at the beginning and at the end that are compared, at most a third of all.
         every: Seconds between samples.
         preset: Name of a preset.
-        threads: CPU threads; 0 for all cores.
         out: Folder of the run, of ``soak.csv`` and ``soak.png``.
     """
 
@@ -52,7 +54,6 @@ class Options:
     window: float = 5.0
     every: float = 10.0
     preset: str = "sudoku6x6"
-    threads: int = 0
     out: Path = Path("runs/soak")
 
 
@@ -61,12 +62,12 @@ class Sample:
     """The process at one moment.
 
     Attributes:
-        seconds: Since the start, by the clock.
-        cpu_seconds: Since the start, of the CPU.
-        segments: Since the start.
-        memory_mb: Resident.
+        seconds: Clock time since the start.
+        cpu_seconds: CPU time since the start.
+        segments: Segments since the start.
+        memory_mb: Resident memory.
         files: Open descriptors.
-        threads: Of the process.
+        threads: Threads of the process.
         step_ms: CPU time of a training step, the median since the last sample.
     """
 
@@ -113,7 +114,7 @@ class Sampling(BaseCallback):
 
 @dataclass(frozen=True)
 class Figure:
-    """What is compared: its name, its value in the first and in the last minutes, and the change that is allowed."""
+    """A name, its value in the first and in the last minutes, and the change that is allowed."""
 
     name: str
     first: float
@@ -122,21 +123,20 @@ class Figure:
 
     @property
     def change(self) -> float:
-        """The last minutes' value over the first ones', less one."""
+        """The last value over the first, minus one."""
         return self.last / self.first - 1
 
-    def line(self) -> str:
-        """A row of the table."""
-        verdict = "" if abs(self.change) <= self.allowed else "  MORE THAN ALLOWED"
-        values = f"{self.first:12,.2f} {self.last:12,.2f} {self.change:+9.2%}"
-        return f"{self.name:28}{values} {self.allowed:11.0%}{verdict}"
+    @property
+    def exceeds(self) -> bool:
+        """Whether the change is larger than allowed."""
+        return abs(self.change) > self.allowed
 
 
 def compare(samples: Sequence[Sample], warm_up: float, window: float) -> list[Figure]:
-    """The first minutes after the warm-up against the last ones.
+    """Compares the first minutes after the warm-up with the last ones.
 
     Args:
-        samples: In their order.
+        samples: The samples in their order.
         warm_up: Seconds that do not count.
         window: Seconds that are compared.
     """
@@ -159,7 +159,7 @@ def compare(samples: Sequence[Sample], warm_up: float, window: float) -> list[Fi
 
 
 def draw(samples: Sequence[Sample], stem: Path) -> None:
-    """Memory, open files and time of a step over the hour; each axis begins at 0."""
+    """Draws memory, open files and the time of a step over the run; each axis begins at 0."""
     rows = [("memory_mb", "memory, MB"), ("files", "open files"), ("step_ms", "CPU time of a step, ms")]
     figure = new_figure(height=5.4)
     for axes, (name, label) in zip(figure.subplots(len(rows), sharex=True), rows, strict=True):
@@ -171,7 +171,7 @@ def draw(samples: Sequence[Sample], stem: Path) -> None:
 
 
 def run(options: Options) -> list[Sample]:
-    """Trains as `fit` does, until the time is over."""
+    """Trains as `fit` does, for the given time, and returns the samples."""
     fit = replace(PRESETS[options.preset], updates=_ENDLESS, threads=options.threads, out=str(options.out))
     model, test = make_agent(fit)
     sweeps = EvaluateCallback(
@@ -191,16 +191,21 @@ def run(options: Options) -> list[Sample]:
 
 
 def main() -> int:
-    """Runs, writes, and prints the comparison; 1 where something changed by more than is allowed."""
-    options = tyro.cli(Options)
+    """Runs, writes, and prints the comparison; returns 1 where a change is larger than allowed."""
+    options: Options = read_options(Options, sys.argv[1:])
     samples = run(options)
     warm_up, window = (60 * min(part, options.minutes / 3) for part in (options.warm_up, options.window))
     figures = compare(samples, warm_up, window)
     draw(samples, options.out / "soak")
-    print(f"{'':28}{'first':>12} {'last':>12} {'change':>9} {'allowed':>11}")
-    print("\n".join(figure.line() for figure in figures))
-    return int(any(abs(figure.change) > figure.allowed for figure in figures))
+    rows = [
+        {"": figure.name, "first": f"{figure.first:,.2f}", "last": f"{figure.last:,.2f}",
+         "change": f"{figure.change:+.2%}", "allowed": f"{figure.allowed:.0%}",
+         "verdict": "MORE THAN ALLOWED" if figure.exceeds else ""}
+        for figure in figures
+    ]  # fmt: skip
+    print_part(Part("soak", f"{options.preset}: the last minutes against the first", rows))
+    return int(any(figure.exceeds for figure in figures))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status(main, sys.argv[1:]))

@@ -2,8 +2,8 @@
 
     python -m benchmarks.sudoku_rating --data sudoku_extreme_1k_real.csv.gz
 
-Sudoku-Extreme's ratings are the guesses of the solver tdoku. Printed are Spearman's rank correlation, our mean in each
-tenth of the file's ratings (puzzles of equal rating stay together), and puzzles rated in a second.
+Sudoku-Extreme's ratings are the guesses of the solver tdoku. The table shows both means in each tenth of the file's
+ratings (puzzles of equal rating stay together); Spearman's rank correlation and our speed stand below it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tyro
 
+from benchmarks.options import run
+from benchmarks.report import Part, Value
 from hrm_agent.study.ranks import average_ranks, spearman
 from hrm_env.sources import load_puzzles
 from hrm_env.tasks.sudoku.task import Sudoku
@@ -26,8 +27,8 @@ class Options:
     """What to measure.
 
     Attributes:
-        data: A CSV file of 9x9 puzzles with ratings.
-        rows: A slice of its rows, such as ``":1000"``.
+        data: CSV file of 9x9 puzzles with ratings.
+        rows: Slice of its rows, such as ``":1000"``.
     """
 
     data: str
@@ -35,27 +36,29 @@ class Options:
 
 
 def tenths(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """The tenth, 0 to 9, of each value's rank ``(N,)``."""
+    """Returns the tenth, 0 to 9, of each value's rank ``(N,)``."""
     return np.minimum((average_ranks(values) - 0.5) / len(values) * 10, 9).astype(np.int64)
 
 
-def main() -> None:
-    """Rates a file and prints the comparison."""
-    options = tyro.cli(Options)
+def measure(options: Options) -> Part:
+    """Rates the puzzles of a file."""
     task = Sudoku()
     puzzles = load_puzzles(task, options.data, rows=options.rows)
     started = time.perf_counter()
     rating = task.solver.rate(puzzles.inputs - 1).guesses
     seconds = time.perf_counter() - started
-    print(f"{len(puzzles)} puzzles, {len(puzzles) / seconds:.0f} a second")
-    print(f"Spearman's rank correlation {spearman(rating, puzzles.rating):.3f}")
-    print("tenth  puzzles  mean in the file  our mean")
     tenth = tenths(puzzles.rating)
-    for number in np.unique(tenth):
-        rows = tenth == number
-        print(f"{number + 1:5}  {rows.sum():7}  {puzzles.rating[rows].mean():16.1f}  {rating[rows].mean():8.1f}")
-    print(f"  all  {len(puzzles):7}  {puzzles.rating.mean():16.1f}  {rating.mean():8.1f}")
+    groups = {str(number + 1): tenth == number for number in np.unique(tenth)} | {"all": tenth >= 0}
+    rows: list[dict[str, Value]] = [
+        {"tenth": name, "puzzles": int(group.sum()), "mean in the file": float(puzzles.rating[group].mean()),
+         "our mean": float(rating[group].mean())}
+        for name, group in groups.items()
+    ]  # fmt: skip
+    notes = [
+        f"Spearman's rank correlation {spearman(rating, puzzles.rating):.3f}; {len(puzzles) / seconds:.0f} a second"
+    ]
+    return Part("sudoku-rating", options.data, rows, notes)
 
 
 if __name__ == "__main__":
-    main()
+    run(Options, measure)

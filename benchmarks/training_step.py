@@ -6,9 +6,9 @@
     python -m benchmarks.training_step --network trm --reference /tmp/trm-reference
 
 A step is all that one segment of training costs: the puzzles in, the forward pass, Q_continue's target, losses,
-backward pass, optimizers, metrics. Both sides think in the same precision with the same threads, on the same puzzles,
-and descend with our AdamATan2 (theirs is a CUDA extension), without a moving average of the weights. Attention is
-torch's on both sides.
+backward pass, optimizers, metrics. Both sides compute in the same precision with the same threads, on the same puzzles,
+and use our AdamATan2 (theirs is a CUDA extension), without a moving average of the weights. Attention is torch's on
+both sides.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
-import tyro
 from torch import Tensor
 
+from benchmarks.options import Count, TimedOptions, run
 from benchmarks.reference_code import ReferenceCode
-from benchmarks.report import Part, Value, print_part
-from benchmarks.timing import Call, Clock, fastest_products, side_by_side, training_turn, use_threads
+from benchmarks.report import Part, Value
+from benchmarks.timing import Call, fastest_products, side_by_side, training_turn, use_threads
 from benchmarks.trm_code import TRMCode
 from hrm_agent import HRM
 from hrm_agent.config import Precision
@@ -48,10 +48,10 @@ BATCH = {"cpu": 32, "cuda": 768}
 
 @dataclass(frozen=True)
 class Network:
-    """A core, what its paper's code is, and the sources of Q_continue's target that it is trained with.
+    """A core, its paper's code, and the sources of Q_continue's target that it is trained with.
 
     Attributes:
-        name: What people call it.
+        name: Its usual name.
         options: Name and options of our core.
         bootstraps: As in `LearnerConfig.q_bootstrap`; the first is what the paper's code does.
         code: Reads a clone of the paper's code.
@@ -71,20 +71,16 @@ NETWORKS: dict[NetworkName, Network] = {
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(TimedOptions):
     """What to measure.
 
     Attributes:
-        network: Whose step.
+        network: The core that is trained.
         reference: A clone of the paper's code, sapientinc/HRM or TinyRecursiveModels; None leaves it out.
         batch_size: Puzzles B; 0 for 32 on a CPU and 768 on CUDA.
         dtype: Precision of the activations.
         compile: Measure compiled steps, too.
-        rounds: Turns of each, which the median is over.
         steps: Training steps in a turn.
-        threads: CPU threads; 0 for all cores.
-        device: "auto", "cpu" or "cuda".
-        clock: "wall", or "cpu" for the process's CPU time, on a machine that is busy with other work (with one thread).
     """
 
     network: NetworkName = "hrm"
@@ -92,15 +88,11 @@ class Options:
     batch_size: int = 0
     dtype: Precision = "bfloat16"
     compile: bool = True
-    rounds: int = 7
-    steps: int = 2
-    threads: int = 0
-    device: str = "auto"
-    clock: Clock = "wall"
+    steps: Count = 2
 
 
 def our_agent(options: Options, q_bootstrap: Bootstrap, compile: bool = False) -> HRM:
-    """An untrained agent of ours."""
+    """Returns an untrained agent of ours."""
     return HRM(
         "HRMPolicy",
         PUZZLE,
@@ -121,7 +113,7 @@ def our_agent(options: Options, q_bootstrap: Bootstrap, compile: bool = False) -
 
 
 def core_of(agent: HRM) -> HRMCore:
-    """The network that is trained."""
+    """Returns the network that is trained."""
     return cast(HRMCore, agent.policy.core)
 
 
@@ -152,7 +144,7 @@ class ReferenceTraining:
         self.model = torch.compile(self.plain, dynamic=False) if compile else self.plain
 
     def step(self) -> Mapping[str, float]:
-        """One training step; its metrics on the host."""
+        """Takes one training step and returns its metrics on the host."""
         batch = {name: tensor.to(self.device) for name, tensor in self.batches().items()}
         if self.carry is None:
             with torch.device(self.device):
@@ -165,12 +157,12 @@ class ReferenceTraining:
         return dict(zip(metrics, torch.stack([*metrics.values()]).tolist(), strict=True))
 
     def steps(self, count: int) -> Call:
-        """A turn of training steps."""
+        """Returns a turn of training steps."""
         return lambda: [self.step() for _ in range(count)]
 
 
 def their_batches(puzzles: PuzzleBatch, size: int) -> Callable[[], dict[str, Tensor]]:
-    """Batches of puzzles in the reference code's form, round after round."""
+    """Returns a call that gives the next batch of puzzles in the reference code's form, over and over."""
     columns = {"inputs": puzzles.inputs, "labels": puzzles.solution, "puzzle_identifiers": puzzles.puzzle_id}
     start = itertools.count(step=size)
 
@@ -182,7 +174,7 @@ def their_batches(puzzles: PuzzleBatch, size: int) -> Callable[[], dict[str, Ten
 
 
 def layer_shapes(core: HRMCore, batch_size: int) -> list[tuple[int, int, int]]:
-    """Sizes m, k, n of the products of a core's layers on a batch, and of a big square one."""
+    """Returns the sizes m, k, n of the products of a core's layers on a batch, and of a big square one."""
     vectors = batch_size * (core.config.puzzle_positions + core.shape.seq_len)
     layers = {tuple(m.weight.shape) for m in core.l_module.modules() if isinstance(m, Linear)}
     side = 4096 if core.start_h.is_cuda else 2048
@@ -231,7 +223,7 @@ def measure(options: Options) -> Part:
 
 
 def their_training(code: PaperCode, options: Options, agent: HRM, compile: bool) -> ReferenceTraining:
-    """The paper's code on the puzzles and with the first weights of an agent of ours."""
+    """Returns the paper's code with the puzzles and the initial weights of an agent of ours."""
     model = code.model(core_of(agent), options.batch_size, MAX_SEGMENTS, EXPLORATION)
     puzzles = cast(NativeVecEnv, agent.env).native.stored(slice(None))
     batches = their_batches(PuzzleBatch(*(column.cpu() for column in puzzles)), options.batch_size)
@@ -240,10 +232,5 @@ def their_training(code: PaperCode, options: Options, agent: HRM, compile: bool)
     )
 
 
-def main() -> None:
-    """Measures and prints."""
-    print_part(measure(tyro.cli(Options, config=(tyro.conf.OmitArgPrefixes,))))
-
-
 if __name__ == "__main__":
-    main()
+    run(Options, measure)

@@ -6,12 +6,10 @@ import os
 import sys
 from importlib import import_module
 
-from gymnasium.error import DependencyNotInstalled
-
 import hrm_env  # registers the ids, too
-from hrm_env.checks import UnknownOptionError
 
 from .program import program
+from .running import exit_status
 
 COMMANDS = {
     "fit": "train an agent, evaluate it, write its checkpoint",
@@ -23,7 +21,6 @@ COMMANDS = {
     "learn-halting": "let PPO or DQN learn when a frozen agent stops",
     "study": "compare halting policies on recorded puzzles",
     "study-training": "train one preset in several ways and compare them",
-    "bench": "measure how fast everything is on this machine",
 }
 
 _USAGE = f"usage: {program('COMMAND')} [--help] [options], or {program('--version')}\n"
@@ -32,30 +29,15 @@ ANSWERS = {"-h": _HELP, "--help": _HELP, "--version": f"hrm-gym {hrm_env.__versi
 
 
 def main(arguments: list[str]) -> int:
-    """Runs a command; an error of the user's input, or a loss that is not finite, is one sentence and exit status 2.
-
-    An error of our own keeps its traceback.
-    """
+    """Runs a command and returns the exit status; what the user did wrong is one sentence and 2."""
     if not arguments or arguments[0] in ANSWERS:
         print(ANSWERS[arguments[0] if arguments else "--help"])
         return 0
     if arguments[0] not in COMMANDS:
         print(f"error: expected a command of {', '.join(COMMANDS)}, found {arguments[0]!r}", file=sys.stderr)
         return 2
-    try:
-        import_module(f".{arguments[0].replace('-', '_')}", __package__).main(arguments[1:])
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        sys.stdout = None
-        return 0
-    except (ValueError, UnknownOptionError, FloatingPointError, OSError, DependencyNotInstalled) as error:
-        from .options import as_typed
-
-        print(f"error: {as_typed(str(error), arguments)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
-    return 0
+    module = f".{arguments[0].replace('-', '_')}"
+    return exit_status(lambda: import_module(module, __package__).main(arguments[1:]), arguments)
 
 
 def script() -> None:

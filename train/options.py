@@ -90,20 +90,27 @@ Device = Annotated[str, checked(_check_device)]
 
 
 def parsed(kind: Any, arguments: Sequence[str], command: str, default: Any = tyro.MISSING_NONPROP) -> Any:
-    """The options of a command, read and checked.
+    """Reads the options of a command of this package as `read_options` does, by the command's name."""
+    return read_options(kind, arguments, program(command), default)
+
+
+def read_options(
+    kind: Any, arguments: Sequence[str], usage: str | None = None, default: Any = tyro.MISSING_NONPROP
+) -> Any:
+    """Reads and checks the options of a program.
 
     Args:
         kind: A dataclass, or a union of dataclasses that are commands of their own.
         arguments: As they are typed.
-        command: Name of the command.
-        default: What holds for the options that are not given; those of ``kind`` unless given.
+        usage: What starts the program, for its help; the name of its file unless given.
+        default: Values of the options that are not given; those of ``kind`` unless given.
 
     Raises:
         ValueError: Names the first option that there is not, or whose value is bad.
         SystemExit: Help was asked for, and is printed.
     """
     with _refusing_in_one_sentence():
-        options = tyro.cli(kind, args=arguments, prog=program(command), default=default, config=(OmitArgPrefixes,))
+        options = tyro.cli(kind, args=arguments, prog=usage, default=default, config=(OmitArgPrefixes,))
     check_options(options)
     return options
 

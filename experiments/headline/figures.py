@@ -2,9 +2,9 @@
 
     python -m experiments.headline.figures --checkpoint checkpoints/NAME --hard test_hard.csv.gz --easy test_easy.csv.gz
 
-A single pass at every budget of segments up to ``--budget``; the agent's own halting; and ``halt-first`` of 1, 2, 4, 8
-and 16 views. Every sweep takes each puzzle once and is written to ``--out`` as it ends, in the form of ``evaluate
---json``, which a model card takes (``python -m train release --evaluation FILE``).
+The sweeps are a single pass at every budget of segments up to ``--budget``; the agent's own halting; and ``halt-first``
+with 1, 2, 4, 8 and 16 views. A sweep takes each puzzle once. Its figures are written to ``--out`` when it ends, in the
+form of ``evaluate --json``, which a model card takes (``python -m train release --evaluation FILE``).
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tyro
-
-from benchmarks.report import Part, Value, machine_line, print_part
+from benchmarks.options import Count, DeviceOptions, run
+from benchmarks.report import Part, Value, machine_line
 from benchmarks.timing import use_threads
 from hrm_agent import HRM
 from hrm_agent.halting import make
@@ -26,24 +25,22 @@ from hrm_env.files import atomic_write
 from train.trained import TestPuzzles
 
 HARD_SHARE = 0.784
-"""Of Sudoku-Extreme's test set the share of puzzles with a rating of at least 2; the others are the easy test's."""
+"""Share of puzzles with a rating of at least 2 in Sudoku-Extreme's test set; the others are the easy test's."""
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(DeviceOptions):
     """What to sweep.
 
     Attributes:
         checkpoint: Folder of a run or a release, or a .zip file.
         hard: Test puzzles with a rating of at least 2.
-        easy: Those with less.
+        easy: Test puzzles with a lower rating.
         rows: Slice of the rows of both, such as ":100"; all unless given.
         budget: Segments of the longest single pass.
-        max_segments: Segments that the policies which halt may use; 0 for the agent's own budget.
-        views: K of ``halt-first:K``.
-        batch_size: Rows at a time, those of all views together.
-        threads: CPU threads; 0 for all cores.
-        device: "auto", "cpu" or "cuda".
+        max_segments: Largest number of segments of the policies that halt; 0 for the agent's own budget.
+        views: Each K of ``halt-first:K``.
+        batch_size: Rows at a time, counting all views.
         out: Folder of the figures.
     """
 
@@ -51,17 +48,15 @@ class Options:
     hard: str
     easy: str
     rows: str | None = None
-    budget: int = 64
+    budget: Count = 64
     max_segments: int = 0
-    views: tuple[int, ...] = (1, 2, 4, 8, 16)
-    batch_size: int = 2048
-    threads: int = 0
-    device: str = "auto"
+    views: tuple[Count, ...] = (1, 2, 4, 8, 16)
+    batch_size: Count = 2048
     out: Path = Path("runs/headline")
 
 
 def sweep(options: Options) -> list[Part]:
-    """All sweeps, and the two tables of them."""
+    """Sweeps both tests and returns the two tables."""
     use_threads(options.threads)
     model = HRM.load(options.checkpoint, device=check_device(options.device, "--device"))
     longest = f"fixed:{options.budget}"
@@ -82,7 +77,7 @@ def sweep(options: Options) -> list[Part]:
 
 
 def tests(model: HRM, policy: str, budget: int, options: Options) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The figures of the hard and of the easy test under a policy, each also written to a file."""
+    """Sweeps the hard and the easy test under a policy, and writes the figures of each to a file."""
     figures = []
     for name, source in (("hard", options.hard), ("easy", options.easy)):
         puzzles = TestPuzzles(source=source, rows=options.rows)
@@ -97,7 +92,7 @@ def tests(model: HRM, policy: str, budget: int, options: Options) -> tuple[dict[
 
 
 def row(policy: str, hard: Mapping[str, Any], easy: Mapping[str, Any]) -> dict[str, Value]:
-    """A line of the table."""
+    """Returns a row of the table of policies."""
     puzzles = hard["puzzles"] + easy["puzzles"]
     seconds = sum(figures["puzzles"] / figures["puzzles_per_second"] for figures in (hard, easy))
     return {
@@ -110,20 +105,14 @@ def row(policy: str, hard: Mapping[str, Any], easy: Mapping[str, Any]) -> dict[s
 
 
 def accuracies(hard: float, easy: float) -> dict[str, Value]:
-    """Both accuracies and that of the mix, in %."""
+    """Returns both accuracies and that of the mix, in %."""
     return {"hard %": 100 * hard, "easy %": 100 * easy, "mix %": 100 * mix(hard, easy)}
 
 
 def mix(hard: float, easy: float) -> float:
-    """What the whole of Sudoku-Extreme's test set would give."""
+    """Returns the mean over the whole of Sudoku-Extreme's test set."""
     return HARD_SHARE * hard + (1 - HARD_SHARE) * easy
 
 
-def main() -> None:
-    """Sweeps and prints."""
-    for part in sweep(tyro.cli(Options, config=(tyro.conf.OmitArgPrefixes,))):
-        print_part(part)
-
-
 if __name__ == "__main__":
-    main()
+    run(Options, sweep)

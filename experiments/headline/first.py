@@ -1,16 +1,17 @@
-"""What to know of a machine before a long training on it: that a step is right, its ceilings, where the time goes.
+"""What to know about a machine before a long training on it: a correct step, its ceilings, where the time goes.
 
     python -m experiments.headline.first --source FILE              # on a GPU; most of the time is compiling
     python -m experiments.headline.first --quick                    # small networks, to see that all works
 
-In this order, and written to ``first.json`` and ``profile.txt`` as it goes: the rates of the matrix products and of a
-copy; of every preset some steps, with finite losses and weights, which on CUDA raise where they would wait for the
-device, then a step's time in each stage of the depth curriculum, and so how many fit into a number of minutes; and the
-profiler's table of a step of the last preset.
+The program measures the rates of the matrix products and of a copy. For every preset it then takes some steps, whose
+losses and weights must be finite and which on CUDA raise where they would wait for the device, and times a step in each
+stage of the depth curriculum, which gives the number of steps that fit into some minutes. The profiler's table of a
+step of the last preset comes last. Each result is written to ``first.json`` or ``profile.txt`` at once.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,10 +19,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-import tyro
 
+from benchmarks.options import Count, DeviceOptions
 from benchmarks.presets import quiet_agent
-from benchmarks.profile_step import Options as ProfileOptions
 from benchmarks.profile_step import profiled
 from benchmarks.report import Part, Value, report
 from benchmarks.timing import product_rates, seconds, side_by_side, training_turn, use_threads
@@ -31,26 +31,26 @@ from hrm_agent.cores.flops import training_flops
 from hrm_agent.sb3.training import train_segment
 from hrm_env.devices import check_device
 from hrm_env.files import atomic_write
+from train.options import read_options
 from train.presets import PRESETS, Fit
+from train.running import exit_status
 
 COPIED = {"cpu": 2**26, "cuda": 2**31}  # bytes
 
 
-@dataclass(frozen=True)
-class Options:
-    """What to look at.
+@dataclass(frozen=True, kw_only=True)
+class Options(DeviceOptions):
+    """What to measure.
 
     Attributes:
-        source: Training puzzles of the presets that have none of their own; "generated" does for the speed.
+        source: Training puzzles of the presets that have none of their own; "generated" is enough for the speed.
         presets: Names of presets; the last one is profiled.
-        minutes: Of training, to count the steps in.
+        minutes: Length of the training, for the number of its steps.
         quick: Width 64, batch 8, one turn of one step, nothing compiled.
         compile: Compile the steps.
-        rounds: Turns of each, which the median is over.
+        rounds: Turns of each call; figures are medians over them.
         steps: Training steps in a turn.
         rows: Lines of the profile.
-        threads: CPU threads; 0 for all cores.
-        device: "auto", "cpu" or "cuda".
         out: Folder of the figures.
     """
 
@@ -59,16 +59,14 @@ class Options:
     minutes: float = 25.0
     quick: bool = False
     compile: bool = True
-    rounds: int = 3
-    steps: int = 10
-    rows: int = 40
-    threads: int = 0
-    device: str = "auto"
+    rounds: Count = 3
+    steps: Count = 10
+    rows: Count = 40
     out: Path = Path("runs/first")
 
 
 def look(options: Options) -> list[Part]:
-    """Looks, prints and writes."""
+    """Measures, prints and writes."""
     if options.quick:
         options = replace(options, compile=False, rounds=1, steps=1, rows=10)
     use_threads(options.threads)
@@ -77,7 +75,7 @@ def look(options: Options) -> list[Part]:
 
 
 def parts(options: Options, device: torch.device) -> Iterator[Part]:
-    """Each part as soon as it is there, and the profile in a file of its own."""
+    """Yields each part once it is measured, and writes the profile to a file of its own."""
     model = quiet_agent(fit_of(options.presets[-1], options))
     rates = ceilings(model, device)
     yield rates
@@ -87,14 +85,14 @@ def parts(options: Options, device: torch.device) -> Iterator[Part]:
         model = quiet_agent(fit_of(name, options))
         yield Part(f"verify-{name}", f"{name}: steps are finite, and wait for nothing", [verified(name, model)])
         yield speed(name, model, options, fastest)
-    text = profiled(training_turn(model, 1), ProfileOptions(rows=options.rows, device=device.type))
+    text = profiled(training_turn(model, 1), options.rows, device)
     print(text)
     with atomic_write(options.out / "profile.txt") as file:
         file.write(text.encode())
 
 
 def fit_of(name: str, options: Options) -> Fit:
-    """A preset's run with its puzzles, at full depth throughout."""
+    """Returns a preset's run with its puzzles, at full depth throughout."""
     fit = PRESETS[name]
     fit = replace(
         fit,
@@ -108,7 +106,7 @@ def fit_of(name: str, options: Options) -> Fit:
 
 
 def verified(name: str, model: HRM) -> dict[str, Value]:
-    """Some steps of an agent, the first of which compile it.
+    """Takes some steps of an agent, the first of which compile it.
 
     Raises:
         NonFiniteError: A loss is not finite.
@@ -128,7 +126,7 @@ def verified(name: str, model: HRM) -> dict[str, Value]:
 
 @contextmanager
 def waiting_forbidden(device: torch.device) -> Iterator[None]:
-    """Within it what waits for a CUDA device raises."""
+    """Within the block, an operation that waits for a CUDA device raises."""
     if device.type == "cuda":
         torch.cuda.set_sync_debug_mode("error")
     try:
@@ -139,7 +137,7 @@ def waiting_forbidden(device: torch.device) -> Iterator[None]:
 
 
 def ceilings(model: HRM, device: torch.device) -> Part:
-    """The rates of the products of an agent's layers and of a big square one, and of a copy."""
+    """Measures the rates of the products of an agent's layers and of a big square one, and of a copy."""
     core = core_of(model)
     rows: list[dict[str, Value]] = []
     for products, rate in product_rates(core.activation_dtype, device, layer_shapes(core, model.n_envs)).items():
@@ -153,12 +151,12 @@ def ceilings(model: HRM, device: torch.device) -> Part:
 
 
 def speed(name: str, model: HRM, options: Options, fastest: float) -> Part:
-    """The time of a step in each stage of a preset's depth curriculum, and the steps that fit.
+    """Measures a step in each stage of a preset's depth curriculum, and the steps that fit.
 
     Args:
-        name: Of the preset.
+        name: Name of the preset.
         model: Its agent.
-        options: What to look at.
+        options: What to measure.
         fastest: TFLOP/s of the fastest product.
     """
     core, fit = core_of(model), PRESETS[name]
@@ -183,9 +181,9 @@ def speed(name: str, model: HRM, options: Options, fastest: float) -> Part:
 
 
 def main() -> None:
-    """Looks."""
-    look(tyro.cli(Options, config=(tyro.conf.OmitArgPrefixes,)))
+    """Measures what the command line asks for."""
+    look(read_options(Options, sys.argv[1:]))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status(main, sys.argv[1:]))

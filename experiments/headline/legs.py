@@ -1,15 +1,15 @@
-"""Trains on machines that are had for a while and forget everything: in legs, carried from one machine to the next.
+"""Trains in legs on machines that are lent for a short time and keep no files; a leg's files are carried to the next.
 
     python -m experiments.headline.legs --minutes 9 --carried IN --out OUT -- --preset sudoku6x6
 
-A leg starts ``python -m train fit ... --resume`` in a session of its own, which outlives it, or finds it running;
-waits; and leaves in ``--out`` what is to be carried away, in few files of bounded size: the newest training checkpoint
-in pieces, the agent as a release, the figures, the log's end and the curves. On a machine that has forgotten the run,
-the next leg begins with the pieces that lie in ``--carried``. The same line starts, watches and goes on; once the run
-is finished it only collects. For Linux.
+A leg starts ``python -m train fit ... --resume`` in a session of its own, which outlives the leg, or finds it running.
+It waits, and then collects in ``--out`` the files to carry away, few and of bounded size: the newest training
+checkpoint in pieces, the agent as a release, the figures, the end of the log and the curves. On a machine without the
+run, the next leg begins with the pieces in ``--carried``. The same command starts, watches and continues a run; after
+the run's end it only collects. For Linux.
 
-A checkpoint that is too large to be carried whole is carried without its episodes, which then begin anew, and with the
-optimizers' state in bfloat16. Carried whole, a run ends on a CPU to the last bit as if it had stayed where it was.
+A checkpoint that is too large to carry whole is carried without its episodes, which then begin anew, and with the
+optimizers' state in bfloat16. A run whose checkpoints are carried whole ends on a CPU bit for bit as on one machine.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ from dataclasses import dataclass
 from os import kill
 from pathlib import Path
 
-import tyro
-
 from hrm_agent.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from hrm_agent.checkpoints.folder import CheckpointFolder
 from hrm_agent.checkpoints.small_files import lightened
@@ -34,8 +32,10 @@ from hrm_agent.errors import CheckpointError
 from hrm_agent.sb3.agent import HRM
 from hrm_env.files import atomic_write
 from train.fit import parse
+from train.options import read_options
 from train.presets import run_folder
 from train.release import write_release
+from train.running import exit_status
 
 MIB = 1 << 20
 LOG, PROCESS = "train.log", "process"
@@ -43,15 +43,15 @@ LOG, PROCESS = "train.log", "process"
 
 @dataclass(frozen=True)
 class Options:
-    """How long, and what can be carried; options of ``python -m train fit`` follow after ``--``.
+    """Length of a leg and limits of its files; options of ``python -m train fit`` follow after ``--``.
 
     Attributes:
-        out: Folder for what is to be carried away; what it held is gone.
+        out: Folder of the files to carry away; its old files are deleted.
         carried: Folder with the pieces of an earlier leg.
-        minutes: To wait, unless the run ends before.
-        stop: Then stop the run, which saves itself: the machine will be gone.
-        piece: MiB of a file that can be carried, at most.
-        total: MiB of all of them.
+        minutes: Longest time to wait for the end of the run.
+        stop: Stop the run after that time, so that it saves itself: for the last leg on a machine.
+        piece: Largest size of a file, in MiB.
+        total: Largest size of all files, in MiB.
     """
 
     out: Path
@@ -63,9 +63,9 @@ class Options:
 
 
 def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
-    """One leg; 1 where the run has ended without a result."""
+    """Runs one leg; returns 1 where the run has ended without a result."""
     place = list(arguments).index("--") if "--" in arguments else len(arguments)
-    options = tyro.cli(Options, args=arguments[:place], prog="python -m experiments.headline.legs")
+    options: Options = read_options(Options, arguments[:place], "python -m experiments.headline.legs")
     fit = list(arguments[place + 1 :])
     run = run_folder(parse(fit, "fit"))
     run.mkdir(parents=True, exist_ok=True)
@@ -92,7 +92,7 @@ def finished(run: Path) -> bool:
 
 
 def running(run: Path) -> bool:
-    """Whether the process of the run lives; one that waits to be reaped does not."""
+    """Whether the process of the run lives; a zombie does not."""
     with suppress(OSError, ValueError):
         number = int((run / PROCESS).read_text())
         return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
@@ -121,7 +121,7 @@ def stop(run: Path, patience: float = 60.0) -> None:
 
 
 def collect(run: Path, options: Options) -> None:
-    """Leaves in the folder what is to be carried away, and nothing else, the most needed first."""
+    """Writes the files to carry away, the most needed first, and deletes all others in the folder."""
     shutil.rmtree(options.out, ignore_errors=True)
     options.out.mkdir(parents=True)
     log = (run / LOG).read_bytes() if (run / LOG).is_file() else b""
@@ -141,22 +141,22 @@ def collect(run: Path, options: Options) -> None:
 
 
 def newest(run: Path) -> Path | None:
-    """The newest complete training checkpoint."""
+    """Returns the newest complete training checkpoint."""
     found = CheckpointFolder(run / "checkpoints").newest()
     return None if found is None else found.path
 
 
 def split(file: Path, folder: Path, piece: int, room: float) -> list[Path]:
-    """Writes a training checkpoint as pieces ``NAME.0``, ``NAME.1``, ..., lightened where there is no room for all.
+    """Writes a training checkpoint as pieces ``NAME.0``, ``NAME.1``, ..., lightened where the whole is too large.
 
     Args:
         file: The checkpoint.
-        folder: Where to.
-        piece: Bytes of a piece, at most.
-        room: Bytes of all pieces, at most.
+        folder: Folder of the pieces.
+        piece: Largest size of a piece, in bytes.
+        room: Largest size of all pieces, in bytes.
 
     Raises:
-        ValueError: There is no room for the lightened one either.
+        ValueError: The lightened checkpoint is too large, too.
     """
     light = folder / f".{file.name}"
     try:
@@ -177,7 +177,7 @@ def split(file: Path, folder: Path, piece: int, room: float) -> list[Path]:
 
 
 def join(folder: Path, checkpoints: Path) -> Path | None:
-    """Makes a training checkpoint of the pieces in a folder, the newest where there are those of several.
+    """Joins the pieces in a folder to a training checkpoint, the newest where there are pieces of several.
 
     Raises:
         CheckpointError: A piece is missing or damaged.
@@ -194,12 +194,12 @@ def join(folder: Path, checkpoints: Path) -> Path | None:
     except CheckpointError:
         file.unlink()
         raise
-    print(f"{file}: of the pieces in {folder}")
+    print(f"{file}: joined from the pieces in {folder}")
     return file
 
 
 def _pieces(first: Path) -> Iterator[Path]:
-    """The pieces of a checkpoint in their order."""
+    """Yields the pieces of a checkpoint in their order."""
     number = 0
     while (piece := first.with_suffix(f".{number}")).is_file():
         yield piece
@@ -207,4 +207,4 @@ def _pieces(first: Path) -> Iterator[Path]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status(main, sys.argv[1:]))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from paths import ROOT
 
-PACKAGES = ("hrm_env", "hrm_agent", "train")
+PACKAGES = ("hrm_env", "hrm_agent", "train", "benchmarks", "experiments")
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 MOST_MODULES, MOST_LINES_OF_A_FILE, MOST_LINES_OF_A_FUNCTION = 8, 300, 60
 

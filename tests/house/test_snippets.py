@@ -116,7 +116,7 @@ def test_a_commands_options_are_read(
     else:
         monkeypatch.setattr(tyro, "cli", stopping(tyro.cli))
     monkeypatch.setattr(sys, "argv", [module, *words])
-    started = "train.__main__" if module == "train" else module
+    started = f"{module}.__main__" if module in ("train", "benchmarks") else module
     monkeypatch.delitem(sys.modules, started, raising=False)  # runpy warns of what is imported already
     status: Any = 0
     try:

@@ -17,7 +17,7 @@ from paths import ROOT
 import hrm_env
 
 EVERYTHING = """
-import importlib, pkgutil, sys, warnings
+import importlib.util, pkgutil, sys, warnings
 warnings.simplefilter("error")
 import gymnasium as gym
 
@@ -31,6 +31,8 @@ except ValueError as error:
     assert "traces" in str(error)
 
 import hrm_agent, hrm_env, hrm_train
+for package in ("benchmarks", "experiments", "tests", "train"):
+    assert importlib.util.find_spec(package) is None, package
 warnings.simplefilter("default")  # what follows imports packages that may warn of each other
 for package in (hrm_agent, hrm_env, hrm_train):
     assert package.__file__.startswith(sys.prefix), package.__file__
@@ -84,12 +86,6 @@ def test_everything_imports_trains_and_loads(installed: Path, tmp_path: Path) ->
 def test_the_command_is_there_and_tells_its_version(installed: Path, tmp_path: Path) -> None:
     assert run(installed / "hrm", "--version", folder=tmp_path).stdout == f"hrm-gym {hrm_env.__version__}\n"
     assert "usage: hrm fit" in run(installed / "hrm", "fit", "--help", folder=tmp_path).stdout
-
-
-def test_what_needs_a_clone_says_so(installed: Path, tmp_path: Path) -> None:
-    ended = run(installed / "hrm", "bench", folder=tmp_path)
-    assert ended.returncode == 2
-    assert ended.stderr.startswith("error: bench: expected a clone of hrm-gym")
 
 
 def test_no_dependency_is_open_to_what_may_break() -> None:

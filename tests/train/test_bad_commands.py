@@ -38,10 +38,6 @@ BAD = {
         ["study", "--checkpoint", "{tmp}/none", "--out", "{tmp}/file"],
         "--out: expected a file in a folder that can be written, found .*/file/study.json",
     ),
-    "bench": (
-        ["bench", "--out", "{tmp}/file"],
-        "--out: expected a file in a folder that can be written, found .*/file/bench.json",
-    ),
     "film": (
         ["watch", "--checkpoint", "{tmp}/none", "--to", "{tmp}/file/a.gif"],
         "--to: expected a file in a folder that can be written, found .*/file/a.gif",

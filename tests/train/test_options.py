@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import pytest
 
+from benchmarks.__main__ import Bench
 from train.__main__ import main
-from train.bench import Bench
 from train.data import Build, BuildArc, Convert, Inspect
 from train.evaluate import Evaluate
 from train.learn_halting import LearnHalting
@@ -140,7 +140,6 @@ BAD = {
     "study-training --updates 0": "--updates: expected an integer of at least 1, found 0",
     "learn-halting --checkpoint x --cost -1": "--cost: expected a finite number of at least 0, found -1.0",
     "learn-halting --checkpoint x --steps 0": "--steps: expected an integer of at least 1, found 0",
-    "bench --threads -1": f"--threads: expected an integer from 0 to {os.cpu_count()}, found -1",
     "data build out --env x --num-puzzles 0": "--num-puzzles: expected an integer of at least 1, found 0",
     "data convert in out --env x --hold-out -2": "--hold-out: expected an integer of at least 0, found -2",
 }

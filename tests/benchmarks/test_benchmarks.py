@@ -1,8 +1,11 @@
-"""What the benchmarks measure with, and the command that runs them."""
+"""The tools of the benchmarks, and the command that runs them."""
 
 from __future__ import annotations
 
 import json
+import os
+import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -11,13 +14,13 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import evaluation, memory, presets, training_step, vector_env
+from benchmarks import __main__ as program
+from benchmarks import evaluation, halting_env, memory, options, presets, puzzle_embedding, training_step, vector_env
+from benchmarks.__main__ import main
 from benchmarks.memory import PeakStorage, segment_peak
 from benchmarks.timing import Products, Times, fastest_products, side_by_side
 from hrm_agent.cores import CORES, PuzzleShape
 from hrm_agent.cores.layers import Mixer
-from train import bench
-from train.__main__ import main
 
 SHAPE = PuzzleShape(seq_len=6, vocab_size=5)
 ONE = {"rounds": 1, "threads": 1, "device": "cpu"}
@@ -108,15 +111,15 @@ def test_an_evaluation_is_measured() -> None:
 
 
 def test_the_vector_environment_is_measured() -> None:
-    options = vector_env.Options(puzzle="HRM-Copy-v0", slots=(2, 4), most_looped=2, transitions=8, **ONE)
-    few, many = vector_env.measure(options).rows
+    small = vector_env.Options(puzzle="HRM-Copy-v0", slots=(2, 4), most_looped=2, transitions=8, **ONE)
+    few, many = vector_env.measure(small).rows
     assert few["native × loop"] > 0
     assert many["native × loop"] is many["loop/s"] is None
 
 
 def test_memory_is_measured_and_drawn(tmp_path: Path) -> None:
-    options = memory.Options(((2, 2), (4, 2)), hidden_size=16, batch_size=1, device="cpu", figure=f"{tmp_path}/peak")
-    first, second = memory.measure(options).rows
+    small = memory.Options(((2, 2), (4, 2)), hidden_size=16, batch_size=1, device="cpu", figure=f"{tmp_path}/peak")
+    first, second = memory.measure(small).rows
     assert (first["N·T"], second["N·T"]) == (4, 8)
     assert first["one-step MB"] == second["one-step MB"]
     assert (tmp_path / "peak.png").stat().st_size > 1000
@@ -126,19 +129,66 @@ def test_the_command_prints_the_parts_and_writes_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tiny: dict[str, Any] = {"depths": ((1, 1), (2, 1)), "hidden_size": 16, "batch_size": 1}
-    monkeypatch.setitem(bench.QUICK, "memory", tiny)
+    monkeypatch.setitem(program.QUICK, "memory", tiny)
     threads = torch.get_num_threads()
-    asked = ["--only", "memory", "--quick", "--threads", "1", "--device", "cpu", "--out", str(tmp_path)]
-    assert main(["bench", *asked]) == 0
+    history = tmp_path / "history.jsonl"
+    asked = ["memory", "--quick", "--threads", "1", "--device", "cpu"]
+    asked += ["--out", str(tmp_path), "--history", str(history)]
+    assert main(asked) == 0
+    assert "history  no earlier run" in capsys.readouterr().out
+    assert main(asked) == 0
     torch.set_num_threads(threads)
     result = json.loads((tmp_path / "bench.json").read_text())
     assert result["machine"] | {"threads": 1, "torch": torch.__version__} == result["machine"]
     assert [part["name"] for part in result["parts"]] == ["memory"]
     assert result["parts"][0]["rows"][1]["N·T"] == 2
-    assert "Peak activation memory" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Peak activation memory" in printed
+    assert "Change since" in printed
+    first, second = map(json.loads, history.read_text().splitlines())
+    assert first["values"] == second["values"]  # bytes are counted exactly
+    assert second["values"]["memory: 2: full MB"] == result["parts"][0]["rows"][1]["full MB"]
+    assert second["settings"] == {"threads": 1, "clock": "wall", "quick": True, "checkpoint": ""}
 
 
-def test_a_folder_that_is_no_clone_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    asked = ["--only", "step", "--quick", "--reference", str(tmp_path), "--out", str(tmp_path)]
-    assert main(["bench", *asked]) == 2
-    assert f"error: {tmp_path}: expected a clone of sapientinc/HRM" in capsys.readouterr().err
+BAD = {
+    "step --quick --reference {tmp} --out {tmp}": "{tmp}: expected a clone of sapientinc/HRM, found no models/hrm/.*",
+    "--threads -1": f"--threads: expected an integer from 0 to {os.cpu_count()}, found -1",
+    "--out {tmp}/file": "--out: expected a file in a folder that can be written, found .*/file/bench.json",
+    "--history {tmp}": "--history: expected the name of a file, found the folder {tmp}",
+    "--history {tmp}/file": "{tmp}/file, line 1: expected a JSON object of date, .*, found 'not a folder'",
+    "speed": "invalid choice 'speed' .*",
+}
+
+
+@pytest.mark.parametrize(("typed", "message"), BAD.items())
+def test_bad_input_is_one_sentence(
+    typed: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    arguments = typed if "--history" in typed else f"{typed} --history {{tmp}}/history.jsonl"
+    assert main(arguments.replace("{tmp}", str(tmp_path)).split()) == 2
+    assert re.fullmatch(f"error: {message.replace('{tmp}', re.escape(str(tmp_path)))}\n", capsys.readouterr().err)
+    assert not (tmp_path / "history.jsonl").exists()
+
+
+def test_a_measurement_alone_prints_its_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["puzzle_embedding", "--ids", "1", "2", "--rounds", "1", "--threads", "1"])
+    with pytest.raises(SystemExit) as end:
+        options.run(puzzle_embedding.Options, puzzle_embedding.measure)
+    assert end.value.code == 0
+    assert "time × first" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["puzzle_embedding", "--rounds", "0"])
+    with pytest.raises(SystemExit) as end:
+        options.run(puzzle_embedding.Options, puzzle_embedding.measure)
+    assert end.value.code == 2
+    assert capsys.readouterr().err == "error: --rounds: expected an integer of at least 1, found 0\n"
+
+
+def test_the_halting_environment_is_measured() -> None:
+    sizes: dict[str, Any] = {"slots": (2, 4), "most_looped": 2, "transitions": 8, "puzzles": 4, "budget": 2}
+    few, many = halting_env.measure(halting_env.Options(rounds=1, threads=1, **sizes)).rows
+    assert few["native × loop"] > 0
+    assert many["native × loop"] is None

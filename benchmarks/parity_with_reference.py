@@ -28,8 +28,8 @@ from benchmarks.trm_code import TRMCode
 from hrm_agent import halting
 from hrm_agent.checkpoints.reference_checkpoint import from_reference_name
 from hrm_agent.config import HRMConfig
-from hrm_agent.cores.core import Carry, PuzzleShape, ReasoningCore
-from hrm_agent.cores.hrm import HRMCore
+from hrm_agent.cores.core import PuzzleShape, ReasoningCore
+from hrm_agent.cores.hrm import HRMCarry, HRMCore
 from hrm_agent.learning.config import Bootstrap, LearnerConfig
 from hrm_agent.learning.learner import Learner
 from hrm_env.task import PAD_ID, PuzzleBatch
@@ -159,7 +159,7 @@ def segments(pair: Pair) -> Iterator[dict[str, float]]:
     theirs = inner.reset_carry(torch.ones(size, dtype=torch.bool), inner.empty_carry(size))
     chain, nudged = pair.core.initial_carry(size), pair.nudged.initial_carry(size)
     for _ in range(options.segments):
-        single = pair.core(Carry(theirs.z_H, theirs.z_L), batch.inputs, batch.puzzle_id)
+        single = pair.core(HRMCarry(theirs.z_H, theirs.z_L), batch.inputs, batch.puzzle_id)
         chain = pair.core(chain, batch.inputs, batch.puzzle_id).carry
         nudged = pair.nudged(nudged, batch.inputs, batch.puzzle_id).carry
         theirs, logits, q = inner(theirs, data)

@@ -71,8 +71,7 @@ def step_with(change: Change, options: Options) -> Call:
             if made < CHANGES.index("attention"):
                 undone.enter_context(mock.patch("hrm_agent.cores.layers.SHORT_LENGTH", 0))
             if made < CHANGES.index("eager"):
-                for user in ("hrm_agent.cores.hrm", "hrm_agent.learning.learner"):
-                    undone.enter_context(mock.patch(f"{user}.weights_cast_once", cast_at_every_use))
+                undone.enter_context(mock.patch("hrm_agent.cores.hrm.weights_cast_once", cast_at_every_use))
             turn()
 
     return step

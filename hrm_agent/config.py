@@ -21,7 +21,28 @@ _COUNTS |= {"mixer_multiple": 1, "puzzle_positions": 0}
 
 
 @dataclass(frozen=True)
-class HRMConfig:
+class CoreConfig:
+    """Base class of the options of a core: a frozen dataclass of values that JSON can hold, checked when it is made.
+
+    Attributes:
+        name: The core's name, in files and on the command line.
+    """
+
+    name: ClassVar[str]
+
+    @property
+    def passes(self) -> int:
+        """Passes of a row through a block in a segment at full depth; at most `MOST_PASSES`."""
+        return 1
+
+    @property
+    def cycles(self) -> tuple[int, int] | None:
+        """High-level cycles N and low-level steps T that a depth curriculum changes; None where there are none."""
+        return None
+
+
+@dataclass(frozen=True)
+class HRMConfig(CoreConfig):
     """Options of the core; the defaults are the paper's (27,275,266 parameters on 9x9 Sudoku).
 
     Attributes:
@@ -93,6 +114,11 @@ class HRMConfig:
     def passes(self) -> int:
         """How many blocks a row passes through in a segment at full depth."""
         return self.h_cycles * (self.l_cycles * self.l_layers + (self.h_layers or self.l_layers))
+
+    @property
+    def cycles(self) -> tuple[int, int]:
+        """High-level cycles N and low-level steps T at full depth."""
+        return self.h_cycles, self.l_cycles
 
     @property
     def embedding_positions(self) -> int:

@@ -17,7 +17,7 @@ MOST_VIEWS = 2**10
 MOST_WORK = 2**22
 """Blocks that all views of a puzzle pass through up to its budget, at most."""
 MOST_STATE = 2**24
-"""Numbers in the hidden state, z_H or z_L, of all views of a puzzle, at most."""
+"""Numbers in a part of the hidden state of all views of a puzzle, at most."""
 
 
 def check_passes(name: str, passes: int) -> None:
@@ -46,7 +46,7 @@ def check_thinking(halting: HaltingPolicy, segments: int, core: ReasoningCore) -
         ValueError: Its views are more than `MOST_VIEWS`, pass more blocks than `MOST_WORK`, or have a state of more
             numbers than `MOST_STATE`.
     """
-    views, state = halting.views, core.initial_carry(1).z_h.numel()
+    views, state = halting.views, core.state_size
     if views > MOST_VIEWS:
         raise ValueError(f"halting {halting.name!r}: expected at most {MOST_VIEWS:,} views, found {views:,}")
     if views * segments * core.passes > MOST_WORK:

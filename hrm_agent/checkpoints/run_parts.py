@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hrm_agent.checkpoints.saved_agent import entries_of, said_of
 from hrm_agent.checkpoints.shared_generators import SharedGenerators, check_numpy_generator
+from hrm_agent.cores.carry import carry_parts, with_parts
 from hrm_agent.state import Rehearsal, State, Stateful, check_finite, check_generator
 
 if TYPE_CHECKING:
@@ -123,12 +124,12 @@ class _Carry(Stateful):
         self.model = model
 
     def state_dict(self) -> State:
-        return self.model._carry._asdict()
+        return carry_parts(self.model._carry)
 
     def check_state(self, name: str, state: State, rehearsal: Rehearsal) -> None:
         super().check_state(name, state, rehearsal)
         check_finite(state, "hidden states")
 
     def load_state_dict(self, state: Mapping[str, Any]) -> Self:
-        self.model._carry = self.model._carry._replace(**state)
+        self.model._carry = with_parts(self.model._carry, state)
         return self

@@ -72,9 +72,9 @@ class SavedAgent:
             return cls(puzzles, {}, options, *progress)
         core = core_of(path, config)
         with said_of(path):
-            full = core_config(**core)
+            cycles = core_config(**core).cycles
             if "depth" not in given:
-                check_depth(learning.depth, (full.h_cycles, full.l_cycles))
+                check_depth(learning.depth, cycles)
         return cls(puzzles, core, options, *progress)
 
 

@@ -1,23 +1,83 @@
-"""Reasoning cores, by name. A new core is one file and one line here."""
+"""Reasoning cores, by name."""
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any
+import re
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
 
-from hrm_agent.config import HRMConfig, TRMConfig
-from hrm_agent.cores.core import Carry, PuzzleShape, ReasoningCore, SegmentOutput
-from hrm_agent.cores.hrm import HRMCore
-from hrm_env.checks import UnknownOptionError, check_choice
+from hrm_agent.config import CoreConfig
+from hrm_agent.cores.carry import Carry
+from hrm_agent.cores.core import PuzzleShape, ReasoningCore, SegmentOutput
+from hrm_agent.cores.hrm import HRMCarry, HRMCore
+from hrm_agent.cores.trm import TRMCore
+from hrm_env.checks import UnknownOptionError, shortened
 
-CORES: dict[str, tuple[type[HRMCore], type[HRMConfig]]] = {
-    config.name: (HRMCore, config) for config in (HRMConfig, TRMConfig)
-}
+__all__ = [
+    "CORES",
+    "Carry",
+    "CoreConfig",
+    "HRMCarry",
+    "HRMCore",
+    "PuzzleShape",
+    "ReasoningCore",
+    "SegmentOutput",
+    "TRMCore",
+    "core_config",
+    "make_core",
+    "register",
+]
 
-__all__ = ["CORES", "Carry", "PuzzleShape", "ReasoningCore", "SegmentOutput", "core_config", "make_core"]
+CORES: dict[str, type[ReasoningCore]] = {}
+"""The registered cores, by name."""
+
+Core = TypeVar("Core", bound=type[ReasoningCore])
 
 
-def core_config(core: str = "hrm", **options: Any) -> HRMConfig:
+def register(core: Core) -> Core:
+    """Makes a core known by the name of its config: to agents, presets and checkpoints.
+
+    Args:
+        core: A class whose constructor takes a `PuzzleShape` and the core's config, an object of ``config_class``: a
+            frozen dataclass, derived from `CoreConfig`, of values that JSON can hold.
+
+    Returns:
+        The same class: this is a decorator.
+
+    Raises:
+        ValueError: The class has no such config, or another core has its name.
+    """
+    config = getattr(core, "config_class", None)
+    if not (isinstance(config, type) and issubclass(config, CoreConfig) and is_dataclass(config)):
+        raise ValueError(f"core {core.__name__}: expected config_class = a dataclass derived from CoreConfig")
+    name, known = getattr(config, "name", None), CORES.get(getattr(config, "name", ""))
+    if not (isinstance(name, str) and re.fullmatch(r"[\w-]{1,64}", name, re.ASCII)):
+        raise ValueError(f"core {core.__name__}: expected a name of up to 64 letters and digits, found {name!r}")
+    if known is not None and (known.__module__, known.__qualname__) != (core.__module__, core.__qualname__):
+        raise ValueError(f"core: expected a name of its own, found {name!r}, which {known.__module__} has registered")
+    CORES[name] = core
+    return core
+
+
+for _core in (HRMCore, TRMCore):
+    register(_core)
+
+
+def core_class(core: Any) -> type[ReasoningCore]:
+    """Returns the registered core of a name.
+
+    Raises:
+        ValueError: No core has that name.
+    """
+    if not isinstance(core, str) or core not in CORES:
+        raise ValueError(
+            f"core: expected one of {', '.join(CORES)}, found {shortened(core)}; "
+            "a core of your own is known once the module that registers it is imported"
+        )
+    return CORES[core]
+
+
+def core_config(core: str = "hrm", **options: Any) -> CoreConfig:
     """Returns the options of a core, checked.
 
     Args:
@@ -28,7 +88,7 @@ def core_config(core: str = "hrm", **options: Any) -> HRMConfig:
         UnknownOptionError: An option is unknown; names one that is similar.
         ValueError: The name is unknown, or an option of another type or out of range.
     """
-    config_class = CORES[check_choice("core", core, CORES)][1]
+    config_class = core_class(core).config_class
     known = [field.name for field in fields(config_class)]
     unknown = next((name for name in options if name not in known), None)
     if unknown is not None:
@@ -49,4 +109,4 @@ def make_core(shape: PuzzleShape, /, core: str = "hrm", **options: Any) -> Reaso
         ValueError: The name is unknown, or an option of another type or out of range.
     """
     config = core_config(core, **options)
-    return CORES[core][0](shape, config)
+    return CORES[core](shape, config)

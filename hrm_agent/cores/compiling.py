@@ -1,69 +1,64 @@
 """`torch.compile` for training, which goes on without it where it fails.
 
-Of a core one block's code is compiled, which all blocks share, so that compiling takes a block's time.
+A core names the functions that are compiled (`ReasoningCore.compilable`): of HRM the code of one block, which all
+blocks share, so that compiling takes a block's time.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import ParamSpec
 
 import torch
-from torch import nn
 
-from hrm_agent.cores.core import ReasoningCore
-from hrm_agent.cores.layers import Block, BlockFunction, ReasoningModule
+from hrm_agent.cores.core import CompiledPiece, ReasoningCore
 
 P = ParamSpec("P")
 
 
 @contextmanager
-def blocks_run_by(core: nn.Module, run: BlockFunction) -> Iterator[None]:
-    """Within it the core's blocks are computed by ``run``; before and after by their own code.
+def running(pieces: Sequence[CompiledPiece]) -> Iterator[None]:
+    """Runs, within, the functions of these pieces in place of the modules' own.
 
     Nothing of the core is replaced: state dicts, copies and evaluation, whose batches change their size, stay as they
     are.
     """
-    modules = [module for module in core.modules() if isinstance(module, ReasoningModule)]
-    for module in modules:
-        module.run_block = run
+    for piece in pieces:
+        for module in piece.modules:
+            setattr(module, piece.attribute, piece.function)
     try:
         yield
     finally:
-        for module in modules:
-            del module.run_block
+        for piece in pieces:
+            for module in piece.modules:
+                delattr(module, piece.attribute)
 
 
-def compiled_block(core: ReasoningCore, batch_size: int) -> BlockFunction:
-    """A compiled `Block.forward`, tried on a segment and its gradient; where that fails, one warning and the plain one.
+def compiled_pieces(core: ReasoningCore, batch_size: int) -> list[CompiledPiece]:
+    """Compiles the pieces of a core, tried on a segment and its gradient; none, and one warning, where that fails.
 
     Args:
         core: The network. Its weights, gradients and random numbers are left as they are.
         batch_size: Rows B of a training step, which the compiled code is made for.
     """
-    run: BlockFunction = torch.compile(Block.forward, dynamic=False)
-    weights = [
-        block_weight for module in core.modules() if isinstance(module, Block) for block_weight in module.parameters()
-    ]
-    carry = core.initial_carry(batch_size)
-    device = carry.z_h.device
-    inputs = torch.zeros(batch_size, core.shape.seq_len, dtype=torch.long, device=device)
-    puzzle_id = torch.zeros(batch_size, dtype=torch.long, device=device)
+    pieces = [piece._replace(function=torch.compile(piece.function, dynamic=False)) for piece in core.compilable()]
+    inputs = torch.zeros(batch_size, core.shape.seq_len, dtype=torch.long, device=core.device)
+    puzzle_id = torch.zeros(batch_size, dtype=torch.long, device=core.device)
     try:
-        with blocks_run_by(core, run), torch.enable_grad():
-            output = core(carry, inputs, puzzle_id)
-            torch.autograd.grad(output.logits.sum(), weights, allow_unused=True)
+        with running(pieces), torch.enable_grad():
+            output = core(core.initial_carry(batch_size), inputs, puzzle_id)
+            torch.autograd.grad(output.logits.sum(), list(core.parameters()), allow_unused=True)
     except Exception as error:  # whatever a compiler, a driver or a linker may raise
         _warn(error)
-        return Block.forward
-    return run
+        return []
+    return pieces
 
 
 def compiled_or_plain(function: Callable[P, None]) -> Callable[P, None]:
-    """``function``, compiled at its first call; where that fails, with one warning, ``function`` itself."""
+    """Returns ``function``, compiled at its first call; where that fails, it warns once and runs as it is."""
     run: Callable[P, None] = torch.compile(function, dynamic=False)
 
     @wraps(function)

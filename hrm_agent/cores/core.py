@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-
-class Carry(NamedTuple):
-    """The hidden state that travels between segments, ``(B, P+L, D)`` each: slow H and fast L."""
-
-    z_h: Tensor
-    z_l: Tensor
-
-    def detach(self) -> Carry:
-        """The same values outside the graph: deep supervision does not backpropagate between segments."""
-        return Carry(self.z_h.detach(), self.z_l.detach())
-
-    def rows(self, index: Tensor) -> Carry:
-        """The chosen rows of the batch."""
-        return Carry(self.z_h[index], self.z_l[index])
+from hrm_agent.config import CoreConfig
+from hrm_agent.cores.carry import Carry, carry_parts, chosen_rows, where_rows, with_rows
 
 
 class SegmentOutput(NamedTuple):
@@ -43,8 +33,13 @@ class SegmentOutput(NamedTuple):
     q_input: Tensor
 
     def rows(self, index: Tensor) -> SegmentOutput:
-        """The chosen rows of the batch."""
-        return SegmentOutput(self.carry.rows(index), *(part[index] for part in self[1:]))
+        """Returns the chosen rows of the batch."""
+        return SegmentOutput(chosen_rows(self.carry, index), *(part[index] for part in self[1:]))
+
+    def with_rows(self, index: Tensor, fresh: SegmentOutput) -> SegmentOutput:
+        """Returns an output whose rows of the given indices ``(n,)`` are those of ``fresh``."""
+        parts = (old.index_copy(0, index, new) for old, new in zip(self[1:], fresh[1:], strict=True))
+        return SegmentOutput(with_rows(self.carry, index, fresh.carry), *parts)
 
 
 @dataclass(frozen=True)
@@ -56,41 +51,96 @@ class PuzzleShape:
     num_puzzle_ids: int = 1
 
 
-class ReasoningCore(nn.Module):
-    """Base class of all cores.
+class CompiledPiece(NamedTuple):
+    """A function of a core that training may compile.
 
     Attributes:
+        function: The function.
+        modules: The modules that call it.
+        attribute: The attribute under which each of them finds it.
+    """
+
+    function: Callable[..., Any]
+    modules: Sequence[nn.Module]
+    attribute: str
+
+
+class ReasoningCore(nn.Module):
+    """Base class of all cores. A subclass becomes known by name with `hrm_agent.cores.register`.
+
+    Args:
         shape: The puzzle's sizes.
-        cycles: High-level cycles N of a segment and low-level steps T of a cycle. A new core's are those of its config;
-            a depth curriculum changes them while training, and nothing else does.
+        config: The core's options, of its `config_class`.
+
+    Attributes:
+        config_class: The class of its options; ``config_class.name`` is the name of the core.
+        shape: The puzzle's sizes.
+        config: The core's options.
+        cycles: High-level cycles N of a segment and low-level steps T of a cycle, at first those of the config; a depth
+            curriculum changes them while training, and nothing else does. None for a core without cycles.
         probabilities: How its answer logits are meant, a name of `hrm_agent.halting.probabilities.LOG_PROBABILITIES`;
             a learner sets that of its token loss.
     """
 
+    config_class: ClassVar[type[CoreConfig]]
     shape: PuzzleShape
-    cycles: tuple[int, int]
+    config: Any
+    cycles: tuple[int, int] | None
     probabilities: str = "softmax"
+
+    def __init__(self, shape: PuzzleShape, config: CoreConfig) -> None:
+        super().__init__()
+        self.shape, self.config, self.cycles = shape, config, config.cycles
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return next(self.parameters()).device
 
     @property
     def passes(self) -> int:
-        """How many blocks a row passes through in a segment; N·(T + 1) where each module is one."""
-        cycles, steps = self.cycles
-        return cycles * (steps + 1)
+        """Passes of a row through a block in a segment at full depth; `hrm_agent.limits` bounds them."""
+        return self.config.passes  # type: ignore[no-any-return]
+
+    @property
+    def state_size(self) -> int:
+        """Numbers in the largest part of a row's carry."""
+        return max(part.numel() for part in carry_parts(self.initial_carry(1)).values())
 
     @abstractmethod
     def initial_carry(self, batch_size: int) -> Carry:
-        """The fixed start state of a batch, on the core's device."""
+        """Returns the fixed start state of a batch, on the core's device; see `hrm_agent.cores.carry`."""
 
     def reset_carry(self, carry: Carry, mask: Tensor) -> Carry:
         """Puts the rows where ``mask (B,)`` is True back to the start state."""
-        start = self.initial_carry(1)
-        where = mask.view(-1, 1, 1)
-        return Carry(torch.where(where, start.z_h, carry.z_h), torch.where(where, start.z_l, carry.z_l))
+        return where_rows(mask, self.initial_carry(1), carry)
 
     @abstractmethod
     def forward(self, carry: Carry, inputs: Tensor, puzzle_id: Tensor) -> SegmentOutput:
-        """One segment on ``inputs (B, L)`` and ``puzzle_id (B,)``."""
+        """Computes one segment on ``inputs (B, L)`` and ``puzzle_id (B,)``.
+
+        The returned carry is detached: deep supervision does not backpropagate between segments.
+        """
 
     @abstractmethod
     def q_values(self, q_input: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of (halt, continue), ``(B,)`` float32 each, from what the Q head reads ``(B, D)``."""
+        """Returns the logits of (halt, continue), ``(B,)`` float32 each, from what the Q head reads ``(B, D)``."""
+
+    def constant_weights(self) -> AbstractContextManager[None]:
+        """Returns a context within which no weight changes; a core may keep there what it computes from them alone."""
+        return nullcontext()
+
+    def compilable(self) -> list[CompiledPiece]:
+        """Returns what training may compile: the whole segment, unless a core names smaller pieces."""
+        return [CompiledPiece(self.forward, [self], "forward")]
+
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        """Returns the matrices that Muon moves: all within its modules but embeddings and those named ``..._head``."""
+        hidden = {
+            id(p)
+            for name, module in self.named_children()
+            if not isinstance(module, nn.Embedding) and not name.endswith("_head")
+            for p in module.parameters()
+            if p.ndim == 2
+        }
+        return [p for p in self.parameters() if id(p) in hidden]

@@ -1,68 +1,65 @@
-"""Floating-point operations of a core by formula: those of its matrix products, 2·m·n·k each.
+"""Floating-point operations of a core: those of its matrix products, 2·m·n·k each, as torch counts them.
 
 Embeddings, norms, rotations and activations count nothing, and neither does what a backward pass computes a second
 time: dividing by the time and the machine's matrix-multiply rate gives the model FLOPs utilisation (MFU, arXiv
-2204.02311, appendix B).
+2204.02311, appendix B). They are counted on a copy of the core on torch's ``meta`` device, without memory.
 """
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Callable
 
-from hrm_agent.cores.hrm import HRMCore
-from hrm_agent.cores.layers import Attention, Block, Linear
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
-
-def segment_flops(core: HRMCore, batch_size: int) -> int:
-    """One forward pass of a segment: N·T fast steps, N slow ones, the answer and the Q values."""
-    cycles, steps = core.cycles
-    return _cycle_flops(core, batch_size, cycles, steps) + _head_flops(core, batch_size)
+from hrm_agent.cores.core import ReasoningCore, SegmentOutput
 
 
-def training_flops(core: HRMCore, batch_size: int, q_bootstrap: str = "none") -> int:
-    """One training step: the segment, the backward pass of the steps that have one, and Q_continue's target.
+def segment_flops(core: ReasoningCore, batch_size: int) -> int:
+    """Returns the operations of a forward pass: one segment, its answer and its Q values."""
+    twin = _meta_copy(core)
+    with torch.no_grad():
+        return _counted(lambda: _segment(twin, batch_size))
 
-    A backward pass costs twice the forward pass: a product each for the gradient of both factors.
+
+def training_flops(core: ReasoningCore, batch_size: int, q_bootstrap: str = "none") -> int:
+    """Returns the operations of a training step: the segment, its backward pass, and the target of Q_continue.
 
     Args:
         core: The network.
         batch_size: Puzzles B.
         q_bootstrap: As in `LearnerConfig`; with ``"next-step"``, a step that is not a run's first.
     """
-    cycles, steps = core.cycles
-    with_gradient = {"one-step": (1, 1), "last-cycle": (1, steps), "full": (cycles, steps)}[core.config.gradient]
-    backward = 2 * (_cycle_flops(core, batch_size, *with_gradient) + _head_flops(core, batch_size))
-    q_head = 2 * batch_size * core.q_weight.numel()
-    bootstrap = {
-        "second-pass": segment_flops(core, batch_size),
-        "next-step": 2 * q_head,  # forward, and backward to the weights alone: what it reads is a stored value
-        "none": 0,
-    }[q_bootstrap]
-    return segment_flops(core, batch_size) + backward + bootstrap
+    twin = _meta_copy(core)
+
+    def step() -> None:
+        output = _segment(twin, batch_size)
+        loss = output.logits.sum() + output.q_halt.sum() + output.q_continue.sum()
+        if q_bootstrap == "next-step":  # backward to the weights alone: what the Q head reads is a stored value
+            loss = loss + twin.q_values(output.q_input.detach())[1].sum()
+        loss.backward()
+
+    second_pass = segment_flops(core, batch_size) if q_bootstrap == "second-pass" else 0
+    return _counted(step) + second_pass
 
 
-def _cycle_flops(core: HRMCore, batch_size: int, cycles: int, steps: int) -> int:
-    """So many cycles of so many fast steps and a slow one."""
-    fast, slow = (_module_flops(core, module, batch_size) for module in (core.l_module, core.h_module))
-    return cycles * (steps * fast + slow)
+def _meta_copy(core: ReasoningCore) -> ReasoningCore:
+    with torch.device("meta"):
+        twin = type(core)(core.shape, core.config)
+    twin.cycles = core.cycles
+    return twin
 
 
-def _module_flops(core: HRMCore, module: nn.Module, batch_size: int) -> int:
-    """One step of H or L: every weight once for each vector it maps, and attention's two products."""
-    dim, length = core.config.hidden_size, core.config.puzzle_positions + core.shape.seq_len
-    flops = 0
-    for block in module.modules():
-        if isinstance(block, Block):
-            attends = isinstance(block.mixer, Attention)
-            vectors = length if attends else dim  # an MLP mixer maps the L positions of each of D features
-            flops += 2 * (vectors * _weights(block.mixer) + length * _weights(block.feed_forward))
-            flops += 2 * (2 * length * length * dim) if attends else 0
-    return batch_size * flops
+def _segment(core: ReasoningCore, batch_size: int) -> SegmentOutput:
+    inputs = torch.zeros(batch_size, core.shape.seq_len, dtype=torch.long, device="meta")
+    puzzle_id = torch.zeros(batch_size, dtype=torch.long, device="meta")
+    output: SegmentOutput = core(core.initial_carry(batch_size), inputs, puzzle_id)
+    return output
 
 
-def _weights(module: nn.Module) -> int:
-    return sum(part.weight.numel() for part in module.modules() if isinstance(part, Linear))
-
-
-def _head_flops(core: HRMCore, batch_size: int) -> int:
-    return 2 * batch_size * (core.shape.seq_len * core.answer_head.weight.numel() + core.q_weight.numel())
+def _counted(run: Callable[[], object]) -> int:
+    # fused attention would hide its products, and compute some of them a second time
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        run()
+    return int(counter.get_total_flops())

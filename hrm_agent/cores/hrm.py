@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hrm_agent.config import HRMConfig, Precision, PrecisionOrAuto
-from hrm_agent.cores.core import Carry, PuzzleShape, ReasoningCore, SegmentOutput
+from hrm_agent.cores.core import CompiledPiece, PuzzleShape, ReasoningCore, SegmentOutput
 from hrm_agent.cores.layers import (
     Block,
     Linear,
@@ -21,8 +23,15 @@ from hrm_agent.cores.layers import (
 )
 
 
+class HRMCarry(NamedTuple):
+    """The hidden state that travels between segments, ``(B, P+L, D)`` each: slow H and fast L."""
+
+    z_h: Tensor
+    z_l: Tensor
+
+
 def precision(chosen: PrecisionOrAuto) -> Precision:
-    """The precision that is meant: of ``"auto"`` bfloat16 where matrix multiplication has it in hardware."""
+    """Returns the precision that is meant: for ``"auto"`` bfloat16 where the hardware multiplies matrices in it."""
     if chosen != "auto":
         return chosen
     return "bfloat16" if torch.cuda.is_available() or torch.cpu._is_amx_tile_supported() else "float32"
@@ -35,15 +44,16 @@ class HRMCore(ReasoningCore):
     blocks of its own H is the network of L: f_H = f_L, which makes it TRM (`TRMConfig`).
     """
 
+    config_class = HRMConfig
+    config: HRMConfig
+    cycles: tuple[int, int]
     start_h: Tensor
     start_l: Tensor
     h_module: ReasoningModule
 
     def __init__(self, shape: PuzzleShape, config: HRMConfig) -> None:
-        super().__init__()
         config = replace(config, dtype=precision(config.dtype))
-        self.shape, self.config = shape, config
-        self.cycles = config.h_cycles, config.l_cycles
+        super().__init__(shape, config)
         dim, prefix = config.hidden_size, config.puzzle_positions
         length = prefix + shape.seq_len
         self.activation_dtype: torch.dtype = getattr(torch, config.dtype)
@@ -81,18 +91,22 @@ class HRMCore(ReasoningCore):
         self.register_buffer("start_h", truncated_normal_(torch.empty(dim), 1.0))
         self.register_buffer("start_l", truncated_normal_(torch.empty(dim), 1.0))
 
-    @property
-    def passes(self) -> int:
-        """How many blocks a row passes through in a segment at full depth."""
-        return self.config.passes
+    def constant_weights(self) -> AbstractContextManager[None]:
+        """Returns a context within which every weight is cast to the activations' precision once."""
+        return weights_cast_once(self, self.activation_dtype)
 
-    def initial_carry(self, batch_size: int) -> Carry:
-        """The two fixed start vectors, broadcast over batch and positions."""
+    def compilable(self) -> list[CompiledPiece]:
+        """Returns the code of a block, which all blocks share."""
+        modules = [module for module in self.modules() if isinstance(module, ReasoningModule)]
+        return [CompiledPiece(Block.forward, modules, "run_block")]
+
+    def initial_carry(self, batch_size: int) -> HRMCarry:
+        """Returns the two fixed start vectors, broadcast over batch and positions."""
         size = (batch_size, self.config.puzzle_positions + self.shape.seq_len, self.config.hidden_size)
-        return Carry(*(start.to(self.activation_dtype).expand(size) for start in (self.start_h, self.start_l)))
+        return HRMCarry(*(start.to(self.activation_dtype).expand(size) for start in (self.start_h, self.start_l)))
 
     def embed(self, inputs: Tensor, puzzle_id: Tensor) -> Tensor:
-        """Input x ``(B, P+L, D)``: √D · tokens, or √D · (tokens + positions)/√2 where positions are learned."""
+        """Returns x ``(B, P+L, D)``: √D · tokens, or √D · (tokens + positions)/√2 where positions are learned."""
         x = F.embedding(inputs, self.token_embedding)
         if self.puzzle_embedding is not None:
             prefix = self.puzzle_embedding(puzzle_id).unflatten(-1, (-1, x.shape[-1]))
@@ -103,16 +117,16 @@ class HRMCore(ReasoningCore):
         return (self.embed_scale * x).to(self.activation_dtype)
 
     def q_values(self, q_input: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of (halt, continue): a linear map of z_H at the first position."""
+        """Returns the logits of (halt, continue): a linear map of z_H at the first position."""
         q = F.linear(q_input, self.q_weight.to(q_input.dtype), self.q_bias.to(q_input.dtype)).float()
         return q[:, 0], q[:, 1]
 
-    def forward(self, carry: Carry, inputs: Tensor, puzzle_id: Tensor) -> SegmentOutput:
-        """One segment; the returned carry is detached."""
-        with weights_cast_once(self, self.activation_dtype):
+    def forward(self, carry: HRMCarry, inputs: Tensor, puzzle_id: Tensor) -> SegmentOutput:
+        """Computes one segment; the returned carry is detached."""
+        with self.constant_weights():
             return self._segment(carry, self.embed(inputs, puzzle_id))
 
-    def _segment(self, carry: Carry, x: Tensor) -> SegmentOutput:
+    def _segment(self, carry: HRMCarry, x: Tensor) -> SegmentOutput:
         z_h, z_l = carry
         cycles, steps = self.cycles
         total = cycles * steps
@@ -125,4 +139,4 @@ class HRMCore(ReasoningCore):
                     z_h = self.h_module(z_h, z_l)
         logits = self.answer_head(z_h[:, self.config.puzzle_positions :]).float()
         q_input = z_h[:, 0]
-        return SegmentOutput(Carry(z_h, z_l).detach(), logits, *self.q_values(q_input), q_input)
+        return SegmentOutput(HRMCarry(z_h.detach(), z_l.detach()), logits, *self.q_values(q_input), q_input)

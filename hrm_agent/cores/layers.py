@@ -189,7 +189,7 @@ class ReasoningModule(nn.Module):
     """A recurrent module, H or L: adds the injection to its state, then a stack of blocks.
 
     Attributes:
-        run_block: Computes a block; the block itself, unless training compiles it (`cores.compiling`).
+        run_block: Function that computes a block; its own ``forward``, unless training compiles it (`cores.compiling`).
     """
 
     run_block: BlockFunction = staticmethod(Block.__call__)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hrm_agent.cores.core import Carry, SegmentOutput
+from hrm_agent.cores.carry import Carry
+from hrm_agent.cores.core import SegmentOutput
 from hrm_agent.halting.policy import HaltContext, HaltingPolicy, begin, decision
 from hrm_agent.halting.signals import Moment, measure
 from hrm_agent.state import Stateful

@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hrm_agent.cores.core import Carry, SegmentOutput
+from hrm_agent.cores.carry import Carry, fast_state, slow_state
+from hrm_agent.cores.core import SegmentOutput
 from hrm_agent.halting.probabilities import LOG_PROBABILITIES
 from hrm_env.checks import check_choice
 from hrm_env.envs.grading import exact_match
@@ -125,18 +126,18 @@ def changed(moment: Moment) -> Tensor:
 
 
 def residual_h(moment: Moment) -> Tensor:
-    """‖z_H^m − z_H^{m−1}‖ / ‖z_H^m‖ over all positions; z^0 is the start state."""
-    return _residual(moment.output.carry.z_h, moment.before.z_h)
+    """‖z_H^m − z_H^{m−1}‖ / ‖z_H^m‖ of the slow state, over all positions; z^0 is the start state."""
+    return _residual(slow_state(moment.output.carry), slow_state(moment.before))
 
 
 def residual_l(moment: Moment) -> Tensor:
-    """‖z_L^m − z_L^{m−1}‖ / ‖z_L^m‖ over all positions; z^0 is the start state."""
-    return _residual(moment.output.carry.z_l, moment.before.z_l)
+    """‖z_L^m − z_L^{m−1}‖ / ‖z_L^m‖ of the fast state, over all positions; z^0 is the start state."""
+    return _residual(fast_state(moment.output.carry), fast_state(moment.before))
 
 
 def cosine(moment: Moment) -> Tensor:
-    """Mean over positions of cos(z_H^m, z_H^{m−1}); z^0 is the start state."""
-    now, before = moment.output.carry.z_h.float(), moment.before.z_h.float()
+    """Mean over positions of cos(z_H^m, z_H^{m−1}) of the slow state; z^0 is the start state."""
+    now, before = _by_position(moment.output.carry), _by_position(moment.before)
     return F.cosine_similarity(now, before, dim=-1).mean(-1)
 
 
@@ -164,8 +165,13 @@ def puzzle(moment: Moment) -> Tensor:
 
 
 def state(moment: Moment) -> Tensor:
-    """Mean of z_H over positions, ``(B, D)``."""
-    return moment.output.carry.z_h.float().mean(1)
+    """Mean of the slow state z_H over positions, ``(B, D)``."""
+    return _by_position(moment.output.carry).mean(1)
+
+
+def _by_position(carry: Carry) -> Tensor:
+    """Returns the slow state as ``(B, positions, D)`` float32."""
+    return slow_state(carry).float().unsqueeze(1).flatten(1, -2)
 
 
 def _residual(now: Tensor, before: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hrm_agent.cores.core import Carry, ReasoningCore, SegmentOutput
+from hrm_agent.cores.carry import Carry, chosen_rows
+from hrm_agent.cores.core import ReasoningCore, SegmentOutput
 from hrm_agent.halting.policy import HaltingPolicy
 from hrm_agent.halting.session import HaltingSession
 from hrm_agent.inference.views import Views, rows_of
@@ -63,7 +64,7 @@ class Reasoner:
         self.core = core
         self.session = HaltingSession(copy.deepcopy(halting), max_segments, task, core.probabilities)
         self.carry = core.initial_carry(batch_size * halting.views)
-        device = self.carry.z_h.device
+        device = core.device
         self.views = Views(halting.views, task, halting.noise, device=device)
         self.work = torch.zeros(batch_size, dtype=torch.long, device=device)
         self._output: SegmentOutput | None = None
@@ -109,14 +110,14 @@ class Reasoner:
             return self.core(before, inputs, puzzle_id), torch.ones_like(start)
         awake = ~halted | start
         rows = awake.nonzero().squeeze(1)
-        output = self.core(before.rows(rows), inputs[rows], puzzle_id[rows])
-        return _replaced(self._output, rows, output), awake
+        output = self.core(chosen_rows(before, rows), inputs[rows], puzzle_id[rows])
+        return self._output.with_rows(rows, output), awake
 
     def keep(self, rows: Tensor) -> None:
         """Goes on with the puzzles of the given indices alone."""
         self.work = self.work[rows]
         rows = rows_of(rows, self.views.count)
-        self.carry = self.carry.rows(rows)
+        self.carry = chosen_rows(self.carry, rows)
         self.session.keep(rows)
         if self._output is not None:
             self._output = self._output.rows(rows)
@@ -126,9 +127,3 @@ class Reasoner:
         twin = copy.copy(self)
         twin.session = copy.deepcopy(self.session)
         return twin
-
-
-def _replaced(output: SegmentOutput, rows: Tensor, fresh: SegmentOutput) -> SegmentOutput:
-    """``output`` with some of its rows replaced by those of ``fresh``."""
-    carry = Carry(*(old.index_copy(0, rows, new) for old, new in zip(output.carry, fresh.carry, strict=True)))
-    return SegmentOutput(carry, *(old.index_copy(0, rows, new) for old, new in zip(output[1:], fresh[1:], strict=True)))

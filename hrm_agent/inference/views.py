@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hrm_agent.cores.core import Carry
+from hrm_agent.cores.carry import Carry, carry_parts, with_parts
 from hrm_env.symmetry import Symmetry
 from hrm_env.task import PuzzleTask
 
@@ -54,7 +54,7 @@ class Views:
             cells, tokens = (torch.cat(part).to(device) for part in zip(*chosen, strict=True))
             self._symmetry = Symmetry(cells, tokens)
             self._inverse = self._symmetry.inverse()
-        self._noise: tuple[Tensor, Tensor] | None = None  # of z_H and z_L, whose sizes the first carry tells
+        self._noise: dict[str, Tensor] | None = None  # for each part, whose size the first carry tells
 
     def show(self, tokens: Tensor) -> Tensor:
         """All views of puzzles ``(B, L)``: row ``b·K + k`` of ``(B·K, L)`` is view k of puzzle b."""
@@ -76,8 +76,9 @@ class Views:
         if self._noise is None:
             self._noise = self._drawn_noise(carry)
         rows = start.nonzero().squeeze(1)
-        fresh = [noise[rows % self.count] for noise in self._noise]
-        return Carry(*(state.index_add(0, rows, noise) for state, noise in zip(carry, fresh, strict=True)))
+        parts = carry_parts(carry)
+        noisy = {name: parts[name].index_add(0, rows, noise[rows % self.count]) for name, noise in self._noise.items()}
+        return with_parts(carry, parts | noisy)
 
     @staticmethod
     def _applied(symmetry: Symmetry | None, tokens: Tensor) -> Tensor:
@@ -86,12 +87,18 @@ class Views:
             return tokens
         return Symmetry(*(part.expand(len(tokens), -1, -1) for part in symmetry)).apply(tokens)
 
-    def _drawn_noise(self, carry: Carry) -> tuple[Tensor, Tensor]:
-        """σ · N(0, 1) for every view, ``(K, P+L, D)`` each; zeros for view 0. Drawn on the CPU for every device."""
-        generator, size = torch.Generator().manual_seed(self.seed), (2, *carry.z_h.shape[1:])
-        views = [torch.zeros(size), *(torch.randn(size, generator=generator) for _ in range(self.count - 1))]
-        z_h, z_l = (self.noise * torch.stack(views, dim=1)).to(carry.z_h)
-        return z_h, z_l
+    def _drawn_noise(self, carry: Carry) -> dict[str, Tensor]:
+        """Draws σ · N(0, 1) for every view and floating-point part, ``(K, ...)`` each; zeros for view 0.
+
+        It is drawn on the CPU for every device.
+        """
+        parts = {name: part for name, part in carry_parts(carry).items() if part.is_floating_point()}
+        sizes = [part[0].numel() for part in parts.values()]
+        generator = torch.Generator().manual_seed(self.seed)
+        drawn = [torch.randn(sum(sizes), generator=generator) for _ in range(self.count - 1)]
+        noise = (self.noise * torch.stack([torch.zeros(sum(sizes)), *drawn])).split(sizes, dim=1)
+        shaped = [flat.view(-1, *part.shape[1:]).to(part) for part, flat in zip(parts.values(), noise, strict=True)]
+        return dict(zip(parts, shaped, strict=True))
 
 
 def rows_of(puzzles: Tensor, views: int) -> Tensor:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hrm_agent.cores.compiling import blocks_run_by, compiled_block
-from hrm_agent.cores.core import Carry, ReasoningCore, SegmentOutput
-from hrm_agent.cores.layers import Block, BlockFunction, weights_cast_once
+from hrm_agent.cores.carry import Carry
+from hrm_agent.cores.compiling import compiled_pieces, running
+from hrm_agent.cores.core import CompiledPiece, ReasoningCore, SegmentOutput
 from hrm_agent.distributed import gather_sparse_gradients, replicate
 from hrm_agent.halting.policy import HaltingPolicy
 from hrm_agent.halting.session import HaltingSession
@@ -48,10 +48,10 @@ class SegmentStep(NamedTuple):
     metrics: dict[str, Tensor]
 
 
-class _Thought(NamedTuple):
-    """A segment before it is learned from: what it gave, outside the graph; how right that is; and its losses."""
+class _Segment(NamedTuple):
+    """A segment before it is learned from: its output outside the graph, how right that is, and its losses."""
 
-    seen: SegmentOutput
+    output: SegmentOutput
     answer: Tensor
     grades: Grade
     halt: Tensor
@@ -89,7 +89,7 @@ class Learner:
         self._forward = replicate(core, self.sparse)  # before the average is copied: all ranks begin alike
         self.ema = None if config.ema is None else WeightAverage(core, config.ema)
         self.halting_loss = HALTING_LOSSES[config.halt_loss](config)
-        self._run_block: BlockFunction = Block.__call__
+        self._compiled: list[CompiledPiece] | None = None
 
     @property
     def max_segments(self) -> int:
@@ -113,11 +113,11 @@ class Learner:
 
     def compile(self, batch_size: int) -> None:
         """Compiles what `step` runs, for this batch size; where that is not possible, warns and goes on without."""
-        if self._run_block is not Block.__call__:
+        if self._compiled is not None:
             return
-        self._run_block = compiled_block(self.core, batch_size)
+        self._compiled = compiled_pieces(self.core, batch_size)
         for optimizer in self.optimizers:
-            if isinstance(optimizer, AdamATan2) and self._run_block is not Block.forward:  # torch's own are fused
+            if isinstance(optimizer, AdamATan2) and self._compiled:  # torch's own are fused
                 optimizer.compile()
 
     def set_progress(self, progress: float) -> None:
@@ -133,7 +133,7 @@ class Learner:
         """One segment for every row and one optimizer step.
 
         Args:
-            carry: Hidden states ``(B, P+L, D)``; rows with ``segment == 0`` are reset first.
+            carry: Hidden states of B rows; rows with ``segment == 0`` are reset first.
             batch: The puzzles, on the core's device.
             segment: Segments each row has used before this one, ``(B,)`` int64; 0 begins an episode.
 
@@ -145,7 +145,7 @@ class Learner:
                 "learn: expected a halting policy of one view of each puzzle, "
                 f"found one of {self.session.policy.views} views, which only predict and evaluate can use"
             )
-        seen, answer, grades, halt, outcome, losses = self._think(carry, batch, segment)
+        output, answer, grades, halt, outcome, losses = self._segment(carry, batch, segment)
         weights = {
             "answer": 1.0,
             "halt": self.config.halt_loss_weight,
@@ -156,20 +156,20 @@ class Learner:
 
         metrics = {f"{name}_loss": value.detach() for name, value in losses.items()}
         metrics |= {"loss": loss.detach(), "grad_norm": grad_norm}
-        metrics |= halting_metrics(seen, grades, halt, outcome.segment, self.max_segments)
-        return SegmentStep(seen.carry, answer, halt, outcome.done, metrics)
+        metrics |= halting_metrics(output, grades, halt, outcome.segment, self.max_segments)
+        return SegmentStep(output.carry, answer, halt, outcome.done, metrics)
 
     @torch.no_grad()
     def rehearse(self, carry: Carry, batch: PuzzleBatch, segment: Tensor) -> None:
         """Takes one segment without learning: afterwards all memories have the shapes that they have in training."""
-        self._think(carry, batch, segment)
+        self._segment(carry, batch, segment)
 
-    def _think(self, carry: Carry, batch: PuzzleBatch, segment: Tensor) -> _Thought:
+    def _segment(self, carry: Carry, batch: PuzzleBatch, segment: Tensor) -> _Segment:
         """The segment of `step`, up to its losses."""
         start = segment == 0
         segment = segment + 1
         carry = self.core.reset_carry(carry, start)
-        with blocks_run_by(self.core, self._run_block), weights_cast_once(self.core, carry.z_h.dtype):
+        with running(self._compiled or ()), self.core.constant_weights():
             output: SegmentOutput = self._forward(carry, batch.inputs, batch.puzzle_id)
             seen = SegmentOutput(output.carry, *(value.detach() for value in output[1:]))
             answer = seen.logits.argmax(-1)
@@ -185,7 +185,7 @@ class Learner:
                 answer_loss=answer_loss(output.logits, batch.solution, self.token_loss),
             )
             losses = self.halting_loss.losses(self.core, batch, outcome)
-        return _Thought(seen, answer, grades, halt, outcome, losses)
+        return _Segment(seen, answer, grades, halt, outcome, losses)
 
     def _descend(self, loss: Tensor) -> Tensor:
         """Backward pass, clipping, optimizer steps and moving average; returns the gradient's norm."""

@@ -1,4 +1,4 @@
-"""Optimizers: which weights each of them moves, and the one of the sparse puzzle embedding."""
+"""Optimizers: which weights each of them moves, and the one for sparse puzzle embeddings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrm_agent.cores.layers import ReasoningModule
+from hrm_agent.cores.core import ReasoningCore
 from hrm_agent.learning.adam_atan2 import AdamATan2
 from hrm_agent.learning.config import LearnerConfig
 
@@ -43,16 +43,16 @@ def _summed_by_row(gradient: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def split_parameters(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Parameters with dense gradients, and those of sparse embeddings."""
+    """Returns the parameters with dense gradients, and those of sparse embeddings (``nn.Embedding(sparse=True)``)."""
     sparse = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding) and m.sparse}
     parameters = list(module.parameters())
     return [p for p in parameters if id(p) not in sparse], [p for p in parameters if id(p) in sparse]
 
 
-def make_optimizers(core: nn.Module, config: LearnerConfig) -> list[torch.optim.Optimizer]:
-    """The optimizers of a core's weights, each at its full rate; that of the sparse puzzle embedding stands last.
+def make_optimizers(core: ReasoningCore, config: LearnerConfig) -> list[torch.optim.Optimizer]:
+    """Makes the optimizers of a core's weights, each at its full rate; that of the sparse embeddings stands last.
 
-    Muon moves the matrices of the reasoning modules and AdamW what it is not made for: embeddings, heads and vectors.
+    Muon moves the core's `hidden_matrices` and AdamW what it is not made for: embeddings, heads and vectors.
     With ``match_rms_adamw`` its update has about the root mean square of AdamW's, 0.2 times the rate (arXiv
     2502.16982), so that a learning rate and a weight decay have the same meaning for both; a rate of its own is in its
     own measure. It takes the stacked matrices of ``qkv`` and ``gate_up`` as one.
@@ -64,8 +64,7 @@ def make_optimizers(core: nn.Module, config: LearnerConfig) -> list[torch.optim.
     shared: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
     optimizers: list[torch.optim.Optimizer] = []
     if config.optimizer == "muon":
-        modules = [module for module in core.modules() if isinstance(module, ReasoningModule)]
-        hidden = {id(p) for module in modules for p in module.parameters() if p.ndim == 2}
+        hidden = {id(p) for p in core.hidden_matrices()}
         optimizers.append(_muon([p for p in dense if id(p) in hidden], config))
         dense = [p for p in dense if id(p) not in hidden]
     if config.optimizer == "adam-atan2":

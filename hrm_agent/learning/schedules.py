@@ -69,16 +69,18 @@ def depth_stages(depth: Any) -> Depth:
     return stages
 
 
-def check_depth(depth: Depth, full: tuple[int, int]) -> None:
+def check_depth(depth: Depth, full: tuple[int, int] | None) -> None:
     """Refuses a depth curriculum that does not end at a core's full depth.
 
     Args:
         depth: Its stages, or none.
-        full: The core's cycles N and steps T.
+        full: The core's cycles N and steps T; None for a core without cycles.
 
     Raises:
-        ValueError: The last stage is another.
+        ValueError: The last stage is another, or the core has no cycles.
     """
+    if depth and full is None:
+        raise ValueError(f"depth: expected none for a core without cycles, found {shortened(depth)}")
     if depth and depth[-1][1:] != full:
         raise ValueError(
             f"depth: expected the last stage to be the core's h_cycles and l_cycles {full}, found {depth[-1][1:]}"

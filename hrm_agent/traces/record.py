@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from hrm_agent.cores.carry import slow_state
 from hrm_agent.cores.core import ReasoningCore
 from hrm_agent.halting.signals import SIGNALS, Moment, measure
 from hrm_agent.inference.evaluation import check_sweep
@@ -207,7 +208,7 @@ def _header(
 
 
 def _width(name: str, core: ReasoningCore) -> int:
-    return core.initial_carry(1).z_h.shape[-1] if name == "state" else 1
+    return slow_state(core.initial_carry(1)).shape[-1] if name == "state" else 1
 
 
 @torch.no_grad()

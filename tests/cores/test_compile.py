@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from hrm_agent import halting
 from hrm_agent.cores import compiling
-from hrm_agent.cores.compiling import compiled_block
+from hrm_agent.cores.compiling import compiled_pieces
 from hrm_agent.cores.hrm import HRMCore
 from hrm_agent.cores.layers import Block, ReasoningModule
 from hrm_agent.learning.adam_atan2 import AdamATan2
@@ -73,7 +73,7 @@ def test_compiled_steps_are_the_eager_ones(monkeypatch: pytest.MonkeyPatch) -> N
     for name, weight in eager.core.state_dict().items():
         assert relative_error(compiled.core.state_dict()[name], weight) < 1e-3, name
     assert eager.core.state_dict().keys() == compiled.core.state_dict().keys()
-    assert compiled._run_block is not Block.forward  # nothing fell back
+    assert compiled._compiled  # nothing fell back
 
 
 def test_all_blocks_share_what_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,9 +160,9 @@ def test_when_it_compiles(option: bool | None, device: str, expected: int, monke
 
     def noted(core: HRMCore, batch_size: int) -> Any:
         tried.append(batch_size)
-        return Block.forward
+        return []
 
-    monkeypatch.setattr("hrm_agent.learning.learner.compiled_block", noted)
+    monkeypatch.setattr("hrm_agent.learning.learner.compiled_pieces", noted)
     model = tiny_agent(compile=option, device=device)
     assert tried == []  # not before it learns
     model.learn(16)
@@ -196,7 +196,7 @@ def test_trying_out_the_compiler_leaves_no_trace(monkeypatch: pytest.MonkeyPatch
     compile_with("eager", monkeypatch)
     core = tiny_core()
     before, random = copy.deepcopy(core.state_dict()), torch.get_rng_state()
-    compiled_block(core, ROWS)
+    compiled_pieces(core, ROWS)
     assert all(torch.equal(weight, before[name]) for name, weight in core.state_dict().items())
     assert all(parameter.grad is None for parameter in core.parameters())
     assert torch.equal(torch.get_rng_state(), random)

@@ -12,7 +12,7 @@ from agents import SHAPE, relative_error, tiny_core
 from torch import Tensor
 
 from hrm_agent.config import HRMConfig
-from hrm_agent.cores import CORES, Carry, PuzzleShape, ReasoningCore, SegmentOutput, make_core
+from hrm_agent.cores import CORES, HRMCarry, PuzzleShape, ReasoningCore, SegmentOutput, make_core
 from hrm_agent.cores.hrm import HRMCore
 from hrm_env.checks import UnknownOptionError
 
@@ -156,7 +156,7 @@ CYCLE = "LLLH"  # three fast steps, one slow step
 CYCLES = 2 * CYCLE
 
 
-def _gradients(core: HRMCore, carry: Carry, inputs: Tensor, puzzle_id: Tensor, tail: int) -> dict[str, Tensor]:
+def _gradients(core: HRMCore, carry: HRMCarry, inputs: Tensor, puzzle_id: Tensor, tail: int) -> dict[str, Tensor]:
     """Gradients of a loss on all outputs where only the last ``tail`` updates are differentiated, step by step."""
     x = core.embed(inputs, puzzle_id)
     z_h, z_l = carry

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hrm_agent import halting
 from hrm_agent.checkpoints.reference_checkpoint import from_reference_name, read_reference
-from hrm_agent.cores import Carry, PuzzleShape, ReasoningCore, SegmentOutput, make_core
+from hrm_agent.cores import HRMCarry, PuzzleShape, ReasoningCore, SegmentOutput, make_core
 from hrm_agent.learning import q_learning as q_learning_module
 from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.learner import Learner, SegmentStep
@@ -51,8 +51,8 @@ class Recording:
         solution = torch.where(labels == UNLABELLED, PAD_ID, labels)
         return PuzzleBatch(self["batches/inputs"][step].long(), solution, torch.zeros(len(labels), dtype=torch.long))
 
-    def carry(self, segment: str) -> Carry:
-        return Carry(self[f"{segment}/z_H"], self[f"{segment}/z_L"])
+    def carry(self, segment: str) -> HRMCarry:
+        return HRMCarry(self[f"{segment}/z_H"], self[f"{segment}/z_L"])
 
 
 @pytest.fixture(scope="module")

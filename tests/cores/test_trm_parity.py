@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from benchmarks.parity_with_reference import our_training, puzzles
-from hrm_agent.cores import Carry, make_core
+from hrm_agent.cores import HRMCarry, make_core
 from hrm_agent.cores.hrm import HRMCore
 
 EVERY_MIXER = pytest.mark.parametrize("mixer", CORES)
@@ -46,7 +46,7 @@ def test_a_segment_from_the_recorded_state(mixer: str) -> None:
         for name in ("z_h", "z_l", "logits", "q_halt", "q_continue"):
             expected = recorded()[f"{mixer}/segments/{segment}/{name}"]
             assert relative_error(values[name], expected) <= 1e-5, (segment, name)
-        carry = Carry(*(recorded()[f"{mixer}/segments/{segment}/{name}"] for name in ("z_h", "z_l")))
+        carry = HRMCarry(*(recorded()[f"{mixer}/segments/{segment}/{name}"] for name in ("z_h", "z_l")))
 
 
 @EVERY_MIXER

@@ -12,7 +12,8 @@ from agents import Remembering, policy_samples, row_policies
 from thinking import BUDGET, EVERY, ROWS, decisions, thinking
 from torch import Tensor
 
-from hrm_agent.cores import Carry, SegmentOutput
+from hrm_agent.cores import HRMCarry, SegmentOutput
+from hrm_agent.cores.carry import chosen_rows
 from hrm_agent.halting import POLICIES, Exploration, HaltContext, HaltingPolicy, HaltingSession, make, rule_of
 from hrm_agent.halting.combinators import AllOf
 from hrm_agent.halting.signals import SIGNALS
@@ -79,7 +80,7 @@ def test_memory_ends_with_the_episode(text: str) -> None:
     for time in range(max(map(len, courses))):
         now = [(slot, *course[min(time, len(course) - 1)]) for slot, course in enumerate(courses)]
         outputs = [thoughts[e].outputs[m].rows(torch.tensor([slot])) for slot, e, m in now]
-        befores = [thoughts[e].before(m).rows(torch.tensor([slot])) for slot, e, m in now]
+        befores = [chosen_rows(thoughts[e].before(m), torch.tensor([slot])) for slot, e, m in now]
         used = torch.tensor([m + 1 for _, _, m in now])
         inputs, solution = (
             torch.stack([getattr(thoughts[e], what)[slot] for slot, e, _ in now]) for what in ("inputs", "solution")
@@ -95,8 +96,8 @@ def _stack(outputs: list[SegmentOutput]) -> SegmentOutput:
     return SegmentOutput(_carry([output.carry for output in outputs]), *values)
 
 
-def _carry(carries: list[Carry]) -> Carry:
-    return Carry(*(torch.cat(parts) for parts in zip(*carries, strict=True)))
+def _carry(carries: list[HRMCarry]) -> HRMCarry:
+    return HRMCarry(*(torch.cat(parts) for parts in zip(*carries, strict=True)))
 
 
 def contexts(names: tuple[str, ...]) -> list[HaltContext]:

@@ -39,9 +39,9 @@ LEARNING: dict[str, Any] = {
 def tiny_core(name: str = "hrm", seed: int = 0, shape: PuzzleShape = SHAPE, **options: Any) -> ReasoningCore:
     """A small core of any kind: it takes those of the small options that it knows."""
     torch.manual_seed(seed)
-    config = CORES[name][1]
+    config = CORES[name].config_class
     known = {field.name for field in fields(config)}
-    small = {"hidden_size": 16, "num_heads": 2, "h_layers": min(1, config.h_layers), "l_layers": 1}
+    small = {"hidden_size": 16, "num_heads": 2, "h_layers": min(1, getattr(config, "h_layers", 1)), "l_layers": 1}
     return make_core(shape, name, **{key: value for key, value in small.items() if key in known} | options)
 
 

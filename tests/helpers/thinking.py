@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from hrm_agent.cores import Carry, SegmentOutput
+from hrm_agent.cores import HRMCarry, SegmentOutput
+from hrm_agent.cores.carry import chosen_rows
 from hrm_agent.halting import HaltingPolicy, HaltingSession, make
 from hrm_agent.halting.signals import Moment
 from hrm_env.task import PuzzleTask
@@ -27,10 +28,10 @@ class Thinking(NamedTuple):
     solution: Tensor
     task: PuzzleTask
 
-    def before(self, number: int) -> Carry:
+    def before(self, number: int) -> HRMCarry:
         """The hidden state that the segment ``number`` = 0, 1, ... begins with."""
         nothing = torch.zeros(ROWS, LENGTH, WIDTH)
-        return self.outputs[number - 1].carry if number else Carry(nothing, nothing)
+        return self.outputs[number - 1].carry if number else HRMCarry(nothing, nothing)
 
     def moment(self, number: int) -> Moment:
         """What there is to see after the segment ``number`` = 0, 1, ..."""
@@ -52,7 +53,7 @@ def thinking(seed: int = 0) -> Thinking:
         finds_out = torch.arange(ROWS) % BUDGET == segment - 1
         logits[finds_out] += 10 * one_hot(solution[finds_out], VOCAB)
         q_halt, q_continue = torch.randn(2, ROWS, generator=generator)
-        outputs.append(SegmentOutput(Carry(*state), logits.clone(), q_halt, q_continue, state[0, :, 0]))
+        outputs.append(SegmentOutput(HRMCarry(*state), logits.clone(), q_halt, q_continue, state[0, :, 0]))
     return Thinking(outputs, inputs, solution, Copy(LENGTH, VOCAB - 1))
 
 
@@ -73,7 +74,7 @@ def decisions(policy: str | HaltingPolicy, rows: Tensor = EVERY, kept: Tensor = 
             session.keep(kept)
             still = kept
         now, used = rows[still], torch.full((len(still),), number + 1)
-        before = thought.before(number).rows(now)
+        before = chosen_rows(thought.before(number), now)
         found[number, still] = session.decide(
             output.rows(now), before, thought.inputs[now], used == 1, used, thought.solution[now]
         )

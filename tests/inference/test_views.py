@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hrm_agent.cores import Carry
+from hrm_agent.cores import HRMCarry
 from hrm_agent.inference.views import Views
 from hrm_env.task import PuzzleBatch
 from hrm_env.tasks import make_task
@@ -22,8 +22,8 @@ def puzzles(name: str, count: int = 3) -> PuzzleBatch:
     return PuzzleBatch.of(make_task(name).generate(count, np.random.default_rng(0)))
 
 
-def carry(rows: int) -> Carry:
-    return Carry(torch.zeros(rows, 3, 2), torch.ones(rows, 3, 2))
+def carry(rows: int) -> HRMCarry:
+    return HRMCarry(torch.zeros(rows, 3, 2), torch.ones(rows, 3, 2))
 
 
 @pytest.mark.parametrize(("name", "count"), [("sudoku:2x3", 5), ("maze:6x6", 8), ("maze:4x7", 4)])
@@ -71,14 +71,14 @@ def test_noise_on_the_start_of_all_views_but_the_first() -> None:
 
 
 def test_noise_has_its_standard_deviation() -> None:
-    wide = Carry(torch.zeros(2, 100, 100), torch.zeros(2, 100, 100))
+    wide = HRMCarry(torch.zeros(2, 100, 100), torch.zeros(2, 100, 100))
     noisy = Views(2, None, noise=0.3).perturb(wide, torch.ones(2, dtype=torch.bool))
     assert float(noisy.z_h[1].std()) == pytest.approx(0.3, rel=0.03)
     assert float(noisy.z_h[1].mean()) == pytest.approx(0, abs=0.01)
 
 
 def test_the_noise_has_the_type_of_the_hidden_state() -> None:
-    half = Carry(*(state.bfloat16() for state in carry(2)))
+    half = HRMCarry(*(state.bfloat16() for state in carry(2)))
     assert Views(2, None, noise=0.1).perturb(half, torch.ones(2, dtype=torch.bool)).z_h.dtype == torch.bfloat16
 
 

@@ -12,7 +12,7 @@ from agents import SHAPE, tiny_core
 from torch import Tensor
 
 from hrm_agent import halting
-from hrm_agent.cores import Carry, ReasoningCore
+from hrm_agent.cores import HRMCarry, ReasoningCore
 from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.learner import Learner
 from hrm_agent.learning.losses import TOKEN_LOSSES
@@ -43,9 +43,9 @@ def batch(seed: int = 0) -> PuzzleBatch:
     return PuzzleBatch(inputs, inputs.flip(-1), torch.tensor([0, 1, 1, 0, 1]))
 
 
-def busy_carry(core: ReasoningCore) -> Carry:
+def busy_carry(core: ReasoningCore) -> HRMCarry:
     """A hidden state in mid-thought."""
-    carry: Carry = core(core.initial_carry(5), batch(9).inputs, batch(9).puzzle_id).carry
+    carry: HRMCarry = core(core.initial_carry(5), batch(9).inputs, batch(9).puzzle_id).carry
     return carry
 
 
@@ -81,7 +81,7 @@ def test_the_continue_loss_knows_the_cost(bootstrap: str) -> None:
 
 
 def _answer_and_halt_loss(
-    core: ReasoningCore, carry: Carry, puzzles: PuzzleBatch, used: Tensor
+    core: ReasoningCore, carry: HRMCarry, puzzles: PuzzleBatch, used: Tensor
 ) -> tuple[Any, Tensor, Tensor]:
     """A segment, and its first two losses, from their definitions."""
     output = core(core.reset_carry(carry, used == 0), puzzles.inputs, puzzles.puzzle_id)

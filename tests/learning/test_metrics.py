@@ -7,7 +7,7 @@ import torch
 from agents import SHAPE
 from torch import Tensor
 
-from hrm_agent.cores import Carry, SegmentOutput
+from hrm_agent.cores import HRMCarry, SegmentOutput
 from hrm_agent.learning.metrics import Q_BINS, MetricSums, halting_metrics, tensorboard_histograms, tensorboard_tags
 from hrm_env.envs.grading import grade
 
@@ -16,7 +16,7 @@ def _output(q_halt: list[float], q_continue: list[float]) -> SegmentOutput:
     rows = len(q_halt)
     nothing = torch.zeros(rows, 1, 1)
     logits = torch.zeros(rows, SHAPE.seq_len, SHAPE.vocab_size)
-    carry = Carry(nothing, nothing)
+    carry = HRMCarry(nothing, nothing)
     return SegmentOutput(carry, logits, torch.tensor(q_halt), torch.tensor(q_continue), nothing[:, 0])
 
 

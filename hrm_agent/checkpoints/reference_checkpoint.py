@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from hrm_agent.config import HRMConfig, TRMConfig
-from hrm_agent.cores import PuzzleShape, make_core
+from hrm_agent.cores import PuzzleShape, ReasoningCore, make_core
 from hrm_agent.cores.hrm import HRMCore
 from hrm_agent.errors import CheckpointError
 from hrm_agent.foreign.torch_file import load_tensors
@@ -107,7 +107,7 @@ def read_reference(path: str | Path) -> dict[str, Tensor]:
     return weights
 
 
-def write_reference(core: HRMCore, path: str | Path, prefix: str = "_orig_mod.model.") -> None:
+def write_reference(core: ReasoningCore, path: str | Path, prefix: str = "_orig_mod.model.") -> None:
     """Writes a core as the reference code does; its ``load_state_dict`` takes the file.
 
     Args:
@@ -118,6 +118,8 @@ def write_reference(core: HRMCore, path: str | Path, prefix: str = "_orig_mod.mo
     Raises:
         ValueError: Neither code has such a core.
     """
+    if not isinstance(core, HRMCore):
+        raise ValueError(f"write_reference: expected a core of HRM or TRM, found {type(core).__name__}")
     if core.config.mixer == "mlp":
         if core.config.h_layers:
             raise ValueError("write_reference: expected a core with mixer 'attention', found 'mlp'")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
+import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.utils import get_system_info
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class SavedAlgorithm(BaseAlgorithm):
-    """What `HRM` saves and loads, with the arguments that SB3's algorithms take."""
+    """What `HRM` predicts, saves and loads, with the arguments that SB3's algorithms take."""
 
     def save(self, path: str | Path | BinaryIO, exclude: Any = None, include: Any = None) -> None:  # type: ignore[override]
         """Writes a zip of JSON and safetensors: weights, averaged weights, optimizer state and options.
@@ -69,9 +70,19 @@ class SavedAlgorithm(BaseAlgorithm):
         chosen = {name: value for name, value in (custom_objects or {}).items() if name in known}
         return cast(Self, load_agent(cast("type[HRM]", cls), path, env, check_device(device), {**chosen, **overrides}))
 
+    def predict(
+        self,
+        observation: np.ndarray | dict[str, np.ndarray],
+        state: Any = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = True,
+    ) -> tuple[np.ndarray, Any]:
+        """Computes one segment; see `HRMPolicy.predict`. The state is a `Reasoner`, where SB3 expects arrays."""
+        return cast("HRM", self).policy.predict(observation, state, episode_start, deterministic)
+
     def set_parameters(
         self,
-        load_path_or_dict: str | Path | Mapping[str, Any],
+        load_path_or_dict: str | Path | BinaryIO | Mapping[str, Any],
         exact_match: bool = True,
         device: torch.device | str = "auto",
     ) -> None:

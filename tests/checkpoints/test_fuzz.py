@@ -187,7 +187,7 @@ def test_checkpoints(tmp_path: Path) -> None:
 
 def test_checkpoints_of_the_reference_code(tmp_path: Path) -> None:
     path = tmp_path / "step_10"
-    write_reference(tiny_core(mixer="attention"), path)  # type: ignore[arg-type]
+    write_reference(tiny_core(mixer="attention"), path)
     damage_members(path, lambda: read_reference(path), 300)
 
 

@@ -195,7 +195,7 @@ def test_tensors_in_places_that_are_taken(checkpoint: Path, tmp_path: Path, plac
     refusal(OWN["resume"][1], path)
 
 
-STATES_OF_A_RUN = {
+STATES_OF_A_RUN: dict[str, Callable[[torch.Tensor], torch.Tensor | None]] = {
     "missing": lambda tensor: None,
     "longer": lambda tensor: torch.cat([tensor.reshape(-1), tensor.reshape(-1)[:1]]),
     "double": lambda tensor: tensor.to(torch.complex64 if tensor.dtype == torch.float64 else torch.float64),

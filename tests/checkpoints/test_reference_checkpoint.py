@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from agents import SHAPE, same, tiny_agent, tiny_core
+from agents import SHAPE, hrm_core, same, tiny_agent, tiny_core
+from hostile import savez
 from safetensors.torch import save_file
 from torch import Tensor
 
 from hrm_agent import HRM, CheckpointError
 from hrm_agent.checkpoints.reference_checkpoint import read_reference, reference_config, write_reference
-from hrm_agent.cores import PuzzleShape, ReasoningCore
+from hrm_agent.cores import PuzzleShape
+from hrm_agent.cores.hrm import HRMCore
 
+NO_TENSOR: Any = 5
 PREFIXES = ["_orig_mod.model.", "model.", "_orig_mod.", ""]
 SIZES: dict[str, dict[str, Any]] = {
     "rotary": {},
@@ -26,9 +29,9 @@ SIZES: dict[str, dict[str, Any]] = {
 }
 
 
-def random_core(**options: Any) -> ReasoningCore:
+def random_core(**options: Any) -> HRMCore:
     """A core none of whose numbers is one that a fresh core has."""
-    core = tiny_core(**options)
+    core = hrm_core(tiny_core(**options))
     generator = torch.Generator().manual_seed(7)
     core.load_state_dict({n: torch.randn(w.shape, generator=generator) for n, w in core.state_dict().items()})
     return core
@@ -103,7 +106,7 @@ def test_other_containers(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"weights.{kind}"
     if kind == "npz":
         arrays = {f"weights/{name}": tensor.numpy() for name, tensor in tensors.items()}
-        np.savez(path, **arrays, **{"config/positions": np.array("rope"), "gradients/inner.H_init": np.zeros(3)})
+        savez(path, arrays | {"config/positions": np.array("rope"), "gradients/inner.H_init": np.zeros(3)})
     else:
         save_file(tensors, path)
     assert same(read_reference(path), core.state_dict())
@@ -170,7 +173,7 @@ EDITS: dict[str, tuple[Callable[[dict[str, Tensor]], Any], str]] = {
         "expected every tensor once, found names that differ in their prefix alone",
     ),
     "no tensor": (
-        lambda t: t.update(step=5),
+        lambda t: t.update(step=NO_TENSOR),
         "expected a checkpoint of the reference code, found a file that is damaged or holds more than tensors by name "
         "(something that is no tensor of numbers)",
     ),

@@ -20,17 +20,17 @@ from hostile import sealed
 from tensorboard.summary.writer.event_file_writer import _AsyncWriter
 
 from hrm_agent import HRM
-from hrm_agent.checkpoints import checkpoint
-from hrm_agent.checkpoints.checkpoint import FORMAT
+from hrm_agent.checkpoints.checkpoint import FORMAT, read_checkpoint, write_checkpoint
 from hrm_agent.checkpoints.folder import CheckpointFolder
 from hrm_agent.checkpoints.training_state import TrainingCheckpoint
 from hrm_agent.sb3.callbacks import SCALARS, EvaluateCallback, SaveCallback, Stopped
 from hrm_agent.sb3.event_files import silenced_writer_thread
-from hrm_env.files import atomic_write, locks, remove_temporaries
+from hrm_env.files import atomic_write, locks, open_regular, remove_temporaries
 from hrm_env.files.locks import LOCK, sole_use
 from train.__main__ import main
 from train.signals import noticed_signals
 
+OPENED = "hrm_agent.checkpoints.checkpoint.open_regular"
 TINY = [
     *("--preset=sudoku4x4", "--num-puzzles=20", "--test-puzzles=5", "--max-segments=2", "--evaluate-every=0"),
     *("--updates=6", "--batch-size=4", "--hidden-size=16", "--num-heads=1", "--dtype=float32", "--threads=1"),
@@ -160,9 +160,10 @@ def test_a_damaged_checkpoint_is_passed_over_with_one_warning(
 ) -> None:
     laid_out(tmp_path, unfinished)
     newest, older = CheckpointFolder(tmp_path / "checkpoints").files()
-    content = bytearray(newest.read_bytes())
-    content[len(content) // 2] ^= 1
-    newest.write_bytes({"cut off": content[:1000], "one bit": content, "emptied": b""}[damage])
+    content = newest.read_bytes()
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 1
+    newest.write_bytes({"cut off": content[:1000], "one bit": bytes(flipped), "emptied": b""}[damage])
     with warnings.catch_warnings(record=True) as told:
         assert fit(tmp_path, "--resume") == 0
     assert [str(newest) in str(warning.message) for warning in told if "an older one" in str(warning.message)] == [True]
@@ -210,10 +211,9 @@ def test_what_cannot_be_read_is_not_deleted(
         elif kind == "newer":
             path.write_bytes(sealed({"config.json": json.dumps({"format": FORMAT + 1}).encode()}))
     if kind == "forbidden":
-        opened = checkpoint.open_regular
-        monkeypatch.setattr(checkpoint, "open_regular", lambda p: forbidden(p) if p in paths else opened(p))
+        monkeypatch.setattr(OPENED, lambda path: forbidden(path) if path in paths else open_regular(path))
     elif kind == "a bad sector":
-        monkeypatch.setattr(checkpoint, "open_regular", BadSector)
+        monkeypatch.setattr(OPENED, BadSector)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert fit(tmp_path, "--resume") == 2
     said = capsys.readouterr().err.splitlines()
@@ -269,9 +269,9 @@ def test_what_a_run_remembers_beside_the_agent_is_checked(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     newest = laid_out(tmp_path, unfinished) / "checkpoints" / "step-00000006.zip"
-    config, tensors = checkpoint.read_checkpoint(newest)
+    config, tensors = read_checkpoint(newest)
     config["training"]["extra"] |= changed
-    checkpoint.write_checkpoint(newest, config, tensors)
+    write_checkpoint(newest, config, tensors)
     assert fit(tmp_path, "--resume") == 2
     printed = capsys.readouterr().err.strip()
     assert "\n" not in printed
@@ -318,7 +318,7 @@ def test_where_there_are_no_locks_a_warning_says_so(
     if "system" in reason:
         monkeypatch.setattr(locks, "fcntl", None)
     else:
-        monkeypatch.setattr(locks.fcntl, "flock", none_available)
+        monkeypatch.setattr("fcntl.flock", none_available)
     with pytest.warns(UserWarning, match=f"not locked .{reason}."), sole_use("--out", tmp_path):
         pass
 

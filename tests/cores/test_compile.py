@@ -14,7 +14,6 @@ from agents import SHAPE, every_puzzle_once, relative_error, tiny_agent, tiny_co
 from torch import Tensor, nn
 
 from hrm_agent import halting
-from hrm_agent.cores import compiling
 from hrm_agent.cores.compiling import compiled_pieces
 from hrm_agent.cores.hrm import HRMCore
 from hrm_agent.cores.layers import Block, ReasoningModule
@@ -83,7 +82,8 @@ def test_all_blocks_share_what_is_compiled(monkeypatch: pytest.MonkeyPatch) -> N
     core = tiny_core(h_layers=3, l_layers=3, mixer="attention")
     learner = Learner(core, halting.make("fixed:2"), 2, LearnerConfig(optimizer="adamw"))
     learner.compile(ROWS)
-    batch = PuzzleBatch(*torch.ones(2, ROWS, SHAPE.seq_len, dtype=torch.long), torch.zeros(ROWS, dtype=torch.long))
+    tokens = torch.ones(ROWS, SHAPE.seq_len, dtype=torch.long)
+    batch = PuzzleBatch(tokens, tokens, torch.zeros(ROWS, dtype=torch.long))
     learner.step(core.initial_carry(ROWS), batch, torch.zeros(ROWS, dtype=torch.long))
     assert len(graphs) == 2  # with gradient and without
 
@@ -177,7 +177,7 @@ def test_only_the_training_step_runs_compiled_code(monkeypatch: pytest.MonkeyPat
         runs.append(block)
         return Block.forward(block, x)
 
-    monkeypatch.setattr(compiling.torch, "compile", lambda function, **_: noted)
+    monkeypatch.setattr(torch, "compile", lambda function, **_: noted)
     model = tiny_agent(compile=True, ema=None)
     names = model.policy.state_dict().keys()
     model.learn(16)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import cast, get_args
+from typing import Any, get_args
 
 import pytest
 import torch
-from agents import tiny_core
+from agents import hrm_core, tiny_core
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from hrm_agent import halting
-from hrm_agent.config import Gradient
-from hrm_agent.cores import CORES, HRMCore, PuzzleShape
+from hrm_agent.config import Gradient, Mixer
+from hrm_agent.cores import CORES, PuzzleShape
 from hrm_agent.cores.flops import segment_flops, training_flops
-from hrm_agent.cores.layers import Mixer
+from hrm_agent.cores.hrm import HRMCore
 from hrm_agent.learning.config import Bootstrap, LearnerConfig
 from hrm_agent.learning.learner import Learner
 from hrm_env.task import PuzzleBatch
@@ -25,9 +25,9 @@ SHAPE = PuzzleShape(seq_len=6, vocab_size=5, num_puzzle_ids=2)
 NETWORKS = list(product(CORES, get_args(Mixer)))
 
 
-def core_of(name: str, mixer: str, **options: object) -> HRMCore:
-    sizes = {"hidden_size": 16, "h_cycles": 2, "l_cycles": 3, "puzzle_positions": 2, "mixer": mixer}
-    return cast(HRMCore, tiny_core(name, shape=SHAPE, **{**sizes, **options}))
+def core_of(name: str, mixer: str, **options: Any) -> HRMCore:
+    sizes: dict[str, Any] = {"hidden_size": 16, "h_cycles": 2, "l_cycles": 3, "puzzle_positions": 2, "mixer": mixer}
+    return hrm_core(tiny_core(name, shape=SHAPE, **sizes | options))
 
 
 def puzzles() -> PuzzleBatch:
@@ -67,6 +67,6 @@ def test_a_depth_curriculum_costs_what_its_cycles_cost() -> None:
 
 
 def test_the_paper_s_core_on_sudoku() -> None:
-    core = cast(HRMCore, tiny_core(shape=PuzzleShape(81, 11), hidden_size=512, num_heads=8, h_layers=4, l_layers=4))
+    core = hrm_core(tiny_core(shape=PuzzleShape(81, 11), hidden_size=512, num_heads=8, h_layers=4, l_layers=4))
     block = 2 * 82 * (3 * 512 * 512 + 512 * 512 + 3 * 512 * 1536) + 4 * 82 * 82 * 512
     assert segment_flops(core, 1) == 6 * 4 * block + 2 * (81 * 11 * 512 + 2 * 512)

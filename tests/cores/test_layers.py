@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
-from agents import SHAPE, relative_error, tiny_core
+from agents import SHAPE, hrm_core, relative_error, tiny_core
 from torch import Tensor
 
+from hrm_agent.config import Mixer
 from hrm_agent.cores.hrm import HRMCore
 from hrm_agent.cores.layers import (
     Attention,
@@ -100,17 +102,15 @@ def test_position_mixer_maps_every_feature_alike() -> None:
 
 
 @pytest.mark.parametrize("mixer", ["mlp", "attention"])
-def test_a_block_is_post_norm(mixer: str) -> None:
+def test_a_block_is_post_norm(mixer: Mixer) -> None:
     block, x = Block(16, 2, 4.0, mixer, 6, None, 32, "features"), 3 * noise(2, 6, 16)
     middle = rms_norm(x + block.mixer(x))
     torch.testing.assert_close(block(x), rms_norm(middle + block.feed_forward(middle)))
     torch.testing.assert_close(block(x).square().mean(-1), torch.ones(2, 6), atol=1e-3, rtol=0)
 
 
-def hrm(**options: object) -> HRMCore:
-    core = tiny_core("hrm", **options)
-    assert isinstance(core, HRMCore)
-    return core
+def hrm(**options: Any) -> HRMCore:
+    return hrm_core(tiny_core("hrm", **options))
 
 
 @torch.no_grad()
@@ -135,9 +135,9 @@ def test_values_at_the_start() -> None:
     assert not core.puzzle_embedding.weight.any()
     assert not core.q_weight.any()
     assert core.q_bias.tolist() == [-5, -5]
-    mixer = core.h_module.blocks[1].mixer
-    assert float(mixer.qkv.weight.std()) == pytest.approx(128**-0.5, rel=2e-2)
-    assert float(core.l_module.blocks[0].feed_forward.down.weight.std()) == pytest.approx(512**-0.5, rel=2e-2)
+    assert float(core.get_parameter("h_module.blocks.1.mixer.qkv.weight").std()) == pytest.approx(128**-0.5, rel=2e-2)
+    down = core.get_parameter("l_module.blocks.0.feed_forward.down.weight")
+    assert float(down.std()) == pytest.approx(512**-0.5, rel=2e-2)
     carry = core.initial_carry(3)
     assert torch.equal(carry.z_h, core.start_h.expand(3, 1 + SHAPE.seq_len, 128))
     assert torch.equal(carry.z_l, core.start_l.expand(3, 1 + SHAPE.seq_len, 128))

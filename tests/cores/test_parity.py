@@ -15,9 +15,9 @@ from torch import Tensor
 from hrm_agent import halting
 from hrm_agent.checkpoints.reference_checkpoint import from_reference_name, read_reference
 from hrm_agent.cores import HRMCarry, PuzzleShape, ReasoningCore, SegmentOutput, make_core
-from hrm_agent.learning import q_learning as q_learning_module
 from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.learner import Learner, SegmentStep
+from hrm_agent.learning.targets import continue_target
 from hrm_env.task import PAD_ID, PuzzleBatch
 
 RECORDED = SHARED / "parity" / "hrm_small.npz"
@@ -121,12 +121,11 @@ class Trained(NamedTuple):
 def trained(recorded: Recording, core: ReasoningCore, monkeypatch: pytest.MonkeyPatch) -> Trained:
     targets: list[Tensor] = []
 
-    def noted(*arguments: Tensor) -> Tensor:
-        targets.append(original(*arguments))
+    def noted(*arguments: Any) -> Tensor:
+        targets.append(continue_target(*arguments))
         return targets[-1]
 
-    original = q_learning_module.continue_target
-    monkeypatch.setattr(q_learning_module, "continue_target", noted)
+    monkeypatch.setattr("hrm_agent.learning.q_learning.continue_target", noted)
     config = LearnerConfig(optimizer="adamw", learning_rate=1e-3, weight_decay=0.1)  # the rest is the paper's
     learner = Learner(core, halting.make("q-compare"), recorded.option("halt_max_steps"), config)
     current = recorded.batch(0)
@@ -147,7 +146,8 @@ def trained(recorded: Recording, core: ReasoningCore, monkeypatch: pytest.Monkey
         result.steps.append(step)
         result.segments.append(used)
         if number == 0:
-            result.first_gradients.update({name: p.grad.clone() for name, p in core.named_parameters()})
+            gradients = {name: p.grad for name, p in core.named_parameters() if p.grad is not None}
+            result.first_gradients.update({name: gradient.clone() for name, gradient in gradients.items()})
     return result
 
 

@@ -45,7 +45,7 @@ def lively(**options: Any) -> HRMCore:
 def test_the_sizes_are_those_of_tiny_recursive_models(shape: PuzzleShape, mixer: str, expected: int) -> None:
     with torch.device("meta"):
         core = make_core(shape, "trm", mixer=mixer)
-    assert core.puzzle_embedding.weight.shape == (1, 512)
+    assert core.get_parameter("puzzle_embedding.weight").shape == (1, 512)
     assert sum(p.numel() for p in core.parameters()) - 512 == expected
 
 
@@ -102,7 +102,7 @@ def test_a_segment_is_the_recursion_of_the_paper(mixer: str) -> None:
 def test_the_puzzle_embedding_fills_the_first_positions_and_zeros_the_others() -> None:
     core = lively(puzzle_positions=4, embedded_positions=2)
     x = core.embed(torch.ones(2, SHAPE.seq_len, dtype=torch.long), torch.tensor([2, 0]))
-    rows = core.puzzle_embedding.weight[[2, 0]].view(2, 2, 16)
+    rows = core.get_parameter("puzzle_embedding.weight")[[2, 0]].view(2, 2, 16)
     torch.testing.assert_close(x[:, :2], 4.0 * rows)
     assert not x[:, 2:4].any()
     assert (x[:, 4:] != 0).all()
@@ -198,7 +198,12 @@ def test_presets_of_trm_are_trm_and_take_its_options(preset: str) -> None:
     assert "q_continue" not in options.halting
 
 
-RECIPE = {"optimizer": "adam-atan2", "token_loss": "stablemax", "q_bootstrap": "none", "halting": "q-threshold:0.5"}
+RECIPE: dict[str, Any] = {
+    "optimizer": "adam-atan2",
+    "token_loss": "stablemax",
+    "q_bootstrap": "none",
+    "halting": "q-threshold:0.5",
+}
 
 
 @EVERY_MIXER
@@ -206,9 +211,9 @@ def test_learns_the_copy_task_and_when_to_stop(mixer: str) -> None:
     # everything but the sizes, the cycles, the rate, the warm-up, the weight decay and the average's memory is TRM's
     sizes = {"hidden_size": 32, "num_heads": 2, "l_layers": 1, "h_cycles": 2, "l_cycles": 2, "puzzle_positions": 2}
     core = {"core": "trm", "mixer": mixer, **sizes}
-    common = {"learning_rate": 5e-3, "warmup_steps": 20, "weight_decay": 0.1, "ema": 0.9, "seed": 0, "device": "cpu"}
+    common: dict[str, Any] = {"learning_rate": 5e-3, "warmup_steps": 20, "weight_decay": 0.1, "ema": 0.9, "seed": 0}
     env = {"max_segments": BUDGET}
-    model = HRM("HRMPolicy", COPY, n_envs=16, env_kwargs=env, policy_kwargs=core, **common, **RECIPE)
+    model = HRM("HRMPolicy", COPY, n_envs=16, env_kwargs=env, policy_kwargs=core, device="cpu", **common, **RECIPE)
     summary = model.learn(16 * 150).evaluate(every_puzzle_once()).summary()
     assert summary["exact"] >= 0.95
     assert summary["segments_mean"] < BUDGET

@@ -20,8 +20,10 @@ def test_the_tables_hold_what_the_sweeps_found(tmp_path: Path, capsys: pytest.Ca
     task = make_task("sudoku:2x2")
     for name, count in (("hard", 9), ("easy", 6)):
         write_csv(task, tmp_path / f"{name}.csv", load_puzzles(task, num_puzzles=count))
-    sources = [str(tmp_path / name) for name in ("agent.zip", "hard.csv", "easy.csv")]
-    options = figures.Options(*sources, budget=6, views=(1, 2), batch_size=4, threads=1, device="cpu", out=tmp_path)
+    agent, hard_file, easy_file = (str(tmp_path / name) for name in ("agent.zip", "hard.csv", "easy.csv"))
+    options = figures.Options(
+        agent, hard_file, easy_file, budget=6, views=(1, 2), batch_size=4, threads=1, device="cpu", out=tmp_path
+    )
     halting, budgets = figures.sweep(options)
     assert [row["halting"] for row in halting.rows] == ["fixed:6", "q-threshold:0.5", "halt-first:1", "halt-first:2"]
     assert [row["segments"] for row in budgets.rows] == [1, 2, 4]

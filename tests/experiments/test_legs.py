@@ -48,8 +48,13 @@ def ending(folder: Path) -> tuple[bytes, Any]:
 def test_three_machines_end_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, some, carried = tmp_path / "one", tmp_path / "some", tmp_path / "carried"
     outs = [tmp_path / f"out{number}" for number in range(3)]
+
     # the first machine: asked to stop when its time is over
-    monkeypatch.setattr(legs, "start", lambda *given: start(*given) or wait_for_steps(some, 3))
+    def start_and_wait(*given: Any) -> None:
+        start(*given)
+        wait_for_steps(some, 3)
+
+    monkeypatch.setattr(legs, "start", start_and_wait)
     assert leg(some, outs[0], "--minutes=0", "--stop", "--piece=0.1") == 0
     first = newest_step(some)
     assert 3 <= first < 20

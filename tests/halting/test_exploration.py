@@ -120,9 +120,9 @@ def test_a_shrinking_batch_keeps_what_was_drawn() -> None:
 
 def test_it_needs_what_its_policy_needs_also_when_that_is_swapped() -> None:
     policy = exploring(0.5, policy=QCompare())
-    assert policy.needs == ("q_halt", "q_continue")
+    assert list(policy.needs) == ["q_halt", "q_continue"]
     policy.policy = make("kl:0.1")
-    assert policy.needs == ("kl",)
+    assert list(policy.needs) == ["kl"]
 
 
 @pytest.mark.parametrize("epsilon", [-0.1, 1.1, math.nan])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,21 @@ from hrm_agent.cores import HRMCarry, SegmentOutput
 from hrm_agent.cores.carry import chosen_rows
 from hrm_agent.halting import POLICIES, Exploration, HaltContext, HaltingPolicy, HaltingSession, make, rule_of
 from hrm_agent.halting.combinators import AllOf
-from hrm_agent.halting.signals import SIGNALS
+from hrm_agent.halting.signals import SIGNALS, Moment
 
 EVERY_POLICY = pytest.mark.parametrize("text", row_policies())
 SWEEPS = {name: [f"{name}:{v}" if v else name for v in kind.sweep] for name, kind in POLICIES.items()}
 SEGMENT = torch.arange(1, BUDGET + 1)[:, None]
+
+
+def noting(signal: Callable[[Moment], Tensor], note: Callable[[Moment], None]) -> Callable[[Moment], Tensor]:
+    """The signal, and a note of every time it is computed."""
+
+    def noted(moment: Moment) -> Tensor:
+        note(moment)
+        return signal(moment)
+
+    return noted
 
 
 @EVERY_POLICY
@@ -132,8 +144,12 @@ def test_needs_are_enough_and_none_too_many(text: str) -> None:
 @EVERY_POLICY
 def test_only_what_is_needed_is_computed_once_a_segment(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
+
+    def note(name: str, _: Moment) -> None:
+        calls.append(name)
+
     for name, signal in list(SIGNALS.items()):
-        monkeypatch.setitem(SIGNALS, name, lambda moment, n=name, s=signal: calls.append(n) or s(moment))
+        monkeypatch.setitem(SIGNALS, name, noting(signal, partial(note, name)))
     decisions(text)
     assert sorted(calls) == sorted(make(text).needs * BUDGET)
 
@@ -362,8 +378,8 @@ def test_a_fault_of_a_policys_own_keeps_its_traceback() -> None:
 
 
 def test_a_session_shows_the_segment_before_within_an_episode(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen, q_halt = [], SIGNALS["q_halt"]
-    monkeypatch.setitem(SIGNALS, "q_halt", lambda moment: seen.append(moment) or q_halt(moment))
+    seen: list[Moment] = []
+    monkeypatch.setitem(SIGNALS, "q_halt", noting(SIGNALS["q_halt"], seen.append))
     thought, session = thinking(), HaltingSession(make("q-threshold"), BUDGET)
     start = EVERY % 2 == 0  # every other row begins a new episode at the second segment
     session.decide(thought.outputs[0], thought.before(0), thought.inputs, EVERY >= 0, EVERY * 0 + 1)

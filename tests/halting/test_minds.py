@@ -34,7 +34,7 @@ def model() -> HRM:
     """Knows nothing and believes anything."""
     made = tiny_agent(env=SUDOKU, ema=None, env_kwargs={"max_segments": BUDGET, "num_puzzles": 4})
     with torch.no_grad():
-        made.policy.core.q_weight.normal_(generator=torch.Generator().manual_seed(1))
+        made.policy.core.get_parameter("q_weight").normal_(generator=torch.Generator().manual_seed(1))
     return made
 
 
@@ -176,14 +176,14 @@ def each_view_alone(model: HRM, policy: str, count: int) -> Alone:
     """Every view as a set of puzzles of its own, without any policy of many minds."""
     env = sudokus()
     views, batch = Views(count, env.rules.task), PuzzleBatch.of(env.rules.puzzles)
-    inputs, solution = (views.show(tokens).view(PUZZLES, count, -1) for tokens in (batch.inputs, batch.solution))
+    shown = [views.show(tokens).view(PUZZLES, count, -1) for tokens in (batch.inputs, batch.solution)]
     found = []
     for view in range(count):
-        arrays = (tokens[:, view].numpy().astype(np.uint8) for tokens in (inputs, solution))
-        found.append(model.evaluate(sudokus(source=Puzzles(*arrays)), policy))
+        inputs, solution = (tokens[:, view].numpy().astype(np.uint8) for tokens in shown)
+        found.append(model.evaluate(sudokus(source=Puzzles(inputs, solution)), policy))
     answer = torch.from_numpy(np.stack([one.answer for one in found], 1)).long().flatten(0, 1)
-    columns = (np.stack([getattr(one, name) for one in found], 1) for name in ("segments", "exact", "q_halt"))
-    return Alone(*columns, views.restore(answer).numpy())
+    columns = {name: np.stack([getattr(one, name) for one in found], 1) for name in ("segments", "exact", "q_halt")}
+    return Alone(**columns, answer=views.restore(answer).numpy())
 
 
 # views that halt by choice go before those that the budget stops; so no rule here has both at once

@@ -98,8 +98,10 @@ def test_changed_is_a_share_of_cells_and_all_of_them_at_first() -> None:
 @pytest.mark.parametrize("name", ["residual_h", "residual_l"])
 def test_residual_is_relative_to_the_new_state(name: str) -> None:
     now, before = [[[3.0, 0.0], [0.0, 4.0]], [[2.0, 0.0], [0.0, 0.0]]], [[[3.0, 0.0], [3.0, 0.0]], [[0.0, 0.0]] * 2]
-    nothing = ([[[9.0, 1.0], [1.0, 1.0]]] * 2,) * 2
-    states = {"z_h": (now, before), "z_l": nothing} if name == "residual_h" else {"z_h": nothing, "z_l": (now, before)}
+    nothing: Any = ([[[9.0, 1.0], [1.0, 1.0]]] * 2,) * 2
+    states: dict[str, Any] = (
+        {"z_h": (now, before), "z_l": nothing} if name == "residual_h" else {"z_h": nothing, "z_l": (now, before)}
+    )
     assert values(name, moment(**states)) == pytest.approx([5 / 5, 1.0])
     assert values({"residual_h": "residual_l", "residual_l": "residual_h"}[name], moment(**states)) == [0.0, 0.0]
 
@@ -121,7 +123,7 @@ def test_probabilities_are_those_of_the_loss(probabilities: str, best: float) ->
     certain = torch.zeros(1, 1, 10)
     certain[..., 3] = 10.0
     empty = torch.zeros(1, 1, 1)
-    output = SegmentOutput(HRMCarry(empty, empty), certain, *[empty[:, 0, 0]] * 2, empty[:, 0])
+    output = SegmentOutput(HRMCarry(empty, empty), certain, empty[:, 0, 0], empty[:, 0, 0], empty[:, 0])
     start, inputs = torch.tensor([False]), torch.tensor([[1]])
     seen = Moment(output, output.carry, torch.zeros_like(certain), start, inputs, probabilities=probabilities)
     other = (1 - best) / 9
@@ -161,7 +163,9 @@ def test_the_answers_of_arc_are_seen_whole_whatever_the_size_of_the_input() -> N
     empty = torch.zeros(1, 1, 1)
 
     def seen(now: Tensor, then: Tensor) -> Moment:
-        output = SegmentOutput(HRMCarry(empty, empty), 9.0 * one_hot(now, 12), *[empty[:, 0, 0]] * 2, empty[:, 0])
+        output = SegmentOutput(
+            HRMCarry(empty, empty), 9.0 * one_hot(now, 12), empty[:, 0, 0], empty[:, 0, 0], empty[:, 0]
+        )
         output.logits[0, 5 * 9 + 5] = 0.0  # the last cell of the large answer is in doubt
         return Moment(
             output, output.carry, 9.0 * one_hot(then, 12), torch.tensor([False]), torch.from_numpy(asked), task=ARC
@@ -260,7 +264,7 @@ def test_what_nobody_knows_is_one_clear_error() -> None:
 
 def hashes(inputs: Tensor) -> Tensor:
     empty = torch.zeros(len(inputs), 1, 1)
-    output = SegmentOutput(HRMCarry(empty, empty), empty, *[empty[:, 0, 0]] * 2, empty[:, 0])
+    output = SegmentOutput(HRMCarry(empty, empty), empty, empty[:, 0, 0], empty[:, 0, 0], empty[:, 0])
     return SIGNALS["puzzle"](Moment(output, output.carry, None, torch.ones(len(inputs)).bool(), inputs))
 
 
@@ -304,7 +308,7 @@ def test_extremes_stay_finite(name: str) -> None:
     """All padding, a hidden state of zeros, and logits as far apart as a network makes them."""
     zeros = torch.zeros(2, 3, 2)
     far = torch.tensor([0.0, 1e4, -1e4, 1e4]).expand(2, 3, 4)
-    output = SegmentOutput(HRMCarry(zeros, zeros), far, *torch.zeros(2, 2), zeros[:, 0])
+    output = SegmentOutput(HRMCarry(zeros, zeros), far, torch.zeros(2), torch.zeros(2), zeros[:, 0])
     inputs = torch.tensor([[0, 0, 0], [1, 2, 3]])
     for before in (zeros, zeros + 1):
         seen = Moment(output, HRMCarry(before, before), -far, torch.zeros(2).bool(), inputs, inputs, Copy(3, 3))
@@ -314,7 +318,7 @@ def test_extremes_stay_finite(name: str) -> None:
 def test_signals_of_a_half_precision_state_are_computed_in_float32() -> None:
     state, later = (torch.full((1, 4, 300), value, dtype=torch.bfloat16) for value in (1.0, 1.0078125))
     zeros = torch.zeros(1, 4, 2)
-    output = SegmentOutput(HRMCarry(later, later), zeros, *torch.zeros(2, 1), zeros[:, 0])
+    output = SegmentOutput(HRMCarry(later, later), zeros, torch.zeros(1), torch.zeros(1), zeros[:, 0])
     seen = Moment(output, HRMCarry(state, state), None, torch.ones(1).bool(), torch.ones(1, 4).long())
     for name in ("residual_h", "residual_l"):
         assert values(name, seen) == pytest.approx([0.0078125 / 1.0078125], rel=1e-5)

@@ -46,7 +46,7 @@ def tiny_core(name: str = "hrm", seed: int = 0, shape: PuzzleShape = SHAPE, **op
 
 
 def hrm_core(core: nn.Module) -> HRMCore:
-    """Returns a core whose weights a test touches by name."""
+    """Returns a core that must be HRM's, for a test that knows its parts."""
     assert isinstance(core, HRMCore)
     return core
 
@@ -69,9 +69,8 @@ def wavering_agent(**options: Any) -> HRM:
     """A hardly trained agent with a random Q head: where it halts differs from puzzle to puzzle."""
     model = tiny_agent(**{"ema": None, **options}).learn(16 * 30)
     with torch.no_grad():
-        core = hrm_core(model.policy.core)
-        core.q_weight.normal_(generator=torch.Generator().manual_seed(1))
-        core.q_bias.zero_()
+        model.policy.core.get_parameter("q_weight").normal_(generator=torch.Generator().manual_seed(1))
+        model.policy.core.get_parameter("q_bias").zero_()
     return model
 
 

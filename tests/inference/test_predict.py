@@ -37,8 +37,9 @@ def swept_answers(env: PuzzleVectorEnv, model: HRM) -> tuple[Any, NDArray[np.int
         answers[result[4]["final_info"]["index"][done].numpy()] = unpack(action)[0][done].numpy()
         return result
 
-    env.step_tensors = noting
-    return model.evaluate(env), answers
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(env, "step_tensors", noting)
+        return model.evaluate(env), answers
 
 
 @pytest.mark.parametrize("policy", ["q-compare", "q-threshold:0.7", "fixed:3", "random:0.4", Remembering()])
@@ -62,7 +63,7 @@ def test_a_loop_of_predict_is_evaluate(wavering: HRM, policy: str | HaltingPolic
 
 
 def observations(rows: int = 5, seed: int = 0) -> dict[str, NDArray[Any]]:
-    obs, _ = native_env(rows).reset(seed=seed)
+    obs: dict[str, NDArray[Any]] = native_env(rows).reset(seed=seed)[0]
     return obs
 
 

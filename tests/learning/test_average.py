@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,11 +25,15 @@ TOUCHED = torch.tensor([7, 3, 999, 3])
 UNTOUCHED = torch.tensor([row for row in range(ROWS) if row not in TOUCHED])
 
 
-def core_with_table(**options: object) -> ReasoningCore:
+def table_of(core: ReasoningCore) -> nn.Parameter:
+    return core.get_parameter("puzzle_embedding.weight")
+
+
+def core_with_table(**options: Any) -> ReasoningCore:
     """A core whose puzzle embedding is filled with numbers."""
     core = tiny_core(shape=PuzzleShape(seq_len=6, vocab_size=5, num_puzzle_ids=ROWS), **options)
-    if core.puzzle_embedding is not None:
-        nn.init.normal_(core.puzzle_embedding.weight, generator=torch.Generator().manual_seed(1))
+    if "puzzle_embedding.weight" in core.state_dict():
+        nn.init.normal_(table_of(core), generator=torch.Generator().manual_seed(1))
     return core
 
 
@@ -69,13 +74,15 @@ def test_a_state_dict_leaves_the_shared_table_out_and_loads() -> None:
     assert state.keys() == {f"module.{name}" for name in core.state_dict()} - {"module.puzzle_embedding.weight"} | {
         "n_averaged"
     }
-    table = other.puzzle_embedding.weight.detach().clone()
+    table = table_of(other).detach().clone()
     older = state | {"module.puzzle_embedding.weight": torch.zeros_like(table)}  # one of before it was shared
     for saved in (state, older):
         target.load_state_dict(saved)
-        assert torch.equal(target.module.answer_head.weight, average.module.answer_head.weight)
-        assert torch.equal(other.puzzle_embedding.weight, table)
-        assert target.module.puzzle_embedding.weight is other.puzzle_embedding.weight
+        assert torch.equal(
+            target.module.get_parameter("answer_head.weight"), average.module.get_parameter("answer_head.weight")
+        )
+        assert torch.equal(table_of(other), table)
+        assert table_of(target.module) is table_of(other)
         assert int(target.n_averaged) == 1  # so the next update does not copy
     with pytest.raises(RuntimeError, match="answer_head"):
         target.load_state_dict({name: tensor for name, tensor in state.items() if "answer_head" not in name})
@@ -87,8 +94,8 @@ def test_a_checkpoint_holds_the_table_once(tmp_path: Path) -> None:
     weights = read_checkpoint(tmp_path / "agent.zip")[1]["policy"]
     assert [name for name in weights if "puzzle_embedding" in name] == ["core.puzzle_embedding.weight"]
     loaded = HRM.load(tmp_path / "agent.zip", device="cpu")
-    table = loaded.policy.acting_core.puzzle_embedding.weight
-    assert table is loaded.policy.core.puzzle_embedding.weight
+    table = table_of(loaded.policy.acting_core)
+    assert table is table_of(loaded.policy.core)
     assert torch.equal(table, weights["core.puzzle_embedding.weight"])
     assert table.any()
 
@@ -100,17 +107,18 @@ def _table_and_gradient(core: ReasoningCore, ema: float | None) -> tuple[Tensor,
     inputs = torch.randint(1, 5, (4, 6), generator=torch.Generator().manual_seed(2))
     batch = PuzzleBatch(inputs, inputs, TOUCHED)
     learner.step(core.initial_carry(4), batch, torch.zeros(4, dtype=torch.long))
-    gradient = core.puzzle_embedding.weight.grad
+    gradient = table_of(core).grad
+    assert gradient is not None
     assert gradient.is_sparse
     assert gradient.coalesce().indices().tolist() == [[3, 7, 999]]
-    assert learner.acting_core.puzzle_embedding.weight is core.puzzle_embedding.weight
-    return core.puzzle_embedding.weight.detach(), gradient.to_dense().sign()
+    assert table_of(learner.acting_core) is table_of(core)
+    return table_of(core).detach(), gradient.to_dense().sign()
 
 
 @pytest.mark.parametrize("ema", [None, 0.9])
 def test_a_training_step_changes_the_touched_rows_alone(ema: float | None) -> None:
     core = core_with_table()
-    before = core.puzzle_embedding.weight.detach().clone()
+    before = table_of(core).detach().clone()
     after, sign = _table_and_gradient(core, ema)
     assert torch.equal(after[UNTOUCHED], before[UNTOUCHED])
     assert sign[TOUCHED].abs().mean() > 0.9

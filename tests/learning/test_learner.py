@@ -33,8 +33,8 @@ def learner(core: ReasoningCore | None = None, policy: str = "q-compare", **opti
 def believing_core(**options: Any) -> ReasoningCore:
     """A core whose Q values differ from row to row."""
     core = tiny_core("hrm", mixer="mlp", **options)
-    core.q_weight.normal_(generator=torch.Generator().manual_seed(3))
-    core.q_bias.zero_()
+    core.get_parameter("q_weight").normal_(generator=torch.Generator().manual_seed(3))
+    core.get_parameter("q_bias").zero_()
     return core
 
 
@@ -113,7 +113,7 @@ def test_losses_and_gradients(bootstrap: str, halt_weight: float, continue_weigh
         expected_continue = F.binary_cross_entropy_with_logits(output.q_continue, best.sigmoid())
     if bootstrap == "next-step":
         best = torch.where(is_last, output.q_halt, torch.maximum(output.q_halt, output.q_continue)).detach()
-        predicted = stored @ core.q_weight[1] + core.q_bias[1]
+        predicted = stored @ core.get_parameter("q_weight")[1] + core.get_parameter("q_bias")[1]
         error = F.binary_cross_entropy_with_logits(predicted, best.sigmoid(), reduction="none")
         expected_continue = error[1:4].sum() / 5  # rows that begin have no step before
     if expected_continue is not None:
@@ -129,6 +129,7 @@ def test_losses_and_gradients(bootstrap: str, halt_weight: float, continue_weigh
         assert float(step.metrics["continue_loss"]) == pytest.approx(expected_continue.item(), rel=1e-5)
     for (name, found), wanted in zip(mine.core.named_parameters(), core.parameters(), strict=True):
         assert found.grad is not None, name
+        assert wanted.grad is not None, name
         torch.testing.assert_close(found.grad.to_dense(), wanted.grad.to_dense(), rtol=1e-4, atol=1e-7)
 
 
@@ -207,7 +208,7 @@ def test_gradient_clipping() -> None:
 def test_puzzle_embedding_has_its_own_optimizer() -> None:
     mine = learner(believing_core(puzzle_positions=1), puzzle_embedding_lr=0.25, weight_decay=0.0)
     mine.step(mine.core.initial_carry(5), batch(), torch.zeros(5, dtype=torch.long))
-    embedding = mine.core.puzzle_embedding.weight
+    embedding = mine.core.get_parameter("puzzle_embedding.weight")
     assert (embedding[:2].abs() == 0.25).all()  # sign-SGD from zero: a step of the full rate
     assert not embedding[2].any()  # no puzzle of this id was in the batch
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ from hrm_agent.learning.schedules import learning_rate_factor
         {"lr": 1e-1, "betas": (0.0, 0.5), "weight_decay": 0.1, "a": 1.27, "b": 1.0},
     ],
 )
-def test_adam_atan2_against_the_reference_package(options: dict[str, float]) -> None:
+def test_adam_atan2_against_the_reference_package(options: dict[str, Any]) -> None:
     generator = torch.Generator().manual_seed(0)
     shapes = [(5, 7), (3,), (), (2, 3, 4)]
     start = [torch.randn(shape, generator=generator) for shape in shapes]

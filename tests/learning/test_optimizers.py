@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -66,7 +66,7 @@ def test_muon_moves_the_matrices_of_the_modules_alone(core: str) -> None:
 def test_muon_turns_a_matrix_by_what_adamw_would() -> None:
     # the update is orthogonal and its root mean square 0.2 · rate, whatever the gradient's size
     network = tiny_core(hidden_size=16)
-    weight = network.l_module.blocks[0].mixer.out.weight
+    weight = network.get_parameter("l_module.blocks.0.mixer.out.weight")
     muon = make_optimizers(network, LearnerConfig(optimizer="muon", learning_rate=0.1, weight_decay=0.0))[0]
     for parameter in muon.param_groups[0]["params"]:
         parameter.grad = 1e-4 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0))
@@ -121,11 +121,11 @@ def test_the_fused_adamw_computes_what_the_plain_one_does() -> None:
 
 def test_a_rate_of_its_own_is_in_muons_own_measure() -> None:
     network = tiny_core(hidden_size=16)
-    own = {"muon_learning_rate": 0.1, "muon_weight_decay": 0.5, "muon_momentum": 0.6}
+    own: dict[str, Any] = {"muon_learning_rate": 0.1, "muon_weight_decay": 0.5, "muon_momentum": 0.6}
     muon, adamw, _ = make_optimizers(network, LearnerConfig(optimizer="muon", learning_rate=1e-4, **own))
     assert (muon.param_groups[0]["weight_decay"], muon.param_groups[0]["momentum"]) == (0.5, 0.6)
     assert (adamw.param_groups[0]["lr"], adamw.param_groups[0]["weight_decay"]) == (1e-4, 1.0)
-    weight = network.l_module.blocks[0].mixer.qkv.weight  # three times as many rows as columns
+    weight = network.get_parameter("l_module.blocks.0.mixer.qkv.weight")  # three times as many rows as columns
     for parameter in muon.param_groups[0]["params"]:
         parameter.grad = 1e-4 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0))
     before = weight.detach().clone()

@@ -47,11 +47,11 @@ def test_the_prior_itself_diverges_by_nothing() -> None:
     assert float(found) == pytest.approx(0, abs=1e-6)
 
 
-def ponder_learner(**options: float) -> Learner:
+def ponder_learner(**options: Any) -> Learner:
     core = tiny_core("hrm", mixer="mlp")
     with torch.no_grad():
-        core.q_weight.normal_(generator=torch.Generator().manual_seed(3))
-        core.q_bias.zero_()
+        core.get_parameter("q_weight").normal_(generator=torch.Generator().manual_seed(3))
+        core.get_parameter("q_bias").zero_()
     config = LearnerConfig(
         optimizer="adamw", learning_rate=0.0, weight_decay=0.0, token_loss="softmax", halt_loss="pondernet", **options
     )
@@ -92,7 +92,7 @@ def test_the_learner_weighs_answers_and_judges_whole_episodes() -> None:
 def test_only_the_head_learns_when_to_halt() -> None:
     learner = ponder_learner(halt_loss_weight=1.0)
     _, logits, losses = episode(learner)
-    weight, bias = learner.core.q_weight, learner.core.q_bias
+    weight, bias = (learner.core.get_parameter(name) for name in ("q_weight", "q_bias"))
     assert weight.grad is not None
     assert bias.grad is not None
     assert weight.grad[0].abs().sum() > 0

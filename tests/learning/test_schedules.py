@@ -14,6 +14,7 @@ from agents import CORE, SLOTS, every_puzzle_once, same, tiny_agent, tiny_core, 
 from hrm_agent import HRM
 from hrm_agent.cores.hrm import HRMCore
 from hrm_agent.learning.config import LearnerConfig
+from hrm_agent.learning.learner import SegmentStep
 from hrm_agent.learning.schedules import Depth, cycles_at, learning_rate_factor
 from hrm_agent.sb3.callbacks import EvaluateCallback
 from train.fit import parse
@@ -69,7 +70,8 @@ def test_what_is_no_curriculum_is_one_clear_sentence(depth: Any) -> None:
 
 
 def test_lists_of_json_and_the_command_line_give_the_same_curriculum() -> None:
-    assert LearnerConfig(depth=[list(stage) for stage in CGAR]).depth == CGAR
+    lists: Any = [list(stage) for stage in CGAR]
+    assert LearnerConfig(depth=lists).depth == CGAR
     words = [str(number) for stage in CGAR for number in stage]
     assert parse(["--depth", *words], "fit").learner.depth == CGAR
 
@@ -93,12 +95,13 @@ def seen_depths(model: HRM, updates: int, callback: Any = None) -> list[tuple[tu
     depths = []
     step = model.learner.step
 
-    def noting(*arguments: Any) -> Any:
+    def noting(*arguments: Any) -> SegmentStep:
         depths.append((model.policy.core.cycles, model.policy.acting_core.cycles))
         return step(*arguments)
 
-    model.learner.step = noting
-    model.learn(updates * model.n_envs, callback)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model.learner, "step", noting)
+        model.learn(updates * model.n_envs, callback)
     return depths
 
 
@@ -131,10 +134,15 @@ def test_a_loaded_agent_has_full_depth_and_its_curriculum(tmp_path: Path) -> Non
     assert loaded.learner_config.depth == CGAR
 
 
-def test_a_curriculum_learns_the_copy_task() -> None:
+def test_a_curriculum_learns_the_copy_task(monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_agent(depth=((0.0, 1, 1), (0.5, 2, 2))).learn(16 * 100)
-    losses = []
-    model.learner.step, step = lambda *a: losses.append(step(*a)) or losses[-1], model.learner.step
+    step, steps = model.learner.step, list[SegmentStep]()
+
+    def noting(*arguments: Any) -> SegmentStep:
+        steps.append(step(*arguments))
+        return steps[-1]
+
+    monkeypatch.setattr(model.learner, "step", noting)
     model.learn(16, reset_num_timesteps=False)
-    assert float(losses[0].metrics["answer_loss"]) < 0.5 * torch.log(torch.tensor(5.0))
+    assert float(steps[0].metrics["answer_loss"]) < 0.5 * torch.log(torch.tensor(5.0))
     assert model.n_envs == SLOTS

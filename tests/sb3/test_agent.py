@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
@@ -36,7 +37,7 @@ def scalar_env(**options: Any) -> gym.Env[Any, Any]:
     return gym.make(COPY, max_segments=BUDGET, **options)
 
 
-ENVIRONMENTS = {
+ENVIRONMENTS: dict[str, Callable[[], Any]] = {
     "id": lambda: COPY,
     "gymnasium": scalar_env,
     "native numpy": lambda: native_env(array="numpy"),
@@ -250,7 +251,7 @@ def test_the_moving_average_acts_and_is_evaluated() -> None:
     for model, changes in ((averaged, False), (plain, True)):
         acted, swept = model.predict(obs)[0], model.evaluate(every_puzzle_once())
         with torch.no_grad():
-            model.policy.core.answer_head.weight.neg_()
+            model.policy.core.get_parameter("answer_head.weight").neg_()
         assert (acted != model.predict(obs)[0]).any() == changes
         assert (swept.cells != model.evaluate(every_puzzle_once()).cells).any() == changes
 

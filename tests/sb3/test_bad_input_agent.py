@@ -241,7 +241,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     model.save(saved)
     good = saved.read_bytes()
     with torch.no_grad():
-        model.policy.core.answer_head.weight[0, 0] = torch.nan
+        model.policy.core.get_parameter("answer_head.weight")[0, 0] = torch.nan
     text = refusal(lambda: model.learn(16 * 1000, log_interval=10), NonFiniteError)
     assert text.startswith("the loss is not finite within the 10 optimizer steps before step 15: lower the learning")
     assert model.num_timesteps == 16 * 10  # it stopped at the first look

@@ -157,9 +157,7 @@ def test_a_refill_that_does_not_look_replaces_the_same_slots(mode: str) -> None:
         env._looks = looks
         env.reset(seed=0)
         for halt in (torch.tensor([1, 0, 0, 1, 0]), torch.tensor([0, 0, 0, 0, 0]), torch.tensor([1, 1, 1, 1, 1])):
-            action = torch.cat(
-                [torch.ones(5, env.single_observation_space["inputs"].shape[0]).long(), halt[:, None]], 1
-            )
+            action = torch.cat([torch.ones(5, env.rules.task.spec.seq_len).long(), halt[:, None]], 1)
             observation, *_ = env.step(action)
             seen.append(observation["inputs"])
     for looked, not_looked in zip(seen[:3], seen[3:], strict=True):

@@ -12,6 +12,7 @@ import pytest
 from agents import BUDGET, every_puzzle_once, native_env, tiny_agent, wavering_agent
 from event_logs import TEXT, read_log
 from PIL import Image
+from stable_baselines3.common.callbacks import BaseCallback
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
@@ -28,7 +29,7 @@ def run(folder: Path, with_sweeps: bool = True, **options: Any) -> EventAccumula
     """The log of 25 updates with a sweep at the 20th."""
     model = tiny_agent(native_env(16), tensorboard_log=str(folder), exploration=0.5, **options)
     sweeps = EvaluateCallback(every_puzzle_once(), every_updates=20)
-    callbacks = [sweeps, HaltingDashboard(sweeps)] if with_sweeps else [HaltingDashboard()]
+    callbacks: list[BaseCallback] = [sweeps, HaltingDashboard(sweeps)] if with_sweeps else [HaltingDashboard()]
     model.learn(STEPS, callback=callbacks, log_interval=10, tb_log_name="run")
     return read_log(folder / "run_1")
 
@@ -52,7 +53,8 @@ def layout(log: EventAccumulator) -> Layout:
 
 def text(log: EventAccumulator, tag: str) -> str:
     (event,) = log.Tensors(tag + TEXT)
-    return event.tensor_proto.string_val[0].decode()
+    written: bytes = event.tensor_proto.string_val[0]
+    return written.decode()
 
 
 @pytest.mark.parametrize("with_sweeps", [True, False])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,12 @@ def sixty_puzzles() -> gym.Env[Any, Any]:
 def puzzles_of(kind: str) -> Any:
     """The puzzles of `every_puzzle_once` in environments that know of no end."""
     options: dict[str, Any] = {"split": "test", "num_puzzles": 60}
-    return {
+    makers: dict[str, Callable[[], Any]] = {
         "gymnasium": lambda: scalar_env(**options),
         "SB3": lambda: make_vec_env(COPY, n_envs=2, env_kwargs={**options, "max_segments": BUDGET}),
         "native as SB3": lambda: as_vec_env(native_env(6, **options)),
-    }[kind]()
+    }
+    return makers[kind]()
 
 
 @pytest.mark.parametrize("kind", ["gymnasium", "SB3", "native as SB3"])

@@ -42,7 +42,7 @@ def test_binomial_tail_of_many_trials() -> None:
 
 def test_thresholds_descend_and_survive_the_string_form() -> None:
     assert list(THRESHOLDS) == sorted(set(THRESHOLDS), reverse=True)
-    assert [make(f"q-threshold:{threshold}").threshold for threshold in THRESHOLDS] == list(THRESHOLDS)
+    assert [vars(make(f"q-threshold:{threshold}"))["threshold"] for threshold in THRESHOLDS] == list(THRESHOLDS)
 
 
 @pytest.mark.parametrize("threshold", [0.02, 0.5, 0.73, 0.999999])

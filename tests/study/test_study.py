@@ -147,7 +147,7 @@ def test_each_checkpoint_has_its_own_threshold() -> None:
     assert [line.split(":")[0] for line in lines[:2]] == ["q-threshold"] * 2
     assert lines[2:] == ["each of these 2 guarantees holds with confidence 0.95 by itself, not all at once"]
     (_,), lines = calibrated([sure, humble], BUDGET, (0.05,), 0.95, joint=True)
-    assert [re.search(r"confidence ([\d.]+\d)", line)[1] for line in lines] == ["0.975", "0.975", "0.95"]
+    assert [re.findall(r"confidence ([\d.]+\d)", line) for line in lines] == [["0.975"], ["0.975"], ["0.95"]]
     assert lines[2] == "all 2 guarantees hold at once with confidence 0.95 (Bonferroni)"
     assert found.policies[0] != found.policies[1]
     parameters = [policy.removeprefix("q-threshold:") for policy in found.policies]

@@ -35,14 +35,18 @@ ID = "HRM-Halting-v0"
 COST = 0.125  # exact in binary
 
 
+def defaults() -> dict[str, Any]:
+    return {"traces": random_traces(), "cost": COST}
+
+
 def scalar(**options: Any) -> HaltingEnv:
-    env = gym.make(ID, **{"traces": random_traces(), "cost": COST} | options).unwrapped
+    env = gym.make(ID, **defaults() | options).unwrapped
     assert isinstance(env, HaltingEnv)
     return env
 
 
 def native(num_envs: int = 3, **options: Any) -> HaltingVectorEnv:
-    env = gym.make_vec(ID, num_envs=num_envs, **{"traces": random_traces(), "cost": COST} | options)
+    env = gym.make_vec(ID, num_envs=num_envs, **defaults() | options)
     assert isinstance(env, HaltingVectorEnv)
     return env
 
@@ -108,7 +112,8 @@ class Watching(HaltingPolicy):
 
 
 def test_it_shows_what_a_live_policy_sees(tmp_path: Path) -> None:
-    model, seen = wavering_agent(), []
+    seen: list[Tensor] = []
+    model = wavering_agent()
     model.evaluate(every_puzzle_once(num_envs=60), halting=Watching(seen))
     traces = record(model.policy.acting_core, every_puzzle_once(num_envs=60), tmp_path / "t", signals=[*Watching.needs])
     for form in (traces, tmp_path / "t", str(tmp_path / "t")):
@@ -171,7 +176,7 @@ def test_everything_returned_equals_gymnasiums_sync_vector_env(
 ) -> None:
     """Keys, types, masks and values, where both draw the same puzzles: one slot in order, or one puzzle."""
     options: dict[str, Any] = {"traces": random_traces(puzzles), "order": "sequential", "cost": COST}
-    kwargs = {"vectorization_mode": "sync", "vector_kwargs": {"autoreset_mode": mode}}
+    kwargs: dict[str, Any] = {"vectorization_mode": "sync", "vector_kwargs": {"autoreset_mode": mode}}
     ours = native(num_envs, autoreset_mode=mode, **options)
     theirs = gym.make_vec(ID, num_envs=num_envs, **kwargs, **options)
     assert ours.autoreset_mode == ours.metadata["autoreset_mode"] == mode
@@ -331,7 +336,8 @@ def test_bad_index_and_slots() -> None:
             native(num_envs)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="autoreset_mode: expected one of NextStep, SameStep, Disabled, found 'same'"):
         native(autoreset_mode="same")
-    for seed in ([], [None, 7, 8], -1, "7"):
+    bad_seeds: list[Any] = [[], [None, 7, 8], -1, "7"]
+    for seed in bad_seeds:
         with pytest.raises(ValueError, match="seed: expected"):
             native().reset(seed=seed)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from agents import Remembering, every_puzzle_once, policy_samples, row_policies, wavering_agent
+from agents import Remembering, every_puzzle_once, hrm_core, policy_samples, row_policies, wavering_agent
 
 from hrm_agent import HRM
 from hrm_agent.halting import HaltContext, HaltingPolicy, make
@@ -52,7 +52,7 @@ def assert_alike(found: Replay, live: Any) -> None:
     assert (found.q_halt == live.q_halt).mean() > 0.8
 
 
-ONE_VIEW = [*dict.fromkeys([*row_policies(), *OTHER_PARAMETERS, *COMBINED]), Remembering()]
+ONE_VIEW: list[str | HaltingPolicy] = [*dict.fromkeys([*row_policies(), *OTHER_PARAMETERS, *COMBINED]), Remembering()]
 
 
 @pytest.mark.parametrize("policy", ONE_VIEW, ids=lambda policy: getattr(policy, "name", policy))
@@ -91,7 +91,7 @@ def test_a_smaller_budget(model: HRM, views: Traces, policy: str, budget: int) -
 
 
 def test_double_precision_is_live_to_the_last_bit(model: HRM, tmp_path_factory: pytest.TempPathFactory) -> None:
-    core = model.policy.acting_core
+    core = hrm_core(model.policy.acting_core)
     core.activation_dtype = torch.float64
     try:
         exact = record(core, puzzles(40, num_puzzles=100), tmp_path_factory.mktemp("recorded") / "exact")

@@ -39,7 +39,7 @@ def core(seed: int = 0) -> ReasoningCore:
     """A network whose answers and Q values differ from puzzle to puzzle."""
     made = tiny_core(seed=seed, shape=COPY_SHAPE)
     with torch.no_grad():
-        made.q_weight.normal_(generator=torch.Generator().manual_seed(seed))
+        made.get_parameter("q_weight").normal_(generator=torch.Generator().manual_seed(seed))
     return made
 
 
@@ -382,6 +382,6 @@ def test_fingerprint() -> None:
     assert re.fullmatch("[0-9a-f]{64}", first)
     changed = tiny_core()
     with torch.no_grad():
-        changed.q_bias[1] += 1e-6
+        changed.get_parameter("q_bias")[1] += 1e-6
     others = {fingerprint(other) for other in (changed, tiny_core(seed=1), tiny_core(h_cycles=3))}
     assert len(others | {first}) == 4

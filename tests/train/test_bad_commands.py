@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from test_commands import TINY
+from tiny_runs import TINY
 
 from train.__main__ import COMMANDS, main
 

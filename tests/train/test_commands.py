@@ -15,6 +15,7 @@ import pytest
 from agents import every_puzzle_once, trained_agent
 from paths import ROOT
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tiny_runs import TINY
 
 from hrm_agent import HRM
 from hrm_agent.cores.hrm import precision
@@ -24,11 +25,6 @@ from hrm_env.tasks import make_task
 from train.__main__ import COMMANDS, main, script
 from train.fit import parse
 from train.presets import PRESETS
-
-PUZZLES = ["--preset=sudoku4x4", "--num-puzzles=40", "--test-puzzles=20", "--max-segments=3", "--seed=3"]
-SCHEDULE = ["--updates=5", "--batch-size=8", "--evaluate-every=2"]
-MACHINE = ["--hidden-size=16", "--num-heads=1", "--dtype=float32", "--threads=1", "--device=cpu"]
-TINY = [*PUZZLES, *SCHEDULE, *MACHINE]
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from train import study_training, training
-from train.presets import PRESETS
+from train.presets import PRESETS, Fit
 from train.study_training import VARIANTS, StudyTraining, Variant, chosen_variants, options_of_run
 
 TINY = "--hidden-size 16 --batch-size 8 --updates 3 --evaluate-every 0 --num-puzzles 20 --test-puzzles 30 --threads 1"
@@ -72,7 +72,7 @@ def test_a_study_goes_on_where_it_stopped_and_tells_what_it_found(
     trained: list[str] = []
     original = training.fit
 
-    def noted(run: study_training.Fit) -> Path:
+    def noted(run: Fit) -> Path:
         trained.append(Path(run.out).name)
         return original(run)
 

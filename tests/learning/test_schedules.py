@@ -90,7 +90,7 @@ def test_a_core_computes_as_many_cycles_as_it_is_told() -> None:
     assert torch.equal(found.logits, expected.logits)
 
 
-def seen_depths(model: HRM, updates: int, callback: Any = None) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+def seen_depths(model: HRM, updates: int, callback: Any = None) -> list[tuple[Any, Any]]:
     """The cycles of the core and of its average at every update."""
     depths = []
     step = model.learner.step

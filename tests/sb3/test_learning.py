@@ -66,14 +66,9 @@ RECIPES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("options", RECIPES.values(), ids=RECIPES)
 def test_recipes_learn_the_copy_task(options: dict[str, Any]) -> None:
-    common: dict[str, Any] = {
-        "learning_rate": 5e-3,
-        "warmup_steps": 20,
-        "weight_decay": 0.1,
-        "seed": 0,
-        "device": "cpu",
-    }
-    model = HRM("HRMPolicy", COPY, n_envs=16, env_kwargs={"max_segments": BUDGET}, device="cpu", **common, **options)
+    common: dict[str, Any] = {"learning_rate": 5e-3, "warmup_steps": 20, "weight_decay": 0.1, "seed": 0}
+    env = {"max_segments": BUDGET}
+    model = HRM("HRMPolicy", COPY, n_envs=16, env_kwargs=env, device="cpu", **common, **options)
     summary = model.learn(16 * 150).evaluate(every_puzzle_once()).summary()
     assert summary["exact"] >= 0.95
     assert summary["segments_mean"] < BUDGET

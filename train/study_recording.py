@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hrm_agent.checkpoints.checkpoint import existing_checkpoint
 from hrm_agent.sb3.agent import HRM
 from hrm_agent.study.study import Plan, served
-from hrm_agent.traces.header import LONGEST_LINE, TraceHeader, parse
+from hrm_agent.traces.header import TraceHeader, read_header
 from hrm_agent.traces.record import Traces, default_signals, record
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def recorded(options: StudyOptions, number: int, model: HRM) -> Traces:
     """
     checkpoint = options.checkpoint[number]
     path = Path(options.out) / "traces" / f"{number}-{existing_checkpoint(checkpoint).parent.name}.traces"
-    segments = max(options.budget, _recorded_segments(path))
+    segments = max(options.budget, read_header(path).max_segments if path.is_file() else 0)
     env = options.environment(model, checkpoint, options.batch_size, segments)
     return record(
         model.policy.acting_core,
@@ -55,14 +55,6 @@ def recorded(options: StudyOptions, number: int, model: HRM) -> Traces:
         source=" ".join((options.source, options.rows or "", *options.option)).strip(),
         progress=True,
     )
-
-
-def _recorded_segments(path: Path) -> int:
-    """Returns the budget of a recording; 0 if there is none."""
-    if not path.is_file():
-        return 0
-    with path.open("rb") as file:
-        return parse(path, file.readline(LONGEST_LINE)).max_segments
 
 
 def untrained_signals(models: Sequence[HRM]) -> dict[str, str]:

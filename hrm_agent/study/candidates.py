@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hrm_agent.halting import POLICIES, HaltingPolicy, make
 from hrm_agent.halting.combinators import Combination
 from hrm_agent.study.calibration import calibrate
-from hrm_agent.traces.header import TraceHeader
 from hrm_agent.traces.record import Traces
 
 COMBINATIONS = (
@@ -68,26 +67,6 @@ def default_policies(views: int = 1, noise: float = 0.0, budget: int = 0) -> lis
     texts += [f"{rule}:{size}{suffix}" for size in sizes for rule in ("halt-first", "best-q")]
     texts += [text.format(views=f"{size}{suffix}") for size in sizes for text in VIEW_POLICIES]
     return list(dict.fromkeys(texts))
-
-
-def why_not(policy: HaltingPolicy, recorded: TraceHeader, untrained: Mapping[str, str]) -> str:
-    """Returns why a policy cannot be replayed on a recording; empty if it can.
-
-    Args:
-        policy: The policy.
-        recorded: Header of the recording.
-        untrained: Signals that mean nothing, with the reason.
-    """
-    for name in policy.needs:
-        if name in untrained:
-            return untrained[name]
-        if name not in recorded.signals:
-            return f"needs {name}, which was not recorded"
-    if policy.views > recorded.views:
-        return f"needs {policy.views} views, and {recorded.views} were recorded"
-    if policy.views > 1 and policy.noise != recorded.noise:
-        return f"needs views with noise {policy.noise:g}, and they were recorded with {recorded.noise:g}"
-    return ""
 
 
 def calibrated(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hrm_agent.halting import make
 from hrm_agent.study.bootstrap import Resamples
-from hrm_agent.study.candidates import Candidate, calibrated, default_policies, why_not
+from hrm_agent.study.candidates import Candidate, calibrated, default_policies
 from hrm_agent.study.frontier import frontier_area
 from hrm_agent.study.groups import count_groups, split_by_group
 from hrm_agent.study.reliability import temperature
@@ -16,6 +16,7 @@ from hrm_agent.study.replays import Replays, check_same_puzzles, replay_all
 from hrm_agent.study.table import Row, tabulate
 from hrm_agent.traces.header import TraceHeader
 from hrm_agent.traces.record import Traces
+from hrm_agent.traces.replay import why_not
 from hrm_env.checks import check_flag, check_integer, check_number
 
 if TYPE_CHECKING:
@@ -183,16 +184,22 @@ def served(
     """
     asked_for = [name for name in (plan.reference, *plan.policies) if name]
     named = list(plan.policies) or default_policies(recorded.views, recorded.noise, budget)
-    reasons = {name: why_not(make(name), recorded, untrained) for name in (*asked_for, *REFERENCES, *named)}
+    reasons = {name: _reason(name, recorded, untrained) for name in (*asked_for, *REFERENCES, *named)}
     for name in asked_for:
         if reasons[name]:
             raise ValueError(f"study: {name!r} cannot be replayed: {reasons[name]}")
     reference = plan.reference or next(name for name in REFERENCES if not reasons[name])
     left_out = {name: reasons[name] for name in named if reasons[name]}
     for candidate in plan.extra:
-        reason = next(filter(None, (why_not(make(text), recorded, untrained) for text in candidate.policies)), "")
+        reason = next(filter(None, (_reason(text, recorded, untrained) for text in candidate.policies)), "")
         left_out |= {candidate.name: reason} if reason else {}
     return reference, [name for name in dict.fromkeys([reference, *named]) if name not in left_out], left_out
+
+
+def _reason(text: str, recorded: TraceHeader, untrained: Mapping[str, str]) -> str:
+    """Returns why a policy takes no part; empty if it does."""
+    policy = make(text)
+    return next((untrained[name] for name in policy.needs if name in untrained), "") or why_not(policy, recorded)
 
 
 def _distinct(candidates: Iterable[Candidate]) -> list[Candidate]:

@@ -18,6 +18,7 @@ import numpy as np
 
 from hrm_agent.halting.probabilities import LOG_PROBABILITIES
 from hrm_env.checks import shortened
+from hrm_env.files import open_regular
 
 FORMAT = "hrm-gym traces {}"
 VERSION = 2
@@ -86,6 +87,17 @@ class TraceHeader:
         """The first line of the file."""
         entries = {name: value for name, value in asdict(self).items() if name in _names(self.version)}
         return json.dumps({"format": FORMAT.format(self.version), **entries}).encode() + b"\n"
+
+
+def read_header(path: Path) -> TraceHeader:
+    """Reads the header of a file.
+
+    Raises:
+        ValueError: The file holds no recorded traces.
+        OSError: The file cannot be opened.
+    """
+    with open_regular(path) as file:
+        return parse(path, file.readline(LONGEST_LINE))
 
 
 def parse(path: Path, line: bytes) -> TraceHeader:

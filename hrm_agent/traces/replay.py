@@ -13,6 +13,7 @@ from torch import Tensor
 from hrm_agent.halting import HaltContext, HaltingPolicy, make
 from hrm_agent.halting.policy import begin, decision
 from hrm_agent.inference.views import rows_of
+from hrm_agent.traces.header import TraceHeader
 from hrm_agent.traces.record import Traces
 
 
@@ -52,7 +53,9 @@ def replay(traces: Traces, policy: str | HaltingPolicy, max_segments: int | None
     """
     policy = copy.deepcopy(make(policy))
     budget = _checked_budget(traces, max_segments)
-    _check_served(traces, policy)
+    reason = why_not(policy, traces.header)
+    if reason:
+        raise ValueError(f"replay of {policy.name!r}: {reason}")
     signals = {name: torch.from_numpy(traces.signals[name][:, : policy.views, :budget]) for name in policy.needs}
     by_choice = np.zeros(len(traces), np.bool_)
     view = np.zeros(len(traces), np.int64)
@@ -102,13 +105,18 @@ def _checked_budget(traces: Traces, max_segments: int | None) -> int:
     return budget
 
 
-def _check_served(traces: Traces, policy: HaltingPolicy) -> None:
-    """Refuses a policy that needs what was not recorded."""
-    header, whose = traces.header, f"replay of {policy.name!r}"
-    missing = [name for name in policy.needs if name not in traces.signals]
+def why_not(policy: HaltingPolicy, recorded: TraceHeader) -> str:
+    """Returns why a policy cannot be replayed on a recording; empty if it can.
+
+    Args:
+        policy: The policy.
+        recorded: Header of the recording, made or planned.
+    """
+    missing = [name for name in policy.needs if name not in recorded.signals]
     if missing:
-        raise ValueError(f"{whose}: expected recorded signals {', '.join(policy.needs)}, found no {', '.join(missing)}")
-    if policy.views > header.views:
-        raise ValueError(f"{whose}: expected {policy.views} recorded views, found {header.views}")
-    if policy.views > 1 and policy.noise != header.noise:
-        raise ValueError(f"{whose}: expected views recorded with noise {policy.noise}, found noise {header.noise}")
+        return f"expected recorded signals {', '.join(policy.needs)}, found no {', '.join(missing)}"
+    if policy.views > recorded.views:
+        return f"expected {policy.views} recorded views, found {recorded.views}"
+    if policy.views > 1 and policy.noise != recorded.noise:
+        return f"expected views recorded with noise {policy.noise}, found noise {recorded.noise}"
+    return ""

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
-from test_study import hand_made
+from study_traces import hand_made
 
 from hrm_agent.study.figures.difficulty import Effort, difficulty_bins, difficulty_figure
 from hrm_agent.study.figures.frontier import frontier_figure
@@ -86,10 +86,11 @@ def test_the_style_leaves_matplotlib_as_it_was() -> None:
 def test_the_frontier_shows_every_policy(rows: tuple[Row, ...]) -> None:
     figure = frontier_figure(rows, "q-compare")
     (axes,) = figure.axes
-    points = {(x, y) for line in axes.lines if line.get_marker() == "o" for x, y in zip(*line.get_data(), strict=True)}
+    drawn = [line for line in axes.lines if line.get_marker() == "o"]
+    points = {(x, y) for line in drawn for x, y in np.asarray(line.get_xydata())}
     assert points == {(row.work.value, row.exact.value) for row in rows}
-    full = [line for line in axes.lines if line.get_marker() == "o" and line.get_markersize() > 4.5]
-    assert sum(len(line.get_xdata()) for line in full) == sum(row.frontier for row in rows) + 1  # type: ignore[arg-type]
+    full = [line for line in drawn if line.get_markersize() > 4.5]
+    assert sum(len(np.asarray(line.get_xydata())) for line in full) == sum(row.frontier for row in rows) + 1
 
 
 def test_labels_do_not_touch_each_other_or_the_frame(rows: tuple[Row, ...]) -> None:
@@ -106,7 +107,9 @@ def test_labels_do_not_touch_each_other_or_the_frame(rows: tuple[Row, ...]) -> N
 
 def label_boxes(axes: Axes) -> list[np.ndarray]:
     """Corners of all annotations' texts in pixels, ``(2, 2)`` each."""
-    pixels(axes.get_figure(root=True))
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    pixels(figure)
     texts = [text for text in axes.texts if isinstance(text, Annotation)]
     return [Text.get_window_extent(text).get_points() for text in texts]  # without the line to the curve
 

@@ -7,7 +7,6 @@ import io
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,40 +14,20 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
+from study_traces import BUDGET, CORRECT, PUZZLES, hand_made
 
 from hrm_agent.halting import POLICIES, make, rule_of
 from hrm_agent.study.bootstrap import Resamples
-from hrm_agent.study.candidates import COMBINATIONS, Candidate, calibrated, default_policies, why_not
+from hrm_agent.study.candidates import COMBINATIONS, Candidate, calibrated, default_policies
 from hrm_agent.study.families import COLOURS, family_of
 from hrm_agent.study.groups import split_by_group
 from hrm_agent.study.replays import replay_all
 from hrm_agent.study.study import Plan, study
 from hrm_agent.study.table import Estimate, tabulate, verdict
-from hrm_agent.traces.record import TraceHeader, Traces
+from hrm_agent.traces.record import Traces
+from hrm_agent.traces.replay import why_not
 from train.study_files import write_csv, write_json
 from train.study_tables import study_table
-
-PUZZLES, BUDGET = 4, 4
-# c_m of four puzzles: right from the start, from the second segment, at the third alone, never
-CORRECT = [[1, 1, 1, 1], [0, 1, 1, 1], [0, 0, 1, 0], [0, 0, 0, 0]]
-Q_HALT = [[3, 3, 3, 3], [-1, 2, 3, 3], [-1, -1, 1, 1], [-2, -2, -2, 2]]
-Q_CONTINUE = [[1, 1, 1, 1], [1, 1, 1, 1], [0, 0, 2, 0], [0, 0, 0, 0]]
-
-
-def traces(signals: Mapping[str, Sequence[Sequence[float]]], views: int = 1, repeat: int = 1) -> Traces:
-    """A hand-made recording, each puzzle ``repeat`` times."""
-    arrays = {name: np.tile(np.array(values, np.float32), (repeat, 1)) for name, values in signals.items()}
-    arrays = {name: np.repeat(values[:, None], views, axis=1) for name, values in arrays.items()}
-    count, _, budget = arrays["correct"].shape
-    header = TraceHeader("copy:2x2", 4, 5, budget, views, 0.0, dict.fromkeys(arrays, 1), "agent", "by hand", count)
-    index = np.arange(count)
-    inputs = np.tile(index[:, None] % 5, (1, 4)).astype(np.uint8)
-    answers = np.zeros((count, views, budget, 4), np.uint8)
-    return Traces(header, index, (index % 4).astype(np.int32), inputs, answers, arrays)
-
-
-def hand_made(repeat: int = 1) -> Traces:
-    return traces({"correct": CORRECT, "q_halt": Q_HALT, "q_continue": Q_CONTINUE}, repeat=repeat)
 
 
 def candidates(*policies: str, seeds: int = 1) -> list[Candidate]:
@@ -207,17 +186,19 @@ def test_every_policy_has_a_family() -> None:
 def test_what_cannot_be_replayed_is_left_out_unless_asked_for() -> None:
     recorded = hand_made()
     table, _ = study([recorded], Plan(calibration=0, resamples=10))
-    assert table.left_out["kl:0.01"] == "needs kl, which was not recorded"
+    assert table.left_out["kl:0.01"] == "expected recorded signals kl, found no kl"
     assert {row.family for row in table.rows} == {"Q values", "baseline", "bound", "combination"}
     untrained = {"q_continue": "the agent was trained without Q_continue"}
     table, _ = study([recorded], Plan(calibration=0, resamples=10), untrained)
     assert table.reference == "q-threshold:0.5"
     assert table.left_out["q-margin:1"] == untrained["q_continue"]
-    with pytest.raises(ValueError, match=r"study: 'kl:0\.01' cannot be replayed: needs kl, which was not recorded"):
+    with pytest.raises(
+        ValueError, match=r"study: 'kl:0\.01' cannot be replayed: expected recorded signals kl, found no kl"
+    ):
         study([recorded], Plan(policies=("kl:0.01",)))
     with pytest.raises(ValueError, match="'q-compare' cannot be replayed: the agent was trained without Q_continue"):
         study([recorded], Plan(reference="q-compare"), untrained)
-    assert "needs 2 views, and 1 were recorded" in why_not(make("halt-first:2"), recorded.header, {})
+    assert why_not(make("halt-first:2"), recorded.header) == "expected 2 recorded views, found 1"
 
 
 def test_other_puzzles_and_bad_numbers_are_refused() -> None:

@@ -8,21 +8,19 @@ Without a checkpoint a 4x4 agent is trained first, which takes about a minute.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.options import Count, TimedOptions, run
+from benchmarks.presets import quiet_agent
 from benchmarks.report import Part, Value
 from benchmarks.timing import side_by_side, use_threads
 from hrm_agent.inference.evaluation import Evaluation
 from hrm_env.devices import check_device
 from train.presets import PRESETS
 from train.trained import Trained
-from train.training import make_agent
 
 PRESET = "sudoku4x4"
 
@@ -82,15 +80,12 @@ def measure(options: Options) -> Part:
     return Part("evaluation", title, rows, notes)
 
 
-def _trained(options: Options, out: Path) -> str:
+def _trained(options: Options, folder: Path) -> str:
     """Trains a small agent and returns its checkpoint."""
-    fit = replace(PRESETS[PRESET], threads=options.threads, device=options.device, out=str(out))
-    with contextlib.redirect_stdout(io.StringIO()):
-        model, _ = make_agent(fit)
-    model.tensorboard_log = None
-    model.learn(options.updates * fit.batch_size)
-    model.save(out / "model.zip")
-    return str(out / "model.zip")
+    agent = quiet_agent(replace(PRESETS[PRESET], threads=options.threads, device=options.device))
+    agent.learn(options.updates * agent.n_envs)
+    agent.save(folder / "model.zip")
+    return str(folder / "model.zip")
 
 
 if __name__ == "__main__":

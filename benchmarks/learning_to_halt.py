@@ -7,15 +7,14 @@ Every variant of ``python -m train study-training`` trains by turns in one proce
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 
 from benchmarks.options import Count, TimedOptions, run
+from benchmarks.presets import quiet_agent
 from benchmarks.report import Part, Value
 from benchmarks.timing import side_by_side, training_turn, use_threads
 from hrm_env.devices import check_device
 from train.study_training import VARIANTS, StudyTraining, options_of_run
-from train.training import make_agent
 
 
 @dataclass(frozen=True)
@@ -35,14 +34,11 @@ def measure(options: Options) -> Part:
     """Times an optimizer step of every variant."""
     device = check_device(options.device, "--device")
     shared = ["--threads", str(options.threads), "--device", str(device)]
-    with tempfile.TemporaryDirectory() as folder:
-        study = StudyTraining(preset=options.preset, out=folder)
-        agents = {
-            name: make_agent(options_of_run(study, name, variant, 0, shared))[0] for name, variant in VARIANTS.items()
-        }
-        use_threads(options.threads)
-        calls = {name: training_turn(agent, options.updates) for name, agent in agents.items()}
-        times = side_by_side(calls, options.rounds, device, options.clock)
+    study = StudyTraining(preset=options.preset)
+    runs = {name: options_of_run(study, name, variant, 0, shared) for name, variant in VARIANTS.items()}
+    calls = {name: training_turn(quiet_agent(fit), options.updates) for name, fit in runs.items()}
+    use_threads(options.threads)
+    times = side_by_side(calls, options.rounds, device, options.clock)
     first = next(iter(VARIANTS))
     rows: list[dict[str, Value]] = [
         {"variant": name, "ms": 1e3 * times.median(name) / options.updates, "time × first": times.ratio(first, name)}

@@ -62,9 +62,10 @@ def run(kind: type[Kind], measure: Callable[[Kind], Part | Iterable[Part]]) -> N
     Raises:
         SystemExit: Always; 2 where the input is bad, which is printed as one sentence.
     """
+    spec = sys.modules["__main__"].__spec__
 
     def work() -> None:
-        found = measure(read_options(kind, sys.argv[1:]))
+        found = measure(read_options(kind, sys.argv[1:], f"python -m {spec.name}" if spec else None))
         for part in (found,) if isinstance(found, Part) else found:
             print_part(part)
 

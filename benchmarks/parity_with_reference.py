@@ -230,8 +230,8 @@ def compare(name: str, pair: Pair) -> Iterator[Part]:
     for number, (ours, theirs, nudged) in enumerate(runs, start=1):
         row: dict[str, Value] = {"step": number}
         for key in setting.recipe.losses:
-            row |= {key: float(ours[key]), f"error of {key}": error(ours[key], theirs[key])}
-            row[f"nudged {key}"] = error(nudged[key], ours[key])
+            errors_of_loss = f"{error(ours[key], theirs[key]):.1e} ({error(nudged[key], ours[key]):.1e})"
+            row[key] = f"{float(ours[key]):.4f} {errors_of_loss}"
         same = torch.equal(ours["halt"], theirs["halt"])
         rows.append(row | {"rows that halt": int(ours["halt"].sum()), "halt there": "the same" if same else "OTHERS"})
     notes = []
@@ -240,7 +240,7 @@ def compare(name: str, pair: Pair) -> Iterator[Part]:
         every = torch.cat(apart)
         share = (every > 1e-4).double().mean()
         notes.append(f"weights against {whose}: largest error {every.max():.1e}, {share:.3%} above 1e-4")
-    yield Part("training", f"{name}: losses and errors of training", rows, notes)
+    yield Part("training", f"{name}: training; loss, error (nudged)", rows, notes)
 
 
 def measure(options: Options) -> Iterator[Part]:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import io
+import statistics
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from benchmarks.options import Count, TimedOptions, run
 from benchmarks.report import Part, Value
-from benchmarks.timing import side_by_side, training_turn, use_threads
+from benchmarks.timing import CLOCKS, Clock, side_by_side, training_turn, use_threads
 from hrm_agent import HRM
 from hrm_env.devices import check_device
 from train.presets import PRESETS, Fit
@@ -34,10 +37,42 @@ class Options(TimedOptions):
     updates: Count = 10
 
 
+class Turn:
+    """So many optimizer steps of an agent as a call, which also measures the time of the environment.
+
+    Args:
+        agent: The agent.
+        updates: Optimizer steps in a call.
+        clock: As in `side_by_side`.
+
+    Attributes:
+        environment: Seconds in the environment (drawing, augmenting, grading, refilling) in each call.
+    """
+
+    def __init__(self, agent: HRM, updates: int, clock: Clock) -> None:
+        self._turn, self._now, self.environment = training_turn(agent, updates), CLOCKS[clock], list[float]()
+        agent.stream.step = self._timed(agent.stream.step)  # type: ignore[method-assign]
+        agent.stream.current = self._timed(agent.stream.current)  # type: ignore[method-assign]
+
+    def __call__(self) -> None:
+        """Trains."""
+        self.environment.append(0.0)
+        self._turn()
+
+    def _timed(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*arguments: Any) -> Any:
+            started = self._now()
+            result = call(*arguments)
+            self.environment[-1] += self._now() - started
+            return result
+
+        return timed
+
+
 def measure(options: Options) -> Part:
     """Times every preset."""
     rows = [_row(preset, options) for preset in options.presets]
-    title = "Small presets: optimizer steps per second"
+    title = "Small presets: optimizer steps per second, and the environment's share of their time"
     return Part("presets", title, rows, ["Environment, augmentation, metrics and moving average included."])
 
 
@@ -47,10 +82,13 @@ def _row(preset: str, options: Options) -> dict[str, Value]:
     if options.compile:
         agents["compiled"] = quiet_agent(replace(fit, compile=True))
     use_threads(options.threads)
-    calls = {name: training_turn(agent, options.updates) for name, agent in agents.items()}
-    times = side_by_side(calls, options.rounds, check_device(options.device, "--device"), options.clock)
+    turns = {name: Turn(agent, options.updates, options.clock) for name, agent in agents.items()}
+    times = side_by_side(turns, options.rounds, check_device(options.device, "--device"), options.clock)
     row: dict[str, Value] = {"preset": preset, "batch": agents["eager"].n_envs}
-    row |= {f"{name}/s": options.updates / times.median(name) for name in agents}
+    for name, turn in turns.items():
+        pairs = zip(turn.environment[-options.rounds :], times.rounds[name], strict=True)
+        share = statistics.median(inside / whole for inside, whole in pairs)
+        row |= {f"{name}/s": options.updates / times.median(name), f"{name}: share": share}
     return row | ({"compiled × eager": times.ratio("compiled", "eager")} if options.compile else {})
 
 

@@ -23,7 +23,7 @@ from typing import Any
 from stable_baselines3.common.callbacks import BaseCallback
 
 from benchmarks.options import Options as Shared
-from benchmarks.report import Part, print_part
+from benchmarks.report import Part, Value, print_part
 from hrm_agent.checkpoints.folder import CheckpointFolder
 from hrm_agent.sb3.callbacks import EvaluateCallback, HaltingDashboard, SaveCallback
 from hrm_agent.study.figures.style import new_figure, save_figure
@@ -112,33 +112,16 @@ class Sampling(BaseCallback):
             csv.writer(file).writerow(astuple(self.samples[-1]))
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A name, its value in the first and in the last minutes, and the change that is allowed."""
-
-    name: str
-    first: float
-    last: float
-    allowed: float
-
-    @property
-    def change(self) -> float:
-        """The last value over the first, minus one."""
-        return self.last / self.first - 1
-
-    @property
-    def exceeds(self) -> bool:
-        """Whether the change is larger than allowed."""
-        return abs(self.change) > self.allowed
-
-
-def compare(samples: Sequence[Sample], warm_up: float, window: float) -> list[Figure]:
+def compare(samples: Sequence[Sample], warm_up: float, window: float) -> list[tuple[str, float, float, float]]:
     """Compares the first minutes after the warm-up with the last ones.
 
     Args:
         samples: The samples in their order.
         warm_up: Seconds that do not count.
         window: Seconds that are compared.
+
+    Returns:
+        For each figure its name, first value, last value, and the relative change that is allowed.
     """
     first = [sample for sample in samples if warm_up <= sample.seconds <= warm_up + window]
     last = [sample for sample in samples if sample.seconds >= samples[-1].seconds - window]
@@ -149,13 +132,15 @@ def compare(samples: Sequence[Sample], warm_up: float, window: float) -> list[Fi
     def speed(part: Sequence[Sample], clock: str) -> float:
         return float((part[-1].segments - part[0].segments) / (getattr(part[-1], clock) - getattr(part[0], clock)))
 
-    levels = [("memory, MB", "memory_mb", 0.01), ("open files", "files", 0.0), ("threads", "threads", 0.0)]
-    speeds = [("segments a CPU second", "cpu_seconds"), ("segments a second", "seconds")]
-    return [
-        *(Figure(name, median(first, field), median(last, field), allowed) for name, field, allowed in levels),
-        Figure("ms of CPU a training step", median(first, "step_ms"), median(last, "step_ms"), 0.05),
-        *(Figure(name, speed(first, clock), speed(last, clock), 0.05) for name, clock in speeds),
+    figures = [
+        ("memory, MB", median, "memory_mb", 0.01),
+        ("open files", median, "files", 0.0),
+        ("threads", median, "threads", 0.0),
+        ("ms of CPU a training step", median, "step_ms", 0.05),
+        ("segments a CPU second", speed, "cpu_seconds", 0.05),
+        ("segments a second", speed, "seconds", 0.05),
     ]
+    return [(name, value(first, column), value(last, column), allowed) for name, value, column, allowed in figures]
 
 
 def draw(samples: Sequence[Sample], stem: Path) -> None:
@@ -195,16 +180,17 @@ def main() -> int:
     options: Options = read_options(Options, sys.argv[1:])
     samples = run(options)
     warm_up, window = (60 * min(part, options.minutes / 3) for part in (options.warm_up, options.window))
-    figures = compare(samples, warm_up, window)
     draw(samples, options.out / "soak")
-    rows = [
-        {"": figure.name, "first": f"{figure.first:,.2f}", "last": f"{figure.last:,.2f}",
-         "change": f"{figure.change:+.2%}", "allowed": f"{figure.allowed:.0%}",
-         "verdict": "MORE THAN ALLOWED" if figure.exceeds else ""}
-        for figure in figures
-    ]  # fmt: skip
+    rows, status = list[dict[str, Value]](), 0
+    for name, first, last, allowed in compare(samples, warm_up, window):
+        change = last / first - 1
+        row: dict[str, Value] = {"": name, "first": f"{first:,.2f}", "last": f"{last:,.2f}", "change": f"{change:+.2%}"}
+        rows.append(
+            row | {"allowed": f"{allowed:.0%}", "verdict": "MORE THAN ALLOWED" if abs(change) > allowed else ""}
+        )
+        status |= abs(change) > allowed
     print_part(Part("soak", f"{options.preset}: the last minutes against the first", rows))
-    return int(any(figure.exceeds for figure in figures))
+    return int(status)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from benchmarks.options import Count, TimedOptions, run
 from benchmarks.report import Part, Value
 from benchmarks.timing import Call, side_by_side, use_threads
 from hrm_env.devices import check_device
-from hrm_env.envs.actions import pack
+from hrm_env.envs.actions import pack_action
 from hrm_env.sources import load_puzzles
 from hrm_env.tasks import make_task
 from train.options import Threads
@@ -116,7 +116,7 @@ def _actions(cells: int, tokens: int, slots: int) -> list[Tensor]:
     """Returns random answers and decisions."""
     generator = torch.Generator().manual_seed(0)
     return [
-        pack(
+        pack_action(
             torch.randint(1, tokens, (slots, cells), generator=generator),
             torch.rand(slots, generator=generator) < HALTS,
         )

@@ -8,9 +8,7 @@ import sys
 import numpy as np
 from PIL import Image
 
-from hrm_env.sources import load_puzzles
-from hrm_env.tasks import make_task
-from hrm_env.tasks.maze.task import FREE, PATH
+from hrm_env import load_puzzles, make_task
 
 
 def puzzle(name: str, index: int, wrong: dict[int, int]) -> np.ndarray:
@@ -27,11 +25,12 @@ def puzzle(name: str, index: int, wrong: dict[int, int]) -> np.ndarray:
 def maze(index: int) -> np.ndarray:
     """A generated maze in which the answer leaves the stored path and finds it again."""
     task = make_task("maze:30x30")
+    free, path = (1 + task.alphabet.index(character) for character in " o")
     puzzles = load_puzzles(task, num_puzzles=8)
     inputs, solution = puzzles.inputs[index], puzzles.solution[index]
-    answer, path = solution.copy(), np.flatnonzero(solution == PATH)
-    answer[path[20:30]] = FREE
-    answer[np.flatnonzero((inputs == FREE) & (solution != PATH))[150:160]] = PATH
+    answer = solution.copy()
+    answer[np.flatnonzero(solution == path)[20:30]] = free
+    answer[np.flatnonzero((inputs == free) & (solution != path))[150:160]] = path
     return task.render(inputs, answer, solution)
 
 

@@ -6,8 +6,7 @@ from torch import Tensor, arange, cat
 
 import hrm_env
 from hrm_agent import HRM
-from hrm_env.puzzles import Puzzles
-from hrm_env.task import PuzzleSpec, PuzzleTask
+from hrm_env import Puzzles, PuzzleSpec, PuzzleTask
 
 
 class LatinSquare(PuzzleTask):

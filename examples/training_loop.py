@@ -3,22 +3,16 @@
 import gymnasium as gym
 import torch
 
-import hrm_env  # noqa: F401  (registers the ids)
-from hrm_agent import halting
-from hrm_agent.cores import PuzzleShape, make_core
-from hrm_agent.halting import Exploration
-from hrm_agent.inference.evaluation import evaluate
-from hrm_agent.learning.config import LearnerConfig
-from hrm_agent.learning.learner import Learner
-from hrm_env.envs.actions import pack
-from hrm_env.task import PuzzleBatch
+from hrm_agent import Exploration, Learner, LearnerConfig, PuzzleShape, evaluate, make_core, make_halting_policy
+from hrm_env import PuzzleBatch, PuzzleVectorEnv, pack_action
 
 
 def main(steps: int = 1000, batch_size: int = 64, max_segments: int = 8, seed: int = 0) -> dict[str, float]:
     """Trains for ``steps`` segments of every slot and returns the figures on held-out puzzles."""
     torch.manual_seed(seed)
     env = gym.make_vec("HRM-Sudoku4x4-v0", num_envs=batch_size, max_segments=max_segments, augment=True, array="torch")
-    spec = env.unwrapped.rules.task.spec  # type: ignore[attr-defined]
+    assert isinstance(env, PuzzleVectorEnv)
+    spec = env.rules.task.spec
     core = make_core(
         PuzzleShape(spec.seq_len, spec.vocab_size),
         hidden_size=64,
@@ -29,7 +23,7 @@ def main(steps: int = 1000, batch_size: int = 64, max_segments: int = 8, seed: i
         mixer="mlp",
         gradient="last-cycle",
     )
-    policy = halting.make("q-compare")
+    policy = make_halting_policy("q-compare")
     explorer = Exploration(policy, 0.1, max_segments, torch.Generator().manual_seed(seed))
     config = LearnerConfig(
         optimizer="adamw", learning_rate=3e-3, weight_decay=0.1, token_loss="softmax", q_bootstrap="next-step", ema=0.99
@@ -42,12 +36,14 @@ def main(steps: int = 1000, batch_size: int = 64, max_segments: int = 8, seed: i
         batch = PuzzleBatch(observation["inputs"], info["solution"], observation["puzzle_id"])
         segment = learner.step(carry, batch, observation["segment"])  # loss, backward, optimizer, halting
         carry = segment.carry  # detached; rows that begin an episode are reset by the learner
-        observation, _, _, _, info = env.step(pack(segment.answer, segment.halt))  # grades, pays and refills the slots
+        action = pack_action(segment.answer, segment.halt)
+        observation, _, _, _, info = env.step(action)  # grades, pays and refills the slots
         if step % 100 == 0:
             print(f"step {step:4d}  loss {segment.metrics['loss']:.3f}")
 
     test = gym.make_vec("HRM-Sudoku4x4-v0", num_envs=batch_size, max_segments=max_segments, split="test", order="once")
-    return evaluate(learner.acting_core, policy, test.unwrapped).summary()  # type: ignore[arg-type]
+    assert isinstance(test, PuzzleVectorEnv)
+    return evaluate(learner.acting_core, policy, test).summary()
 
 
 if __name__ == "__main__":

@@ -1,28 +1,75 @@
 """Puzzles as Gymnasium environments in which each deep-supervision segment is a step.
 
-Importing this package registers the ids; nothing is read, generated or imported until one is made.
+Importing this package registers the ids. The names of `__all__` are public, and every other module is internal; each is
+imported when first used. Nothing is read, generated or imported before.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
-__all__ = ["__version__", "register", "registered_ids"]
+if TYPE_CHECKING:
+    from hrm_env.envs.actions import pack_action, unpack_action
+    from hrm_env.envs.scalar import PuzzleEnv
+    from hrm_env.envs.vector import PuzzleVectorEnv
+    from hrm_env.puzzles import Puzzles
+    from hrm_env.sources import load_puzzles
+    from hrm_env.task import PuzzleBatch, PuzzleSpec, PuzzleTask
+    from hrm_env.tasks import make_task
+    from hrm_env.testing import check_task
+
+__all__ = [
+    "PuzzleBatch",
+    "PuzzleEnv",
+    "PuzzleSpec",
+    "PuzzleTask",
+    "PuzzleVectorEnv",
+    "Puzzles",
+    "__version__",
+    "check_task",
+    "load_puzzles",
+    "make_task",
+    "pack_action",
+    "register",
+    "registered_ids",
+    "unpack_action",
+]
+
+_HOMES = {
+    "PuzzleBatch": "task",
+    "PuzzleEnv": "envs.scalar",
+    "PuzzleSpec": "task",
+    "PuzzleTask": "task",
+    "PuzzleVectorEnv": "envs.vector",
+    "Puzzles": "puzzles",
+    "check_task": "testing",
+    "load_puzzles": "sources",
+    "make_task": "tasks",
+    "pack_action": "envs.actions",
+    "unpack_action": "envs.actions",
+}
 
 __version__ = "0.1.0"
-"""Of hrm-gym: of the environments, the agent and the commands."""
+"""Version of hrm-gym: of the environments, the agent and the commands."""
 
 _ENTRY_POINT = "hrm_env.envs.scalar:PuzzleEnv"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def register(id: str, task: Any, **options: Any) -> None:
     """Registers a puzzle with Gymnasium: scalar and batched environment under one id.
 
     Args:
-        id: Such as ``"HRM-Latin-v0"``.
-        task: A `hrm_env.task.PuzzleTask`, or the name of a built-in one such as ``"sudoku:2x3"``.
+        id: Id, such as ``"HRM-Latin-v0"``.
+        task: A `PuzzleTask`, or the name of a built-in one such as ``"sudoku:2x3"``.
         **options: Defaults of the environment's options.
     """
     gym.register(
@@ -34,7 +81,7 @@ def register(id: str, task: Any, **options: Any) -> None:
 
 
 def registered_ids() -> list[str]:
-    """All ids registered with `register`."""
+    """Returns all ids registered with `register`."""
     return [id for id, spec in gym.registry.items() if spec.entry_point == _ENTRY_POINT]
 
 

@@ -18,7 +18,7 @@ from hrm_agent.cores.core import ReasoningCore
 from hrm_agent.distributed import rank, sum_over_ranks, world_size
 from hrm_agent.halting.policy import HaltingPolicy
 from hrm_agent.inference.reasoner import Reasoner, Thought
-from hrm_env.envs.actions import pack
+from hrm_env.envs.actions import pack_action
 from hrm_env.envs.grading import cell_accuracy, exact_match
 from hrm_env.envs.vector import PuzzleVectorEnv
 
@@ -161,7 +161,7 @@ def _sweep(
         inputs, segment, solution = observation["inputs"][rows], observation["segment"][rows], info["solution"][rows]
         thought = reasoner.think(inputs, observation["puzzle_id"][rows], (segment == 0) & active, segment, solution)
         yield _Swept(info["index"][rows], inputs, solution, segment, active, thought)
-        action[rows] = pack(thought.answer, thought.halt)
+        action[rows] = pack_action(thought.answer, thought.halt)
         observation, _, _, _, info = env.step_tensors(action)
 
 

@@ -20,7 +20,7 @@ from hrm_agent.halting import HaltingPolicy
 from hrm_agent.inference.reasoner import Reasoner
 from hrm_agent.learning.average import WeightAverage
 from hrm_env.devices import check_device
-from hrm_env.envs.actions import pack
+from hrm_env.envs.actions import pack_action
 from hrm_env.envs.observations import sizes_of
 from hrm_env.task import PuzzleTask
 
@@ -92,7 +92,7 @@ class HRMPolicy(BasePolicy):
             reasoner = state.copy()
             start = start | (segment == 0)
         thought = reasoner.think(inputs, puzzle_id, start, segment)
-        return pack(thought.answer, thought.halt), reasoner
+        return pack_action(thought.answer, thought.halt), reasoner
 
     def predict(  # type: ignore[override]  # SB3 types every state as arrays
         self,

@@ -14,7 +14,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs
 from torch import Tensor
 
 from hrm_agent.sb3.vec_env import NativeVecEnv
-from hrm_env.envs.actions import pack
+from hrm_env.envs.actions import pack_action
 from hrm_env.task import PuzzleBatch
 
 
@@ -64,7 +64,7 @@ class PuzzleStream:
 
     def step(self, answer: Tensor, halt: Tensor) -> StreamStep:
         """Hands in answers ``(B, L)`` and halt decisions ``(B,)``."""
-        action = pack(answer, halt)
+        action = pack_action(answer, halt)
         if self.native is not None:
             _, reward, done, _, _ = self.native.step_tensors(action.to(self.native.native.device))
             return StreamStep(reward.to(self.device), done.to(self.device))

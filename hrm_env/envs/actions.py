@@ -18,12 +18,12 @@ def action_space(seq_len: int, vocab_size: int) -> MultiDiscrete:
     return MultiDiscrete([vocab_size] * seq_len + [2])
 
 
-def pack(answer: Tensor, halt: Tensor) -> Tensor:
+def pack_action(answer: Tensor, halt: Tensor) -> Tensor:
     """Actions ``(B, L+1)`` int64 from answers ``(B, L)`` and halt decisions ``(B,)``."""
     return torch.cat([answer, halt.to(answer.dtype).unsqueeze(-1)], dim=-1)
 
 
-def unpack(action: Tensor) -> tuple[Tensor, Tensor]:
+def unpack_action(action: Tensor) -> tuple[Tensor, Tensor]:
     """Answers ``(B, L)`` and halt decisions ``(B,)`` bool of actions ``(B, L+1)``."""
     return action[..., :-1], action[..., -1] == HALT
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hrm_env.checks import check_choice
 from hrm_env.devices import check_device
-from hrm_env.envs.actions import checked, unpack
+from hrm_env.envs.actions import checked, unpack_action
 from hrm_env.envs.dealing import Dealing
 from hrm_env.envs.episode import EpisodeRules, Outcome, check_options
 from hrm_env.envs.numpy_form import numpy_info, to_numpy
@@ -174,7 +174,7 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
             raise gym.error.ResetNeeded(
                 'step: expected reset(options={"reset_mask": ...}) of the slots that have ended'
             )
-        self._answer, halt = unpack(action)
+        self._answer, halt = unpack_action(action)
         playing = self._active & ~resting
         self._segment = self._segment + playing
         outcome = self.rules.grade(self._batch, self._answer, halt, self._segment)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from hrm_agent import HRM
 from hrm_agent.halting import HaltingPolicy
-from hrm_env.envs.actions import unpack
+from hrm_env.envs.actions import unpack_action
 from hrm_env.envs.vector import PuzzleVectorEnv
 
 
@@ -34,7 +34,7 @@ def swept_answers(env: PuzzleVectorEnv, model: HRM) -> tuple[Any, NDArray[np.int
     def noting(action: Tensor) -> Any:
         result = step(action)
         done = result[2]
-        answers[result[4]["final_info"]["index"][done].numpy()] = unpack(action)[0][done].numpy()
+        answers[result[4]["final_info"]["index"][done].numpy()] = unpack_action(action)[0][done].numpy()
         return result
 
     with pytest.MonkeyPatch.context() as patch:

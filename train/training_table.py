@@ -14,6 +14,7 @@ from rich.console import Console
 
 from hrm_agent.sb3.agent import HRM
 from hrm_agent.study.bootstrap import Difference, Interval, Resamples
+from hrm_agent.study.table import flat
 from hrm_agent.traces.record import Traces, record
 from hrm_agent.traces.replay import replay
 from hrm_env.files import atomic_write
@@ -120,21 +121,10 @@ def write_table(results: Mapping[str, VariantResult], folder: Path) -> None:
     """Writes ``training.csv`` and ``training.json``."""
     import pandas as pd
 
-    rows = [{"variant": name, **_flat(result)} for name, result in results.items()]
+    rows = [{"variant": name, **flat(result)} for name, result in results.items()]
     write_csv(pd.DataFrame(rows), folder / "training.csv")
     with atomic_write(folder / "training.json") as file:
         file.write(json.dumps(rows, indent=2).encode())
-
-
-def _flat(result: VariantResult) -> dict[str, Any]:
-    """Returns one value a column; an interval has a column for each of its numbers."""
-    flat: dict[str, Any] = {}
-    for name, value in vars(result).items():
-        if isinstance(value, Interval | Difference):
-            flat |= {f"{name}_{part}": float(number) for part, number in value._asdict().items()}
-        else:
-            flat[name] = value
-    return flat
 
 
 def _plus_minus(interval: Interval | Difference, scale: float, form: str) -> str:

@@ -13,7 +13,7 @@ from hrm_agent.study.frontier import frontier_area
 from hrm_agent.study.groups import count_groups, split_by_group
 from hrm_agent.study.reliability import temperature
 from hrm_agent.study.replays import Replays, check_same_puzzles, replay_all
-from hrm_agent.study.table import Row, tabulate
+from hrm_agent.study.table import Row, flat, tabulate
 from hrm_agent.traces.header import TraceHeader
 from hrm_agent.traces.record import Traces
 from hrm_agent.traces.replay import why_not
@@ -63,10 +63,10 @@ class Study:
         return next(row for row in self.rows if row.policy == policy)
 
     def frame(self) -> pd.DataFrame:
-        """Returns the rows as a data frame, which is what ``study.csv`` holds; see `Row.flat`."""
+        """Returns the rows as a data frame, which is what ``study.csv`` holds; see `flat`."""
         import pandas as pd
 
-        return pd.DataFrame([row.flat() for row in self.rows])
+        return pd.DataFrame([flat(row) for row in self.rows])
 
 
 @dataclass(frozen=True)

@@ -67,15 +67,23 @@ class Row:
     verdict: str
     metrics: Mapping[str, float]
 
-    def flat(self) -> dict[str, Any]:
-        """Returns one value a column; an estimate has three: ``exact``, ``exact_low`` and ``exact_high``."""
-        columns: dict[str, Any] = {}
-        for name, value in vars(self).items():
-            if isinstance(value, Estimate):
-                columns |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
-            elif name != "metrics":
-                columns[name] = value
-        return columns | {name: value for name, value in self.metrics.items() if name not in columns}
+
+def flat(record: Any) -> dict[str, Any]:
+    """Returns the fields of a dataclass as one value a column.
+
+    A tuple with names has a column for each of its numbers: an `Estimate` has ``exact``, ``exact_low`` and
+    ``exact_high``. Entries of a mapping are columns of their own, unless a field before has their name.
+    """
+    columns: dict[str, Any] = {}
+    for name, value in vars(record).items():
+        if hasattr(value, "_asdict"):
+            parts = value._asdict().items()
+            columns |= {name if part == "value" else f"{name}_{part}": float(number) for part, number in parts}
+        elif isinstance(value, Mapping):
+            columns |= {key: entry for key, entry in value.items() if key not in columns}
+        else:
+            columns[name] = value
+    return columns
 
 
 def tabulate(replays: Replays, reference: str, confidence: float, resamples: Resamples) -> tuple[Row, ...]:

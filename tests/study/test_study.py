@@ -23,7 +23,7 @@ from hrm_agent.study.families import COLOURS, family_of
 from hrm_agent.study.groups import split_by_group
 from hrm_agent.study.replays import replay_all
 from hrm_agent.study.study import Plan, study
-from hrm_agent.study.table import Estimate, tabulate, verdict
+from hrm_agent.study.table import Estimate, flat, tabulate, verdict
 from hrm_agent.traces.record import Traces
 from hrm_agent.traces.replay import why_not
 from train.study_files import write_csv, write_json
@@ -282,7 +282,7 @@ def test_files_hold_the_table(tmp_path: Path) -> None:
     whole = json.loads((tmp_path / "study.json").read_text())
     assert whole["puzzles"] == PUZZLES
     for row, line, entry in zip(table.rows, read, whole["rows"], strict=True):
-        expected = row.flat()
+        expected = flat(row)
         assert set(line) == set(entry) == set(expected)
         for name, value in expected.items():
             if isinstance(value, float) and math.isnan(value):

@@ -65,7 +65,7 @@ def bench(options: Bench) -> None:
     device = check_device(options.device, "--device")
     check_writable("--out", options.out / "bench.json")
     check_writable("--history", options.history)
-    entries = history.read(options.history)  # now, for a damaged file should not cost the measurement
+    entries = history.read(options.history)  # before measuring, because the file may be damaged
     use_threads(options.threads)
     where = machine(device)
     parts = report(measured(options), device, options, options.out / "bench.json")

@@ -26,7 +26,7 @@ class Entry:
         commit: Short hash, followed by "-dirty" where the clone had changes; "unknown" outside a clone.
         machine: Name of the device and number of CPU cores.
         settings: Options that a figure depends on.
-        versions: Of Python and the packages that compute.
+        versions: Versions of Python, torch and numpy.
         ratios: Figures that compare calls within the run, by "part: row: column".
         values: All other figures, named likewise.
     """
@@ -51,7 +51,7 @@ def entry_of(parts: Iterable[Part], machine: Mapping[str, Any], settings: Mappin
     Args:
         parts: The tables; each float in them is a figure.
         machine: As `benchmarks.report.machine` returns it.
-        settings: As in `Entry`.
+        settings: Options that a figure depends on.
     """
     ratios, values = dict[str, float](), dict[str, float]()
     for part in parts:

@@ -64,13 +64,13 @@ class Options(Shared):
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a reference code trains, in our names.
+    """The training recipe of a reference code, in our names.
 
     Attributes:
         config: The core's options; its class names the core.
         halting: The halting policy.
-        q_bootstrap: Where the target of Q_continue comes from.
-        losses: Our names of the losses, and theirs.
+        q_bootstrap: Source of the target of Q_continue.
+        losses: Our name of each loss, and theirs.
     """
 
     config: type[HRMConfig]
@@ -85,11 +85,11 @@ HRM = Recipe(HRMConfig, "q-compare", "second-pass", {**ANSWER_AND_HALT, "continu
 
 @dataclass(frozen=True)
 class Setting:
-    """What both sides compute.
+    """The setting that both sides share.
 
     Attributes:
-        options: How much of it.
-        recipe: What is trained.
+        options: Sizes and numbers of steps.
+        recipe: The recipe of the reference code.
         shape: The puzzles' sizes.
     """
 
@@ -112,10 +112,10 @@ class Setting:
 class Pair:
     """Our core and the reference code's model with the same weights.
 
-    A second core of ours starts from a state that differs by ``ROUNDING``: what the recurrence makes of rounding alone.
+    A second core of ours starts from a state that differs by ``ROUNDING``: it shows the effect of rounding alone.
 
     Args:
-        setting: What both compute.
+        setting: The setting of both.
         reference: The reference code.
         **core_options: Options of our core.
     """

@@ -38,12 +38,12 @@ class Options(TimedOptions):
 
 
 class Turn:
-    """So many optimizer steps of an agent as a call, which also measures the time of the environment.
+    """A number of optimizer steps of an agent as a call, which also measures the time of the environment.
 
     Args:
         agent: The agent.
         updates: Optimizer steps in a call.
-        clock: As in `side_by_side`.
+        clock: Clock of `side_by_side`.
 
     Attributes:
         environment: Seconds in the environment (drawing, augmenting, grading, refilling) in each call.

@@ -1,4 +1,4 @@
-"""The reference code (sapientinc/HRM) from a clone of it, with the weights of a core of ours."""
+"""The reference code (sapientinc/HRM) from a clone of it, with the weights of one of our cores."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def their_model(
     exploration: float,
     **options: Any,
 ) -> Any:
-    """Returns a model of theirs under its loss head, with our core's sizes, precision, device and weights.
+    """Returns one of their models under its loss head, with our core's sizes, precision, device and weights.
 
     Args:
         core: Our core.

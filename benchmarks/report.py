@@ -52,7 +52,7 @@ def report(parts: Iterable[Part], device: torch.device | str, options: Any, file
 
     Args:
         parts: Measured as they are iterated over.
-        device: Where they are measured.
+        device: Device that is measured.
         options: Dataclass of the options.
         file: JSON file of the machine, the options and the parts.
     """
@@ -87,7 +87,7 @@ def machine(device: torch.device | str) -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """Returns the CPU's name; only Linux tells the model."""
+    """Returns the CPU's name; only Linux gives the model."""
     information = Path("/proc/cpuinfo")
     lines = information.read_text().splitlines() if information.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -1,7 +1,7 @@
-"""Timing side by side: the calls that are compared take turns in one process, and what is told are medians.
+"""Timing side by side: the calls that are compared take turns in one process, and figures are medians.
 
-Another process that is busy for a while then slows all of them, and their ratios stay. On a machine that is busy all
-the time the clock is to be the process's own CPU time, with one thread: it stands still while others compute.
+Another process that is busy for a while then slows all calls alike and keeps their ratios. On a machine that is always
+busy, use the CPU time of the process as the clock, with one thread: it does not count other processes.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Times:
     rounds: Mapping[str, Sequence[float]]
 
     def median(self, name: str) -> float:
-        """The median of a call's seconds."""
+        """Returns the median of a call's seconds."""
         return statistics.median(self.rounds[name])
 
     def ratio(self, name: str, against: str) -> float:
-        """How many times as fast ``name`` is: the median of the rounds' own ratios."""
+        """Returns how many times as fast ``name`` is: the median of the ratios in each round."""
         pairs = zip(self.rounds[against], self.rounds[name], strict=True)
         return statistics.median(slow / fast for slow, fast in pairs)
 
@@ -44,7 +44,7 @@ def use_threads(threads: int) -> None:
 
 
 def seconds(call: Call, device: torch.device | str, clock: Clock = "wall") -> float:
-    """Seconds of one call, the work that it leaves to a CUDA device included."""
+    """Returns the seconds of one call, including the work that it leaves to a CUDA device."""
     now = CLOCKS[clock]
     _wait(device)
     started = now()
@@ -59,11 +59,11 @@ def side_by_side(
     """Times calls by turns.
 
     Args:
-        calls: By name.
-        rounds: Turns of each that count.
-        device: Where they compute.
+        calls: The calls by name.
+        rounds: Counted turns of each call.
+        device: Device that computes.
         clock: ``"wall"``, or ``"cpu"`` for the time that this process computes.
-        warm_up: Turns before that do not count.
+        warm_up: Turns before them, which are not counted.
     """
     taken: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(warm_up + rounds):
@@ -75,17 +75,17 @@ def side_by_side(
 
 
 def training_turn(agent: HRM, updates: int) -> Call:
-    """So many optimizer steps of an agent, as a call to time."""
+    """Returns a number of optimizer steps of an agent as a call."""
     return lambda: agent.learn(updates * agent.n_envs, reset_num_timesteps=False)
 
 
 class Products:
-    """A matrix product ``(m, k) · (k, n)`` made over and over, the second factor stored as a layer's weights are.
+    """Repeated matrix products ``(m, k) · (k, n)``; the second factor is stored as a layer's weights are.
 
     Args:
-        dtype: Of the factors.
-        device: Where.
-        sizes: m, k, n.
+        dtype: Precision of the factors.
+        device: Device that computes.
+        sizes: The sizes m, k, n.
 
     Attributes:
         count: Products in a call.
@@ -105,12 +105,12 @@ class Products:
 
     @property
     def flops(self) -> int:
-        """Floating-point operations of a call."""
+        """Number of floating-point operations of a call."""
         m, k, n = self.sizes
         return 2 * m * k * n * self.count
 
     def last(self, duration: float, clock: Clock = "wall") -> None:
-        """Makes as many in a call as take about so many seconds."""
+        """Sets the number of products of a call so that it takes about so many seconds."""
         self()
         single = seconds(self, self.device, clock) / self.count
         self.count = max(1, round(duration / single))
@@ -123,14 +123,14 @@ def product_rates(
     clock: Clock = "wall",
     trials: int = 5,
 ) -> dict[Products, float]:
-    """The rates of matrix products of some sizes, in FLOP/s.
+    """Measures the rates of matrix products of some sizes, in FLOP/s.
 
     Args:
-        dtype: Of the factors.
-        device: Where.
-        shapes: m, k, n of each product.
+        dtype: Precision of the factors.
+        device: Device that computes.
+        shapes: Sizes m, k, n of each product.
         clock: As in `side_by_side`.
-        trials: Turns of each, which the median is over.
+        trials: Turns of each product; a rate is the median.
     """
     found = {str(shape): Products(dtype, device, shape) for shape in shapes}
     for products in found.values():
@@ -142,7 +142,7 @@ def product_rates(
 def fastest_products(
     dtype: torch.dtype, device: torch.device | str, shapes: Sequence[tuple[int, int, int]], clock: Clock = "wall"
 ) -> Products:
-    """Of `product_rates` those with the highest rate: to time beside what is to be judged by it."""
+    """Returns the products with the highest of the `product_rates`, to be timed beside the calls that they judge."""
     rates = product_rates(dtype, device, shapes, clock)
     best = max(rates, key=lambda products: rates[products])
     best.last(0.5, clock)

@@ -53,7 +53,7 @@ class Network:
     Attributes:
         name: Its usual name.
         options: Name and options of our core.
-        bootstraps: As in `LearnerConfig.q_bootstrap`; the first is what the paper's code does.
+        bootstraps: Values of `LearnerConfig.q_bootstrap`; the first is that of the paper's code.
         code: Reads a clone of the paper's code.
     """
 
@@ -92,7 +92,7 @@ class Options(TimedOptions):
 
 
 def our_agent(options: Options, q_bootstrap: Bootstrap, compile: bool = False) -> HRM:
-    """Returns an untrained agent of ours."""
+    """Returns an untrained agent."""
     return HRM(
         "HRMPolicy",
         PUZZLE,
@@ -223,7 +223,7 @@ def measure(options: Options) -> Part:
 
 
 def their_training(code: PaperCode, options: Options, agent: HRM, compile: bool) -> ReferenceTraining:
-    """Returns the paper's code with the puzzles and the initial weights of an agent of ours."""
+    """Returns the paper's code with the puzzles and the initial weights of our agent."""
     model = code.model(core_of(agent), options.batch_size, MAX_SEGMENTS, EXPLORATION)
     puzzles = cast(NativeVecEnv, agent.env).native.stored(slice(None))
     batches = their_batches(PuzzleBatch(*(column.cpu() for column in puzzles)), options.batch_size)

@@ -1,4 +1,4 @@
-"""TinyRecursiveModels (SamsungSAILMontreal) from a clone of it, with the weights of a core of ours."""
+"""TinyRecursiveModels (SamsungSAILMontreal) from a clone of it, with the weights of one of our cores."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 from PIL import Image
 
-from hrm_env import load_puzzles, make_task
+from hrm_env import draw_puzzle, load_puzzles, make_task
 
 
 def puzzle(name: str, index: int, wrong: dict[int, int]) -> np.ndarray:
@@ -19,7 +19,7 @@ def puzzle(name: str, index: int, wrong: dict[int, int]) -> np.ndarray:
     open_cells = np.flatnonzero((inputs == task.blank_id) if task.blank else (answer > 1))
     for number, token in wrong.items():
         answer[open_cells[number]] = token
-    return task.render(inputs, answer, puzzles.solution[index])
+    return draw_puzzle(task, inputs, answer, puzzles.solution[index])
 
 
 def maze(index: int) -> np.ndarray:
@@ -31,7 +31,7 @@ def maze(index: int) -> np.ndarray:
     answer = solution.copy()
     answer[np.flatnonzero(solution == path)[20:30]] = free
     answer[np.flatnonzero((inputs == free) & (solution != path))[150:160]] = path
-    return task.render(inputs, answer, solution)
+    return draw_puzzle(task, inputs, answer, solution)
 
 
 if __name__ == "__main__":

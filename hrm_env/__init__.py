@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 
 if TYPE_CHECKING:
+    from hrm_env.drawing import draw_puzzle, write_puzzle
     from hrm_env.envs.actions import pack_action, unpack_action
     from hrm_env.envs.scalar import PuzzleEnv
     from hrm_env.envs.vector import PuzzleVectorEnv
     from hrm_env.puzzles import Puzzles
     from hrm_env.sources import load_puzzles
+    from hrm_env.style import Style
+    from hrm_env.symmetry import Symmetry
     from hrm_env.task import PuzzleBatch, PuzzleSpec, PuzzleTask
     from hrm_env.tasks import make_task
     from hrm_env.testing import check_task
@@ -28,14 +31,18 @@ __all__ = [
     "PuzzleTask",
     "PuzzleVectorEnv",
     "Puzzles",
+    "Style",
+    "Symmetry",
     "__version__",
     "check_task",
+    "draw_puzzle",
     "load_puzzles",
     "make_task",
     "pack_action",
     "register",
     "registered_ids",
     "unpack_action",
+    "write_puzzle",
 ]
 
 _HOMES = {
@@ -45,11 +52,15 @@ _HOMES = {
     "PuzzleTask": "task",
     "PuzzleVectorEnv": "envs.vector",
     "Puzzles": "puzzles",
+    "Style": "style",
+    "Symmetry": "symmetry",
     "check_task": "testing",
+    "draw_puzzle": "drawing",
     "load_puzzles": "sources",
     "make_task": "tasks",
     "pack_action": "envs.actions",
     "unpack_action": "envs.actions",
+    "write_puzzle": "drawing",
 }
 
 __version__ = "0.1.0"

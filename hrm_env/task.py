@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import zlib
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -187,25 +189,12 @@ class PuzzleTask(ABC):
         symbols = "_" + self.alphabet
         return "".join(symbols[int(token)] for token in np.asarray(tokens))
 
-    def render(
-        self, inputs: npt.ArrayLike, answer: npt.ArrayLike | None = None, solution: npt.ArrayLike | None = None
-    ) -> npt.NDArray[np.uint8]:
-        """A picture ``(H, W, 3)`` uint8 of a puzzle ``(L,)`` and the agent's answer against the solution."""
-        from hrm_env.drawing import draw_puzzle
+    def file_reader(self, path: Path) -> Callable[..., Puzzles] | None:
+        """Returns the reader of a file or folder in the task's own format; None, the default, for any other path.
 
-        return draw_puzzle(self, inputs, answer, solution)
-
-    def to_text(
-        self,
-        inputs: npt.ArrayLike,
-        answer: npt.ArrayLike | None = None,
-        solution: npt.ArrayLike | None = None,
-        previous: npt.ArrayLike | None = None,
-    ) -> str:
-        """Coloured terminal text: givens bold, right green, wrong red, changed since ``previous`` underlined."""
-        from hrm_env.drawing import write_puzzle
-
-        return write_puzzle(self, inputs, answer, solution, previous)
+        The reader is called as ``reader(task, path, **options)``. Its keyword-only arguments are the source's options.
+        """
+        return None
 
     @property
     def boxes(self) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hrm_env.drawing import draw_puzzle, write_puzzle
 from hrm_env.puzzles import Puzzles
 from hrm_env.task import PuzzleBatch, PuzzleTask
 
@@ -77,10 +78,11 @@ def _check_symmetries(task: PuzzleTask, puzzles: Puzzles, seed: int) -> None:
 
 def _check_drawings(task: PuzzleTask, puzzles: Puzzles) -> None:
     inputs, solution = puzzles.inputs[0], puzzles.solution[0]
-    question = task.render(inputs, None, solution)
-    assert question.shape[2:] == (3,), "render gives (H, W, 3)"
-    assert question.dtype == np.uint8, "render gives uint8"
+    question = draw_puzzle(task, inputs)
     for answer in (solution, puzzles.solution[-1], np.zeros_like(solution)):
-        picture = task.render(inputs, answer, solution)
-        assert picture.shape == question.shape, "render: a puzzle's pictures have one size"
-        assert isinstance(task.to_text(inputs, answer, solution), str), "to_text gives text"
+        conflicts = task.conflicts(answer)
+        assert conflicts.shape == answer.shape, "conflicts has shape (L,)"
+        assert conflicts.dtype == np.bool_, "conflicts is bool"
+        picture = draw_puzzle(task, inputs, answer, solution)
+        assert picture.shape == question.shape, "draw_puzzle: the pictures of a task have one size"
+        write_puzzle(task, inputs, answer, solution)

@@ -92,6 +92,8 @@ def outlet(to: str, pause: float, strip: int) -> Outlet:
 
 
 def _print(task: PuzzleTask, shown: Iterable[Frame], pause: float) -> None:
+    from hrm_env.drawing import write_puzzle
+
     for frame in shown:
         if frame.answer is None:
             print(f"\nPuzzle {frame.index}")
@@ -99,7 +101,7 @@ def _print(task: PuzzleTask, shown: Iterable[Frame], pause: float) -> None:
             time.sleep(pause)
             print(f"\nsegment {frame.segment} of {frame.budget}: {frame.belief}")
         solution = None if frame.answer is None else frame.solution
-        print(task.to_text(frame.inputs, frame.answer, solution, frame.previous))
+        print(write_puzzle(task, frame.inputs, frame.answer, solution, frame.previous))
         if frame.halted:
             print(frame.ending)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from hrm_agent.cores.core import ReasoningCore
 from hrm_agent.halting.policy import HaltingPolicy
 from hrm_agent.inference.reasoner import Reasoner
-from hrm_env.drawing import GREEN, RED, Line, Picture, with_caption
+from hrm_env.drawing import GREEN, RED, Line, Picture, draw_puzzle, with_caption
 from hrm_env.envs.grading import exact_match
 from hrm_env.envs.vector import PuzzleVectorEnv
 from hrm_env.task import PuzzleTask
@@ -93,7 +93,7 @@ def frames(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv, in
 
 def captioned(task: PuzzleTask, frame: Frame) -> Picture:
     """The picture of a frame, with what the agent believes and does below it."""
-    picture = task.render(frame.inputs, frame.answer, frame.solution)
+    picture = draw_puzzle(task, frame.inputs, frame.answer, frame.solution)
     return with_caption(
         picture,
         [

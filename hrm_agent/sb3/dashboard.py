@@ -13,7 +13,7 @@ from hrm_agent.sb3.agent import HRM
 from hrm_agent.sb3.dashboard_figures import accuracy_by_segment_figure, pixels, thinking_picture
 from hrm_agent.sb3.run_card import halting_card, puzzles_card, table
 from hrm_agent.study.figures.reliability import reliability_figure
-from hrm_env.drawing import Picture, side_by_side
+from hrm_env.drawing import Picture, draw_puzzle, side_by_side
 from hrm_env.envs.vector import PuzzleVectorEnv
 from hrm_env.task import PuzzleBatch
 
@@ -79,7 +79,7 @@ def sweep_pictures(
         batch = PuzzleBatch(*(tensor.cpu() for tensor in env.stored(order[:answers])))
         answer = torch.from_numpy(evaluation.answer[order[:answers]]).long()
         handed_in = zip(batch.inputs, answer, env.rules.judged_by(batch, answer), strict=True)
-        found["eval/puzzles"] = side_by_side([task.render(*tokens) for tokens in handed_in])
+        found["eval/puzzles"] = side_by_side([draw_puzzle(task, *tokens) for tokens in handed_in])
     if strips:
         seen = [list(frames(model.policy.acting_core, model.halting, env, index)) for index in order[:strips].tolist()]
         found["eval/thinking"] = thinking_picture(task, seen, min(segments, env.rules.max_segments))

@@ -16,7 +16,7 @@ from hrm_agent.inference.frames import Frame
 from hrm_agent.study.figures.style import BLUE, FAINT, RED, house_style, new_figure, percent
 from hrm_env.drawing import GREEN as SOLVED
 from hrm_env.drawing import RED as NOT_SOLVED
-from hrm_env.drawing import Line, Picture, side_by_side, with_caption
+from hrm_env.drawing import Line, Picture, draw_puzzle, side_by_side, with_caption
 from hrm_env.task import PuzzleTask
 
 _TILE, _LETTERS = 180, 13  # pixels: the shorter side of a tile of a strip, the size of its caption
@@ -84,7 +84,7 @@ def _spread(last: int, count: int) -> list[int]:
 
 def _tile(task: PuzzleTask, frame: Frame) -> Picture:
     """A small picture of a frame: segment and σ(q_halt) below it, then the verdict."""
-    whole = Image.fromarray(task.render(frame.inputs, frame.answer, frame.solution))
+    whole = Image.fromarray(draw_puzzle(task, frame.inputs, frame.answer, frame.solution))
     scale = _TILE / min(whole.size)
     picture = np.array(
         whole.resize((round(whole.width * scale), round(whole.height * scale)), Image.Resampling.LANCZOS)

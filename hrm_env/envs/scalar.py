@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hrm_env.checks import check_choice
+from hrm_env.drawing import draw_puzzle, write_puzzle
 from hrm_env.drawing.window import Window
 from hrm_env.envs.actions import checked, unpack_action
 from hrm_env.envs.episode import HALT_REASONS, EpisodeRules, check_options
@@ -139,10 +140,10 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
         if self._answer is not None:
             solution = self.rules.judged_by(self._batch, self._answer.unsqueeze(0))[0]
         if self.render_mode == "ansi":
-            return self.rules.task.to_text(inputs, self._answer, solution, self._previous)
+            return write_puzzle(self.rules.task, inputs, self._answer, solution, self._previous)
         if self.render_mode is None:
             return None
-        picture = self.rules.task.render(inputs, self._answer, solution)
+        picture = draw_puzzle(self.rules.task, inputs, self._answer, solution)
         if self._window is None:
             return picture
         self._window.show(picture, 1 / self.metadata["render_fps"])

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from hrm_env.checks import check_choice
 from hrm_env.devices import check_device
+from hrm_env.drawing import draw_puzzle, write_puzzle
 from hrm_env.envs.actions import checked, unpack_action
 from hrm_env.envs.dealing import Dealing
 from hrm_env.envs.episode import EpisodeRules, Outcome, check_options
@@ -284,12 +285,12 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         if self.render_mode is None or self._batch is None:
             return None
         task = self.rules.task
-        draw = task.to_text if self.render_mode == "ansi" else task.render
+        draw = write_puzzle if self.render_mode == "ansi" else draw_puzzle
         fresh = (self._segment == 0).tolist()
         answer = None if self._answer is None else self._answer.cpu()
         judged = self._batch.solution if self._answer is None else self.rules.judged_by(self._batch, self._answer)
         inputs, solution = self._batch.inputs.cpu(), judged.cpu()
         return tuple(
-            draw(inputs[slot], None if answer is None or fresh[slot] else answer[slot], solution[slot])
+            draw(task, inputs[slot], None if answer is None or fresh[slot] else answer[slot], solution[slot])
             for slot in range(self.num_envs)
         )

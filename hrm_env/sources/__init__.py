@@ -15,6 +15,7 @@ from hrm_env.puzzles import Puzzles
 from hrm_env.sources.csv_file import BadRows, read_csv
 from hrm_env.sources.folder import is_folder, is_split, read_folder, read_split
 from hrm_env.sources.generated import Split, generated
+from hrm_env.sources.json_file import holds_json
 from hrm_env.task import PuzzleTask
 
 __all__ = ["BadRows", "Source", "Split", "described", "load_puzzles", "options_of"]
@@ -67,20 +68,20 @@ def _reader(task: PuzzleTask, source: Source) -> Callable[..., Puzzles]:
         from hrm_env.sources.hub import read_hub
 
         return partial(read_hub, task, source.removeprefix("hub:"))
-    return partial(_file_reader(Path(source)), task, source)
+    return partial(_file_reader(task, Path(source)), task, source)
 
 
-def _file_reader(path: Path) -> Callable[..., Puzzles]:
+def _file_reader(task: PuzzleTask, path: Path) -> Callable[..., Puzzles]:
     if is_split(path):
         return read_split
     if is_folder(path):
         return read_folder
-    is_dir = isdir(path)
-    if path.name.endswith((".json", ".json.gz")) or (is_dir and any(path.glob("*.json"))):
-        from hrm_env.tasks.arc.build import read_arc
-
-        return read_arc
-    if is_dir:
+    own = task.file_reader(path)
+    if own is not None:
+        return own
+    if holds_json(path):
+        raise ValueError(f"{path}: expected a task that reads JSON files (arc:30x30), found {task.spec.name}")
+    if isdir(path):
         wanted = "a folder with train/dataset.json or test/dataset.json, one with ARC's .json files, or a CSV file"
         raise ValueError(f"{path}: expected {wanted}, found a folder with neither")
     return read_csv

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from os.path import isdir
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,11 @@ from hrm_env.sources.unpacked import Unpacked
 _MOST = 250  # bytes that are taken for each byte of a file; 200 for the densest of ARC's own, which are gzip
 _MOST_OF_TEXT = 30  # for each byte of its text; 16 for the densest of ARC's own
 _ALWAYS = 2**26  # bytes that may be taken for any file
+
+
+def holds_json(path: Path) -> bool:
+    """Returns whether the path is named as a JSON file, plain or gzip, or is a folder that holds one."""
+    return path.name.endswith((".json", ".json.gz")) or (isdir(path) and any(path.glob("*.json")))
 
 
 def read_json(path: Path) -> Any:

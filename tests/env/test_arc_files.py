@@ -172,8 +172,8 @@ def test_bad_options_are_refused(tmp_path: Path) -> None:
         read_arc(Arc(6, 7), path, augmentations=1)
     with pytest.raises(ValueError, match=r"split: expected one of .*found 'all'"):
         read_arc(TASK, path, split="all")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"expected a task that reads ARC's JSON files \(arc:30x30\), found copy:4x4"):
-        read_arc(Copy(), path)
+    with pytest.raises(ValueError, match=r"expected a task that reads JSON files \(arc:30x30\), found copy:4x4"):
+        load_puzzles(Copy(), path)
     with pytest.raises(ValueError, match="expected at least one test pair, found none"):
         read_arc(TASK, written(tmp_path / "untested.json", {"a": {"train": [ONE], "test": []}}), split="test")
     with pytest.raises(ValueError, match="training, evaluation: expected at least one file or folder, found none"):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from terminal import plain
 
-from hrm_env.drawing import RED, Line, side_by_side, with_caption
+from hrm_env.drawing import RED, Line, draw_puzzle, side_by_side, with_caption, write_puzzle
 from hrm_env.task import PuzzleTask
 from hrm_env.tasks import make_task
 from hrm_env.tasks.maze.task import Maze
@@ -44,13 +44,13 @@ def share(picture: np.ndarray, colour: tuple[int, int, int]) -> float:
 
 
 def test_text_of_a_question() -> None:
-    text = TASK.to_text(QUESTION)
+    text = write_puzzle(TASK, QUESTION)
     assert plain(text) == "1 · │ · 3\n4 · │ · 2\n────┼────\n· · │ · ·\n· · │ · ·"
     assert set(cells(text)) == {("1", "1"), ("1", "2"), ("1", "3"), ("1", "4"), ("2", "·")}
 
 
 def test_text_has_a_line_between_all_boxes() -> None:
-    lines = plain(Sudoku(2, 3).to_text(np.ones(36, dtype=np.uint8))).split("\n")
+    lines = plain(write_puzzle(Sudoku(2, 3), np.ones(36, dtype=np.uint8))).split("\n")
     assert lines[0] == "· · · │ · · ·"
     assert [number for number, line in enumerate(lines) if "┼" in line] == [2, 5]
     assert all(line[6] == "┼" for line in lines if "┼" in line)
@@ -73,13 +73,13 @@ def test_text_has_a_line_between_all_boxes() -> None:
     ],
 )
 def test_text_of_an_answer(answer: Any, solution: Any, cell: int, expected: tuple[str, str]) -> None:
-    assert cells(TASK.to_text(QUESTION, answer, solution))[cell] == expected
+    assert cells(write_puzzle(TASK, QUESTION, answer, solution))[cell] == expected
 
 
 def test_text_underlines_what_changed() -> None:
     before = changed(changed(SOLUTION, 1, 5), 0, 3)
     now = changed(SOLUTION, 2, 1)
-    found = cells(TASK.to_text(QUESTION, now, SOLUTION, before))
+    found = cells(write_puzzle(TASK, QUESTION, now, SOLUTION, before))
     assert found[:4] == [("1;4", "1"), ("32;4", "2"), ("31;4", "·"), ("1", "3")]
     assert not any(code.endswith(";4") for code, _ in found[3:])
 
@@ -96,20 +96,20 @@ def test_conflicts_are_digits_that_stand_again_in_row_column_or_box() -> None:
 def test_a_task_without_blanks_shows_the_question_above_the_answer() -> None:
     task = make_task("copy:4x4")
     question = task.encode("ABCD")
-    assert plain(task.to_text(question)) == "A B C D\n───────\n· · · ·"
-    assert cells(task.to_text(question, task.encode("ABDD"), question)) == [
+    assert plain(write_puzzle(task, question)) == "A B C D\n───────\n· · · ·"
+    assert cells(write_puzzle(task, question, task.encode("ABDD"), question)) == [
         *zip("1111", "ABCD", strict=True),
         *zip(("32", "32", "31", "32"), "ABDD", strict=True),
     ]
-    assert task.render(question).shape == task.render(question, question, question).shape
+    assert draw_puzzle(task, question).shape == draw_puzzle(task, question, question, question).shape
 
 
 def test_picture_tells_given_right_wrong_unknown_and_conflict() -> None:
-    question = TASK.render(QUESTION)
-    right = TASK.render(QUESTION, SOLUTION, SOLUTION)
-    blank = TASK.render(QUESTION, changed(SOLUTION, 1, 1), SOLUTION)
-    conflict = TASK.render(QUESTION, changed(SOLUTION, 1, 5), SOLUTION)
-    unknown = TASK.render(QUESTION, SOLUTION)
+    question = draw_puzzle(TASK, QUESTION)
+    right = draw_puzzle(TASK, QUESTION, SOLUTION, SOLUTION)
+    blank = draw_puzzle(TASK, QUESTION, changed(SOLUTION, 1, 1), SOLUTION)
+    conflict = draw_puzzle(TASK, QUESTION, changed(SOLUTION, 1, 5), SOLUTION)
+    unknown = draw_puzzle(TASK, QUESTION, SOLUTION)
     givens = [GREY if token > 1 else WHITE for token in QUESTION]
     assert papers(question) == papers(right) == papers(unknown) == givens
     assert papers(blank) == [givens[0], PALE_RED, *givens[2:]]
@@ -128,7 +128,12 @@ TASKS = ["sudoku:2x2", "sudoku:2x3", "sudoku:3x3", "sudoku:4x4", "copy:1x2", "co
 def test_pictures_of_a_task_have_one_even_size_that_fits_a_screen(task: PuzzleTask) -> None:
     rng = np.random.default_rng(0)
     tokens = rng.integers(0, task.spec.vocab_size, (3, task.spec.seq_len))
-    pictures = [task.render(tokens[0]), task.render(*tokens), task.render(tokens[1], tokens[2]), task.render(tokens[2])]
+    pictures = [
+        draw_puzzle(task, tokens[0]),
+        draw_puzzle(task, *tokens),
+        draw_puzzle(task, tokens[1], tokens[2]),
+        draw_puzzle(task, tokens[2]),
+    ]
     assert len({picture.shape for picture in pictures}) == 1
     height, width, _ = pictures[0].shape
     assert height % 2 == width % 2 == 0
@@ -140,13 +145,13 @@ def test_lists_arrays_and_tensors_draw_the_same() -> None:
     arrays = QUESTION, SOLUTION, SOLUTION
     tensors = [torch.as_tensor(array).long() for array in arrays]
     lists = [array.tolist() for array in arrays]
-    assert TASK.to_text(*arrays) == TASK.to_text(*tensors) == TASK.to_text(*lists)
-    assert np.array_equal(TASK.render(*arrays), TASK.render(*tensors))
-    assert np.array_equal(TASK.render(*arrays), TASK.render(*lists))
+    assert write_puzzle(TASK, *arrays) == write_puzzle(TASK, *tensors) == write_puzzle(TASK, *lists)
+    assert np.array_equal(draw_puzzle(TASK, *arrays), draw_puzzle(TASK, *tensors))
+    assert np.array_equal(draw_puzzle(TASK, *arrays), draw_puzzle(TASK, *lists))
 
 
 def test_a_caption_stands_below_the_picture() -> None:
-    picture = TASK.render(QUESTION)
+    picture = draw_puzzle(TASK, QUESTION)
     short, long = (with_caption(picture, [Line("left", text, RED), Line("")]) for text in ("", "a longer text"))
     assert short.shape == long.shape
     assert len(short) % 2 == 0

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from terminal import plain
 
+from hrm_env.drawing import draw_puzzle, write_puzzle
 from hrm_env.envs.scalar import PuzzleEnv
 from hrm_env.envs.vector import PuzzleVectorEnv
 from hrm_env.puzzles import Puzzles
@@ -33,7 +34,7 @@ def colours(picture: np.ndarray, shape: tuple[int, int], corner: tuple[int, int]
 
 
 def of_maze(*tokens: Any) -> list[str]:
-    return colours(MAZE.render(QUESTION, *tokens), (3, 4), (10, 10), 134)
+    return colours(draw_puzzle(MAZE, QUESTION, *tokens), (3, 4), (10, 10), 134)
 
 
 def panel(picture: np.ndarray, number: int, shape: tuple[int, int]) -> list[str]:
@@ -77,7 +78,7 @@ def test_another_shortest_path_is_right_where_the_rules_are_the_reward(reward: s
 
 
 def test_an_open_dot_marks_what_a_maze_answer_left_empty() -> None:
-    picture = MAZE.render(QUESTION, ANSWER, SOLUTION)[10:-10, 10:-10]
+    picture = draw_puzzle(MAZE, QUESTION, ANSWER, SOLUTION)[10:-10, 10:-10]
     rings = [
         (row, column)
         for row, column in np.ndindex(3, 4)
@@ -88,13 +89,13 @@ def test_an_open_dot_marks_what_a_maze_answer_left_empty() -> None:
 
 
 def test_the_text_of_a_maze_reads_without_colours() -> None:
-    text = MAZE.to_text(QUESTION, ANSWER, SOLUTION)
+    text = write_puzzle(MAZE, QUESTION, ANSWER, SOLUTION)
     assert plain(text).split("\n") == ["S o×# G ", "o o ·×·×", "·×#   # "]
     wall = "\x1b[48;2;47;54;61;38;2;47;54;61m# \x1b[0m"
     assert text.count(wall) == 3
     before = SOLUTION.copy()
     before[4] = 2
-    changed = MAZE.to_text(QUESTION, SOLUTION, SOLUTION, before)
+    changed = write_puzzle(MAZE, QUESTION, SOLUTION, SOLUTION, before)
     assert changed.count(";4m") == 1
     assert "\x1b[48;2;74;194;107;38;2;0;0;0;4mo \x1b[0m" in changed
 
@@ -103,14 +104,14 @@ def test_the_way_of_a_real_maze_is_green(shared_data: Path) -> None:
     task = Maze()
     puzzles = load_puzzles(task, str(shared_data / "maze" / "test.csv.gz"), rows=":3")
     for inputs, solution, rating in zip(puzzles.inputs, puzzles.solution, puzzles.rating, strict=True):
-        found = colours(task.render(inputs, solution, solution), (30, 30), (10, 10), 18)
+        found = colours(draw_puzzle(task, inputs, solution, solution), (30, 30), (10, 10), 18)
         assert found.count(RIGHT) == rating - 2
         assert found.count(WALL) == (inputs == 1).sum()
         assert not {WRONG, UNKNOWN} & set(found)
 
 
 def test_arc_has_its_official_colours() -> None:
-    picture = ARC.render(canvas("01234", "56789"))
+    picture = draw_puzzle(ARC, canvas("01234", "56789"))
     assert picture.shape == (324, 900, 3)
     assert panel(picture, 0, (2, 5)) == PALETTE
 
@@ -120,7 +121,7 @@ def test_arc_shows_input_prediction_and_target() -> None:
     answer = solution.copy()
     answer[[12 + 1, 18 + 2]] = 2 + 9, 2 + 7  # corner, and the middle of the second row
     answer[:12] = 5  # outside the grid anything goes
-    picture = ARC.render(question, answer, solution)
+    picture = draw_puzzle(ARC, question, answer, solution)
     assert panel(picture, 0, (2, 2)) == [PALETTE[colour] for colour in (1, 2, 3, 4)]
     assert panel(picture, 1, (2, 3)) == [PALETTE[colour] for colour in (9, 1, 1, 1, 7, 3)]
     assert panel(picture, 2, (2, 3)) == [PALETTE[colour] for colour in (1, 1, 1, 1, 2, 3)]
@@ -134,16 +135,16 @@ def test_arc_shows_input_prediction_and_target() -> None:
 
 def test_arc_tells_nothing_of_the_target_before_an_answer() -> None:
     question, solution = canvas("12", "34"), canvas("111", "123")
-    picture = ARC.render(question, None, solution)
-    assert np.array_equal(picture, ARC.render(question))
+    picture = draw_puzzle(ARC, question, None, solution)
+    assert np.array_equal(picture, draw_puzzle(ARC, question))
     assert (picture[40:, 300:] == 255).all()
-    unknown = ARC.render(question, solution)
+    unknown = draw_puzzle(ARC, question, solution)
     assert panel(unknown, 1, (2, 3)) == [PALETTE[colour] for colour in (1, 1, 1, 1, 2, 3)]
     assert (unknown[40:, 600:] == 255).all()
 
 
 def lines(*tokens: Any) -> list[str]:
-    return [line.rstrip() for line in plain(ARC.to_text(*tokens)).split("\n")]
+    return [line.rstrip() for line in plain(write_puzzle(ARC, *tokens)).split("\n")]
 
 
 def test_the_text_of_arc_reads_without_colours() -> None:

@@ -16,6 +16,7 @@ from hrm_env.sources import load_puzzles, options_of
 from hrm_env.sources.folder import write_folder
 from hrm_env.sources.generated import _digest
 from hrm_env.tasks import make_task
+from hrm_env.tasks.arc.task import Arc
 from hrm_env.tasks.sudoku.task import Sudoku
 
 TASK = Sudoku(2, 2)
@@ -198,14 +199,14 @@ def test_each_kind_of_source_has_its_reader(
         "sources.hub.read_hub",
         "sources.read_folder",
         "sources.read_split",
-        "tasks.arc.build.read_arc",
+        "tasks.arc.task.read_arc",
         "sources.read_csv",
     ):
         name = place.split(".")[-1]
         monkeypatch.setattr(f"hrm_env.{place}", lambda task, path, name=name: asked.append((name, path)))
     path = source if source.startswith("hub:") else str(tmp_path / source)
     for given in (path, Path(path)):
-        load_puzzles(TASK, given)
+        load_puzzles(Arc() if reader == "read_arc" else TASK, given)
     assert asked == [(reader, path.removeprefix("hub:"))] * 2
 
 

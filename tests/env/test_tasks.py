@@ -62,9 +62,9 @@ class Unkeyed(Copy):
         return batch._replace(inputs=batch.inputs.flip(-1), solution=batch.solution.flip(-1))
 
 
-class Growing(Copy):
-    def render(self, inputs: Any, answer: Any = None, solution: Any = None) -> np.ndarray:
-        return np.zeros((8 if answer is None else 16, 8, 3), dtype=np.uint8)
+class Contradictory(Copy):
+    def conflicts(self, answer: np.ndarray) -> np.ndarray:
+        return np.zeros(len(answer) + 1, dtype=np.bool_)
 
 
 BROKEN: dict[str, type[Copy]] = {
@@ -76,7 +76,7 @@ BROKEN: dict[str, type[Copy]] = {
     "augment leaves its argument as it is": Careless,
     "augment draws from the given generator alone": Unseeded,
     "symmetry_key is the same for all variants": Unkeyed,
-    "a puzzle's pictures have one size": Growing,
+    r"conflicts has shape \(L,\)": Contradictory,
 }
 
 

@@ -20,7 +20,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from hrm_agent import HRM, EvaluateCallback, HaltingDashboard
 from hrm_agent.inference.frames import frames
 from hrm_agent.sb3.dashboard_figures import thinking_picture
-from hrm_env.drawing import side_by_side
+from hrm_env.drawing import draw_puzzle, side_by_side
 
 STEPS = 16 * 25
 
@@ -113,7 +113,7 @@ def test_the_first_puzzles_are_drawn_with_their_answers(tmp_path: Path) -> None:
     model.learn(16 * 20, callback=[sweeps, HaltingDashboard(sweeps, pictures=2, strips=0)])
     answer = model.evaluate(env).answer
     inputs, solution = env.rules.puzzles.inputs, env.rules.puzzles.solution
-    expected = side_by_side([env.rules.task.render(inputs[row], answer[row], solution[row]) for row in (0, 1)])
+    expected = side_by_side([draw_puzzle(env.rules.task, inputs[row], answer[row], solution[row]) for row in (0, 1)])
     log = read_log(tmp_path / "HRM_1")
     assert np.array_equal(picture(log, "eval/puzzles"), expected)
     assert "eval/thinking" not in log.Tags()["images"]

@@ -19,6 +19,7 @@ from torch import Tensor
 from hrm_agent import HRM
 from hrm_agent.inference.frames import Frame, captioned, frames
 from hrm_agent.sb3.dashboard_figures import thinking_picture
+from hrm_env.drawing import draw_puzzle
 from hrm_env.drawing.window import Window
 from hrm_env.envs.rewards import REWARDS
 from hrm_env.sources import load_puzzles
@@ -102,7 +103,7 @@ def test_a_frame_is_the_picture_with_a_caption_of_one_size(model: HRM) -> None:
     ]
     assert len({picture.shape for _, picture in pictures}) == 1
     for frame, picture in pictures:
-        drawn = task.render(frame.inputs, frame.answer, frame.solution)
+        drawn = draw_puzzle(task, frame.inputs, frame.answer, frame.solution)
         assert np.array_equal(picture[: len(drawn)], drawn)
 
 

@@ -19,7 +19,6 @@ from hrm_env.task import PuzzleTask
 from hrm_env.tasks.arc.files import ArcTask, Pair, read_tasks
 from hrm_env.tasks.arc.grids import SYMMETRIES, UNCHANGED, Variant, place
 from hrm_env.tasks.arc.leaks import without_leaks
-from hrm_env.tasks.arc.task import Arc
 
 _MOST_AUGMENTATIONS = 1_000_000
 _TRIES = 5  # for every wanted variant, as in the reference code
@@ -46,7 +45,7 @@ def read_arc(
     """Reads evaluation tasks; the two splits belong together if ``augmentations`` is the same.
 
     Args:
-        task: The canvas, an `Arc`.
+        task: The canvas, an `hrm_env.tasks.arc.task.Arc`.
         path: A file or a folder, see `hrm_env.tasks.arc.files.read_tasks`.
         split: ``"train"`` for the demonstrations, ``"test"`` for the test pairs.
         augmentations: Variants of every task beside itself.
@@ -60,8 +59,6 @@ def read_arc(
     """
     check_split(split)
     _check_options(augmentations, puzzle_seed)
-    if not isinstance(task, Arc):
-        raise ValueError(f"{path}: expected a task that reads ARC's JSON files (arc:30x30), found {task.spec.name}")
     puzzles = _puzzles(task, _plan(task, [], [path], augmentations), split, puzzle_seed)
     if not len(puzzles):
         raise ValueError(f"{path}: expected at least one {split} pair, found none")
@@ -69,7 +66,7 @@ def read_arc(
 
 
 def build_arc(
-    task: Arc,
+    task: PuzzleTask,
     training: Sequence[str | Path],
     evaluation: Sequence[str | Path],
     augmentations: int = 0,
@@ -114,7 +111,9 @@ class _Plan(NamedTuple):
     left_out: tuple[str, ...]
 
 
-def _plan(canvas: Arc, training: Sequence[str | Path], evaluation: Sequence[str | Path], augmentations: int) -> _Plan:
+def _plan(
+    canvas: PuzzleTask, training: Sequence[str | Path], evaluation: Sequence[str | Path], augmentations: int
+) -> _Plan:
     if augmentations and canvas.spec.height != canvas.spec.width:
         raise ValueError(f"augmentations: expected 0 unless the canvas is square, found {canvas.spec.name}")
     for_training, evaluated, left_out = without_leaks(read_tasks(canvas, training), read_tasks(canvas, evaluation))
@@ -155,7 +154,7 @@ def _content(pairs: Sequence[Pair], variant: Variant) -> tuple[bytes, ...]:
     return tuple(sorted(b"".join(bytes(grid.shape) + grid.tobytes() for grid in pair) for pair in grids))
 
 
-def _puzzles(canvas: Arc, plan: _Plan, split: Split, seed: int) -> Puzzles:
+def _puzzles(canvas: PuzzleTask, plan: _Plan, split: Split, seed: int) -> Puzzles:
     """The rows of one split, in arrays that are allocated once."""
     pairs = [task.pairs[split] for task in plan.tasks]
     num_pairs, num_variants = list(map(len, pairs)), list(map(len, plan.variants))

@@ -11,8 +11,8 @@ import numpy as np
 from hrm_env.checks import shortened
 from hrm_env.sources.generated import Split
 from hrm_env.sources.json_file import read_json
+from hrm_env.task import PuzzleTask
 from hrm_env.tasks.arc.grids import NUM_COLOURS, Grid
-from hrm_env.tasks.arc.task import Arc
 
 _ENDINGS = (".json", ".json.gz")
 _LONGEST_ID = 100
@@ -37,7 +37,7 @@ class ArcTask(NamedTuple):
     pairs: dict[Split, list[Pair]]
 
 
-def read_tasks(canvas: Arc, paths: Iterable[str | Path]) -> list[ArcTask]:
+def read_tasks(canvas: PuzzleTask, paths: Iterable[str | Path]) -> list[ArcTask]:
     """The tasks of several files and folders, in their order.
 
     Args:
@@ -69,7 +69,7 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def _read_file(canvas: Arc, path: Path) -> list[ArcTask]:
+def _read_file(canvas: PuzzleTask, path: Path) -> list[ArcTask]:
     content = _object(path)
     if isinstance(content.get("train"), list):
         name = path.name
@@ -110,7 +110,7 @@ def _solutions(path: Path, challenges: dict[str, Any]) -> dict[str, Any]:
     return solutions
 
 
-def _task(canvas: Arc, where: str, id: str, entry: Any, solutions: Any) -> ArcTask:
+def _task(canvas: PuzzleTask, where: str, id: str, entry: Any, solutions: Any) -> ArcTask:
     if not isinstance(entry, dict) or not all(isinstance(entry.get(part), list) for part in ("train", "test")):
         raise ValueError(f"{where}: expected an object with lists train and test, found {shortened(entry)}")
     if not entry["train"]:
@@ -134,14 +134,14 @@ def _with_output(test: Any, output: Any) -> Any:
     return test | {"output": output} if isinstance(test, dict) else test
 
 
-def _pair(canvas: Arc, where: str, pair: Any) -> Pair:
+def _pair(canvas: PuzzleTask, where: str, pair: Any) -> Pair:
     if not isinstance(pair, dict) or "input" not in pair:
         raise ValueError(f"{where}: expected an object with input and output, found {shortened(pair)}")
     output = None if pair.get("output") is None else _grid(canvas, f"{where}, output", pair["output"])
     return Pair(_grid(canvas, f"{where}, input", pair["input"]), output)
 
 
-def _grid(canvas: Arc, where: str, rows: Any) -> Grid:
+def _grid(canvas: PuzzleTask, where: str, rows: Any) -> Grid:
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
         raise ValueError(f"{where}: expected a list of rows, found {shortened(rows)}")
     if not rows or not rows[0]:

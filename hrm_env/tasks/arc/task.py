@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +12,10 @@ import torch
 from torch import Tensor
 
 from hrm_env.puzzles import BLANK_NAME, Puzzles, Tokens
+from hrm_env.sources.json_file import holds_json
 from hrm_env.style import Style
 from hrm_env.task import PAD_ID, PuzzleBatch, PuzzleSpec, PuzzleTask
+from hrm_env.tasks.arc.build import read_arc
 from hrm_env.tasks.arc.grids import EOS, FIRST_COLOUR, NUM_COLOURS, Grid, canonical, place, read
 from hrm_env.tasks.arc.rules import RULES, random_grid
 
@@ -53,6 +57,10 @@ class Arc(PuzzleTask):
         names = (BLANK_NAME, *RULES)
         puzzle_id = (chosen + 1).astype(np.int32)
         return Puzzles(inputs, solution, puzzle_id=puzzle_id, names=names)
+
+    def file_reader(self, path: Path) -> Callable[..., Puzzles] | None:
+        """Returns `read_arc` for a JSON file, plain or gzip, and for a folder of JSON files."""
+        return read_arc if holds_json(path) else None
 
     def satisfies_rules(self, inputs: Tensor, answer: Tensor) -> Tensor:
         """Whether each answer is well formed, which is not whether it is right: nobody tells the rules of ARC.

@@ -37,7 +37,7 @@ LEARNING: dict[str, Any] = {
 
 
 def tiny_core(name: str = "hrm", seed: int = 0, shape: PuzzleShape = SHAPE, **options: Any) -> ReasoningCore:
-    """A small core of any kind: it takes those of the small options that it knows."""
+    """Returns a small core of any kind, with those of the small options that it has."""
     torch.manual_seed(seed)
     config = CORES[name].config_class
     known = {field.name for field in fields(config)}
@@ -52,7 +52,7 @@ def hrm_core(core: nn.Module) -> HRMCore:
 
 
 def tiny_agent(env: Any = COPY, **options: Any) -> HRM:
-    """An agent on the copy task, or on an environment, that trains in milliseconds a step."""
+    """Returns an agent on the copy task or another environment; a training step takes milliseconds."""
     common: dict[str, Any] = {**LEARNING, "policy_kwargs": CORE, "seed": 0, "device": "cpu"}
     if isinstance(env, str):
         common |= {"n_envs": SLOTS, "env_kwargs": {"max_segments": BUDGET}}
@@ -61,12 +61,12 @@ def tiny_agent(env: Any = COPY, **options: Any) -> HRM:
 
 @cache
 def trained_agent() -> HRM:
-    """An agent that has learned the copy task; shared, so a test must not change it."""
+    """Returns an agent that has learned the copy task. It is shared: a test must not change it."""
     return tiny_agent().learn(16 * 200)
 
 
 def wavering_agent(**options: Any) -> HRM:
-    """A hardly trained agent with a random Q head: where it halts differs from puzzle to puzzle."""
+    """Returns a hardly trained agent with a random Q head, which halts at different segments."""
     model = tiny_agent(**{"ema": None, **options}).learn(16 * 30)
     with torch.no_grad():
         model.policy.core.get_parameter("q_weight").normal_(generator=torch.Generator().manual_seed(1))
@@ -75,7 +75,7 @@ def wavering_agent(**options: Any) -> HRM:
 
 
 class Remembering(HaltingPolicy):
-    """A policy with a memory per row: halts where Q_halt fell since the segment before."""
+    """A policy with a memory for each row: halts where Q_halt fell since the previous segment."""
 
     name = "remembering"
     needs = ("q_halt",)
@@ -98,12 +98,12 @@ class Remembering(HaltingPolicy):
 
 
 def policy_samples() -> list[str]:
-    """The string form of a policy of every registered kind that needs no file, with all its parameters."""
+    """Returns a policy string of every registered kind that needs no file, with all its parameters."""
     return [_sample(name, kind) for name, kind in POLICIES.items() if str not in kind.parameters]
 
 
 def row_policies() -> list[str]:
-    """The samples that decide on each row by itself, not on several views of a puzzle together."""
+    """Returns the samples that decide on each row independently, not on several views of a puzzle."""
     return [text for text in policy_samples() if make(text).views == 1]
 
 
@@ -113,26 +113,26 @@ def _sample(name: str, kind: type[HaltingPolicy]) -> str:
 
 
 def every_puzzle_once(num_envs: int = 8, **options: Any) -> PuzzleVectorEnv:
-    """The environment that evaluation sweeps: 60 unseen puzzles of the copy task."""
+    """Makes the environment that evaluation sweeps: 60 unseen puzzles of the copy task."""
     common = {"split": "test", "num_puzzles": 60, "max_segments": BUDGET, "order": "once"}
     return cast(PuzzleVectorEnv, gym.make_vec(COPY, num_envs=num_envs, **{**common, **options}).unwrapped)
 
 
 def native_env(num_envs: int = 4, **options: Any) -> PuzzleVectorEnv:
-    """The batched environment of the copy task."""
+    """Makes the batched environment of the copy task."""
     return cast(PuzzleVectorEnv, gym.make_vec(COPY, num_envs=num_envs, max_segments=BUDGET, **options).unwrapped)
 
 
 def weights(model: HRM) -> dict[str, Tensor]:
-    """A copy of all weights of an agent, the averaged ones included."""
+    """Returns a copy of all weights of an agent, including the averaged ones."""
     return {name: tensor.clone() for name, tensor in model.policy.state_dict().items()}
 
 
 def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
-    """Whether two sets of weights are equal to the last bit."""
+    """Returns whether two sets of weights are equal to the last bit."""
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 def relative_error(found: Tensor, expected: Tensor) -> float:
-    """Largest difference over the largest value."""
+    """Returns the largest difference divided by the largest value."""
     return float((found.detach() - expected).abs().max() / expected.abs().max())

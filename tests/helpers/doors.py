@@ -1,4 +1,4 @@
-"""Everything that opens a file, and how it refuses one."""
+"""Every function that opens a file, and how it refuses one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Door = tuple[str, Callable[[Path], Any]]
 
 
 def command(*arguments: str) -> Callable[[Path], None]:
-    """A command that is given a checkpoint; its error as an exception."""
+    """Returns a function that runs a command on a checkpoint and raises its error message."""
 
     def run(path: Path) -> None:
         said = io.StringIO()
@@ -42,7 +42,7 @@ def command(*arguments: str) -> Callable[[Path], None]:
 
 
 def cached(path: Path) -> None:
-    """The cache of generated puzzles, which warns and makes them again."""
+    """Reads the cache of generated puzzles, which warns and generates them again; raises the warning."""
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(record=True) as said:
         patch.setenv("HRM_ENV_CACHE", str(path.parent))
         warnings.simplefilter("always")
@@ -51,7 +51,7 @@ def cached(path: Path) -> None:
 
 
 def in_a_folder(name: str) -> Door:
-    """One file of a built folder."""
+    """Returns the door of one file of a built folder."""
     return f"train/{name}", lambda path: load_puzzles(SUDOKU, str(path.parents[1]))
 
 
@@ -80,7 +80,7 @@ DOORS: dict[str, Door] = OWN | {
 
 
 def refusal(open_it: Callable[[Path], Any], path: Path) -> str:
-    """The one sentence that a door refuses a file with."""
+    """Returns the sentence with which a door refuses a file."""
     with little_memory(), pytest.raises(ValueError) as caught:  # noqa: PT011  (what it says is checked by the tests)
         open_it(path)
     said = str(caught.value)

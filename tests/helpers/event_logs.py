@@ -1,4 +1,4 @@
-"""Reading what a run has logged."""
+"""Readers of what a run has logged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEXT = "/text_summary"  # what TensorBoard adds to the tag of a text
 
 
 class Lines(KVWriter):
-    """Keeps every line that a run logs, and the names of what goes to TensorBoard."""
+    """Keeps every line that a run logs, and the names that go to TensorBoard."""
 
     def __init__(self) -> None:
         self.lines: list[dict[str, Any]] = []
@@ -22,7 +22,7 @@ class Lines(KVWriter):
 
     @classmethod
     def of(cls, model: HRM) -> Self:
-        """Those that an agent logs from now on."""
+        """Returns a writer that keeps what the agent logs from now on."""
         lines = cls()
         model.set_logger(Logger(folder=None, output_formats=[lines]))
         return lines
@@ -33,14 +33,14 @@ class Lines(KVWriter):
 
 
 def read_log(folder: Path) -> EventAccumulator:
-    """All events of a run."""
+    """Reads all events of a run."""
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0, "histograms": 0, "images": 0, "tensors": 0})
     events.Reload()
     return events
 
 
 def tags(log: EventAccumulator) -> set[str]:
-    """The tags of scalars, histograms, pictures and texts."""
+    """Returns the tags of scalars, histograms, images and texts."""
     found = log.Tags()
     texts = {tag.removesuffix(TEXT) for tag in found["tensors"] if tag.endswith(TEXT)}
     return {*found["scalars"], *found["histograms"], *found["images"], *texts}

@@ -1,4 +1,4 @@
-"""``python -m train fit`` in processes of its own, to be killed, stopped, or starved of disk."""
+"""``python -m train fit`` in separate processes, which a test can kill, stop or deprive of disk space."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PATIENCE = 300  # seconds after which something is wrong
 
 
 def run(arguments: list[str], output: Path, most_bytes: int | None = None) -> None:
-    """The process: the command, its output in a file, and perhaps a limit on the size of files."""
+    """Runs the command in this process, with its output in a file and, if given, a limit on the size of files."""
     handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(handle, stream)
@@ -38,7 +38,7 @@ def run(arguments: list[str], output: Path, most_bytes: int | None = None) -> No
 
 
 def start(folder: Path, *options: str, most_bytes: int | None = None) -> ForkServerProcess:
-    """Starts the command, in a process that has all its imports."""
+    """Starts the command in a process that has already imported everything."""
     folder.mkdir(parents=True, exist_ok=True)
     arguments = [*TINY, "--out", str(folder), *options]
     process = FORKS.Process(target=run, args=(arguments, folder.with_suffix(".txt"), most_bytes))
@@ -47,7 +47,7 @@ def start(folder: Path, *options: str, most_bytes: int | None = None) -> ForkSer
 
 
 def finish(folder: Path, *options: str, most_bytes: int | None = None, status: int = 0) -> str:
-    """Runs the command to its end; what it printed."""
+    """Runs the command to its end and returns what it printed."""
     process = start(folder, *options, most_bytes=most_bytes)
     process.join(PATIENCE)
     printed = folder.with_suffix(".txt").read_text()
@@ -56,7 +56,7 @@ def finish(folder: Path, *options: str, most_bytes: int | None = None, status: i
 
 
 def wait_until(reached: Callable[[], bool], process: ForkServerProcess) -> bool:
-    """Whether it came true while the process lived."""
+    """Waits and returns whether the condition was reached while the process lived."""
     deadline = time.monotonic() + PATIENCE
     while not reached():
         if not process.is_alive():
@@ -67,25 +67,25 @@ def wait_until(reached: Callable[[], bool], process: ForkServerProcess) -> bool:
 
 
 def wait_for_another_second(folder: Path) -> None:
-    """Waits until a new event file is read last: TensorBoard orders them by second, and within it by process number."""
+    """Waits for the next second: TensorBoard orders event files by second, then by process number."""
     newest = max(int(file.name.split(".")[3]) for file in folder.glob("tensorboard/*/events.out.tfevents.*"))
     while int(time.time()) <= newest:
         time.sleep(0.01)
 
 
 def newest_step(folder: Path) -> int:
-    """Optimizer steps of the newest checkpoint; 0 without one."""
+    """Returns the optimizer steps of the newest checkpoint, or 0 if there is none."""
     files = sorted((folder / "checkpoints").glob("step-*.zip"))
     return int(files[-1].stem.removeprefix("step-")) if files else 0
 
 
 def temporaries(folder: Path) -> list[Path]:
-    """What writers of checkpoints have not finished."""
+    """Returns the temporary files of unfinished checkpoints."""
     return list((folder / "checkpoints").glob(".*.tmp"))
 
 
 def ending(folder: Path) -> dict[str, Any]:
-    """All that a finished run leaves behind, without what a clock has measured."""
+    """Returns everything that a finished run leaves behind, except measured times."""
     (*_, log) = sorted((folder / "tensorboard").iterdir(), key=lambda path: int(path.name.removeprefix("HRM_")))
     events = read_log(log)
     tags = [tag for tag in events.Tags()["scalars"] if "per_second" not in tag and not tag.startswith("time/")]
@@ -98,7 +98,7 @@ def ending(folder: Path) -> dict[str, Any]:
 
 
 def without_clock(value: Any) -> Any:
-    """JSON without wall times and without options of where a run happened."""
+    """Returns JSON without measured times and without options of the machine and the folder."""
     if isinstance(value, dict):
         return {name: without_clock(part) for name, part in value.items() if name not in CLOCK}
     return [without_clock(part) for part in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Traces made by hand, for tests of what learns from them."""
+"""Hand-made traces from which an algorithm can learn to halt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BUDGET = 4
 
 
 def random_traces(puzzles: int = 12, budget: int = BUDGET, seed: int = 0) -> Traces:
-    """Two views of puzzles of three cells, with random signals and answers; ``state`` has two numbers."""
+    """Returns two views of puzzles of three cells, with random signals and answers; ``state`` has two numbers."""
     rng = np.random.default_rng(seed)
     shape = (puzzles, 2, budget)
     signals = {name: rng.uniform(0, 1, shape).astype(np.float32) for name in signals_of(DEFAULT_FEATURES)}
@@ -22,9 +22,10 @@ def random_traces(puzzles: int = 12, budget: int = BUDGET, seed: int = 0) -> Tra
 
 
 def telling_traces(puzzles: int = 200, budget: int = BUDGET, seed: int = 0) -> Traces:
-    """Puzzles of which the best policy is known: halt when Q_halt tells a right answer, or entropy that none will come.
+    """Returns puzzles whose best policy is known: halt when Q_halt or the entropy says so.
 
-    A quarter is never solved, the others from a random segment on.
+    A positive Q_halt marks a correct answer; a high entropy marks the quarter of puzzles that are never solved. The
+    others are solved from a random segment on.
     """
     rng = np.random.default_rng(seed)
     solved_at = rng.integers(budget, size=puzzles)
@@ -40,7 +41,7 @@ def telling_traces(puzzles: int = 200, budget: int = BUDGET, seed: int = 0) -> T
 
 
 def traces_of(signals: dict[str, np.ndarray]) -> Traces:
-    """Traces with these signals ``(N, V, M)``; nothing else in them matters here."""
+    """Returns traces with these signals ``(N, V, M)``; their other content has no meaning."""
     puzzles, views, budget = signals["correct"].shape
     widths = {name: signal.shape[3] if signal.ndim == 4 else 1 for name, signal in signals.items()}
     header = TraceHeader("copy:1x3", 3, 5, budget, views, 0.0, widths, "hand", "made", puzzles)

@@ -1,4 +1,4 @@
-"""Files that would run code, fill the memory or write elsewhere; and our own archives, made by hand."""
+"""Hostile files that would run code, fill the memory or write elsewhere, and archives made by hand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import torch
 
 HUGE = 2 << 30  # bytes that a bomb unpacks to
 NAMES = ("config.json", "policy.safetensors", "data", "policy.pth", "step/data.pkl", "step/data/0", "weights/x.npy")
-"""What the doors look for in an archive."""
+"""Names that the doors look for in an archive."""
 
 
 class Trap:
@@ -35,7 +35,7 @@ class Trap:
 
 
 def payloads(trap: Path) -> dict[str, bytes]:
-    """By name, what no door may open; those that carry a pickle would make the file ``trap``."""
+    """Returns, by name, contents that no door may accept; a pickle among them would create the file ``trap``."""
     found = {"nothing": b"", "text": b"no such thing", "noise": np.random.default_rng(0).bytes(5000)}
     found |= {f"pickle, protocol {protocol}": pickle.dumps(Trap(trap), protocol) for protocol in (0, 2, 5)}
     for name, packed in (("torch.save", True), ("torch.save of old", False)):
@@ -68,20 +68,20 @@ def payloads(trap: Path) -> dict[str, bytes]:
 
 
 def savez(file: IO[bytes] | Path, arrays: Mapping[str, Any], compressed: bool = False) -> None:
-    """Writes arrays of any names, for which numpy's own annotations leave no room."""
+    """Writes arrays of any names, which the annotations of numpy do not allow."""
     write: Callable[..., None] = np.savez_compressed if compressed else np.savez
     write(file, **arrays)
 
 
 def written(write: Callable[[io.BytesIO], Any]) -> bytes:
-    """What a function writes to a file."""
+    """Returns what a function writes to a file."""
     file = io.BytesIO()
     write(file)
     return file.getvalue()
 
 
 def archive(members: Mapping[str, bytes]) -> bytes:
-    """A plain zip."""
+    """Returns a zip file of uncompressed members."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as zipped:
         for name, content in members.items():
@@ -90,14 +90,14 @@ def archive(members: Mapping[str, bytes]) -> bytes:
 
 
 def bomb() -> bytes:
-    """A deflate stream of a few megabytes that unpacks to `HUGE` zeros: the same block again and again."""
+    """Returns a deflate stream of a few megabytes that unpacks to `HUGE` zeros: one block, repeated."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     block = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
     return block * (HUGE >> 20) + packer.flush()
 
 
 def entries(files: Iterable[tuple[str, bytes, int, int]]) -> Iterator[bytes]:
-    """A zip made by hand: name, content as it lies there, way of compression and the size that it claims."""
+    """Yields the bytes of a zip from each member's name, raw content, compression method and claimed size."""
     directory, at, count = b"", 0, 0
     for name, content, method, claimed in files:
         checksum = 0 if method else zlib.crc32(content)
@@ -109,11 +109,11 @@ def entries(files: Iterable[tuple[str, bytes, int, int]]) -> Iterator[bytes]:
 
 
 def sealed(members: Mapping[str, bytes], change: Callable[[list[zipfile.ZipInfo]], Any] = lambda _: None) -> bytes:
-    """A checkpoint of these members whose checksum is right.
+    """Returns a checkpoint of these members with a correct checksum.
 
     Args:
-        members: By name.
-        change: What to do to the entries of its directory before they are written.
+        members: Contents by name.
+        change: Function that changes the entries of the directory before they are written.
     """
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as zipped:
@@ -125,19 +125,19 @@ def sealed(members: Mapping[str, bytes], change: Callable[[list[zipfile.ZipInfo]
 
 
 def taken_apart(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """A checkpoint's config, and all its members."""
+    """Returns the config of a checkpoint, and all its members."""
     with zipfile.ZipFile(path) as opened:
         members = {name: opened.read(name) for name in opened.namelist()}
     return json.loads(members["config.json"]), members
 
 
 def resealed(content: bytes) -> bytes:
-    """A checkpoint with the checksum that its other bytes have."""
+    """Returns a checkpoint with its checksum corrected."""
     return content[:-64] + sha256(content[:-64]).hexdigest().encode()
 
 
 def resealed_traces(line: bytes, records: np.ndarray) -> bytes:
-    """A recording with the checksums that its header and records have."""
+    """Returns a recording with its checksums corrected."""
     for number, record in enumerate(records):
         records["crc32"][number] = zlib.crc32(record.tobytes()[4:], zlib.crc32(line))
     return line + records.tobytes()
@@ -145,7 +145,7 @@ def resealed_traces(line: bytes, records: np.ndarray) -> bytes:
 
 @contextmanager
 def little_memory(megabytes: float = 300) -> Iterator[None]:
-    """Fails where the block takes more memory than that, for a moment or for good; knows only Linux."""
+    """Fails if the block uses more memory than that at any moment; has no effect outside Linux."""
     if not (clear := Path("/proc/self/clear_refs")).exists():
         yield
         return

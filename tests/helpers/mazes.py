@@ -1,4 +1,4 @@
-"""Mazes for tests, and what is right about them by the textbook: plain Python, cell by cell."""
+"""Mazes, and textbook algorithms that check them: plain Python, cell by cell."""
 
 from itertools import pairwise
 
@@ -19,7 +19,7 @@ def neighbours(cell: Cell) -> list[Cell]:
 
 
 def steps_from(grid: np.ndarray, start: Cell) -> dict[Cell, int]:
-    """Steps to every cell that can be reached."""
+    """Returns the number of steps to every reachable cell."""
     steps, queue = {start: 0}, [start]
     for cell in queue:
         for near in neighbours(cell):
@@ -31,7 +31,7 @@ def steps_from(grid: np.ndarray, start: Cell) -> dict[Cell, int]:
 
 
 def is_shortest_path(grid: np.ndarray, answer: np.ndarray) -> bool:
-    """Nothing but blanks became path, and the path has one cell at every distance between S and G, in a row."""
+    """Returns whether only blanks became path, and the path has one cell at each distance from S to G."""
     (start,), (goal,) = find(grid, START), find(grid, GOAL)
     steps = steps_from(grid, start)
     path = sorted(find(answer, PATH), key=lambda cell: steps.get(cell, -1))
@@ -44,14 +44,14 @@ def is_shortest_path(grid: np.ndarray, answer: np.ndarray) -> bool:
 
 
 def random_maze(shape: tuple[int, int], walls: float, rng: np.random.Generator) -> np.ndarray:
-    """Tokens ``(H, W)`` with S and G anywhere; there may be no path."""
+    """Returns tokens ``(H, W)`` with S and G anywhere; a path may be missing."""
     grid = np.where(rng.random(shape) < walls, WALL, FREE).astype(np.uint8)
     grid.flat[rng.choice(grid.size, 2, replace=False)] = START, GOAL
     return grid
 
 
 def random_path(grid: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The maze with any shortest path, drawn backwards from G."""
+    """Returns the maze with a random shortest path, drawn backwards from G."""
     (start,), (cell,) = find(grid, START), find(grid, GOAL)
     steps, answer = steps_from(grid, start), grid.copy()
     while steps[cell] > 1:

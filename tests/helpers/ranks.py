@@ -1,4 +1,4 @@
-"""Several processes that train together, as torchrun would start them."""
+"""Processes that train together, as torchrun starts them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hrm_agent.distributed import process_group
 
 
 def on_ranks(count: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:
-    """What ``function(*arguments)`` returns on each of ``count`` ranks of one thread: what `torch.load` can read."""
+    """Runs ``function(*arguments)`` on ``count`` ranks of one thread each and returns what each returned."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -1,4 +1,4 @@
-"""What the pages tell the reader to run: fenced blocks, and commands of ours."""
+"""What the pages tell the reader to run: fenced blocks and commands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMMAND = re.compile(
     r"(?:^|; do )(?:(?:python|torchrun\b.*?) -m (train|benchmarks(?:\.\w+)?|experiments[\w.]+)"
     r"|(hrm)|(sbatch) .*?\.sbatch)(?![\w.])"
 )
-MODULES = {"hrm": ["train"], "sbatch": ["train", "fit"]}  # of what is not named by its module
+MODULES = {"hrm": ["train"], "sbatch": ["train", "fit"]}  # commands that are not named by their module
 TO_FILL_IN = re.compile(r"[A-Z]+|\$\w+")
 
 
@@ -25,10 +25,10 @@ class Block:
     """A fenced block.
 
     Attributes:
-        page: Its page.
+        page: Page of the block.
         line: Line of the page where its text begins.
-        language: What stands behind the fence.
-        text: What is between the fences.
+        language: Word after the opening fence.
+        text: Text between the fences.
     """
 
     page: str
@@ -38,7 +38,7 @@ class Block:
 
 
 def blocks() -> list[Block]:
-    """The blocks of all pages."""
+    """Returns the blocks of all pages."""
     found = []
     for page in PAGES:
         text = (ROOT / page).read_text()
@@ -48,7 +48,7 @@ def blocks() -> list[Block]:
 
 
 def commands() -> dict[tuple[str, ...], str]:
-    """The commands of all pages, as module and arguments, each with the line where it stands first."""
+    """Returns the commands of all pages, as module and arguments, each with its first line."""
     found: dict[tuple[str, ...], str] = {}
     for page in PAGES:
         text = (ROOT / page).read_text().replace("\\\n", "  ")
@@ -59,9 +59,9 @@ def commands() -> dict[tuple[str, ...], str]:
 
 
 def _commands_of(line: str) -> Iterator[tuple[str, ...]]:
-    """The commands of a line of shell, or in backquotes.
+    """Yields the commands of a line of shell, or in backquotes.
 
-    What stands behind ``--`` is a command of fit. Prose may name a command without its options: it asks for its help.
+    The words after ``--`` are a command of fit. A command that prose names without options asks for its help.
     """
     in_prose = "`" in line and not line.startswith("    ")
     for text in re.findall(r"`([^`]+)`", line) if in_prose else [line.strip()]:
@@ -78,7 +78,7 @@ def _commands_of(line: str) -> Iterator[tuple[str, ...]]:
 
 
 def _words(text: str) -> Iterator[str]:
-    """The words up to the command's end, without what is in brackets, a 1 in place of what the reader is to fill in."""
+    """Yields the words of a command, without those in brackets and with 1 for a placeholder."""
     reader = shlex.shlex(re.sub(r"\[.*?\]", "", text), posix=True, punctuation_chars=";&|")
     reader.whitespace_split = True
     for word in takewhile(lambda word: not set(word) <= set(";&|"), reader):

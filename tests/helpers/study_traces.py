@@ -16,7 +16,7 @@ Q_CONTINUE = [[1, 1, 1, 1], [1, 1, 1, 1], [0, 0, 2, 0], [0, 0, 0, 0]]
 
 
 def traces(signals: Mapping[str, Sequence[Sequence[float]]], views: int = 1, repeat: int = 1) -> Traces:
-    """A hand-made recording, each puzzle ``repeat`` times."""
+    """Returns a hand-made recording, each puzzle ``repeat`` times."""
     arrays = {name: np.tile(np.array(values, np.float32), (repeat, 1)) for name, values in signals.items()}
     arrays = {name: np.repeat(values[:, None], views, axis=1) for name, values in arrays.items()}
     count, _, budget = arrays["correct"].shape

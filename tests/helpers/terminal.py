@@ -1,4 +1,4 @@
-"""Reading what is written for a terminal."""
+"""Readers of what is written for a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Segments as a core might give them, in which every signal wavers, and what a policy decides on them."""
+"""Random segments in which every signal varies, and what a policy decides on them."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ class Thinking(NamedTuple):
     task: PuzzleTask
 
     def before(self, number: int) -> HRMCarry:
-        """The hidden state that the segment ``number`` = 0, 1, ... begins with."""
+        """Returns the hidden state with which segment ``number`` = 0, 1, ... begins."""
         nothing = torch.zeros(ROWS, LENGTH, WIDTH)
         return self.outputs[number - 1].carry if number else HRMCarry(nothing, nothing)
 
     def moment(self, number: int) -> Moment:
-        """What there is to see after the segment ``number`` = 0, 1, ..."""
+        """Returns what is observable after segment ``number`` = 0, 1, ..."""
         last = self.outputs[number - 1].logits if number else None
         start = torch.full((ROWS,), number == 0)
         return Moment(self.outputs[number], self.before(number), last, start, self.inputs, self.solution, self.task)
 
 
 def thinking(seed: int = 0) -> Thinking:
-    """States and logits walk at random, each row at its own pace and more slowly from segment to segment."""
+    """Returns states and logits of a random walk: each row has its own pace, and later steps are smaller."""
     generator = torch.Generator().manual_seed(seed)
     inputs = torch.randint(1, VOCAB, (ROWS, LENGTH), generator=generator)
     solution = torch.where(torch.arange(ROWS)[:, None] % 4 == 0, inputs.roll(1, dims=1), inputs)
@@ -58,13 +58,13 @@ def thinking(seed: int = 0) -> Thinking:
 
 
 def decisions(policy: str | HaltingPolicy, rows: Tensor = EVERY, kept: Tensor = EVERY, seed: int = 0) -> Tensor:
-    """What a policy decides for the given rows, ``(BUDGET, rows)`` bool; the budget itself comes a segment later.
+    """Returns what a policy decides for the given rows, ``(BUDGET, rows)`` bool, below the budget.
 
     Args:
         policy: A fresh policy.
-        rows: Of `thinking`.
-        kept: Those of ``rows`` with which the batch goes on after the first segment; the others are False from then on.
-        seed: Of `thinking`.
+        rows: Rows of `thinking`.
+        kept: Places in ``rows`` that remain after the first segment; the others are False from then on.
+        seed: Seed of `thinking`.
     """
     thought = thinking(seed)
     session = HaltingSession(make(policy), BUDGET + 1, thought.task)

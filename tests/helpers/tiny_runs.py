@@ -1,4 +1,4 @@
-"""Options of ``python -m train fit`` that make a run of seconds."""
+"""Options of ``python -m train fit`` for a run of a few seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds where a step would wait for a CUDA device, on a machine that has none."""
+"""Modes that find where a step would wait for a CUDA device, on a machine without one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class WaitsForDeviceError(AssertionError):
 
 
 class Operators(TorchDispatchMode):
-    """Raises at the operators that wait, save those on tensors that live on the host by design."""
+    """Raises at operators that wait, except those on tensors that live on the host by design."""
 
     def __init__(self, on_host: Iterable[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -54,7 +54,7 @@ class Operators(TorchDispatchMode):
 
 
 class Functions(TorchFunctionMode):
-    """Raises at the Python functions that copy between host and device; what asks for the host by name stays there."""
+    """Raises at Python functions that copy between host and device, unless they ask for the host."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in COPYING and (kwargs or {}).get("device") != "cpu":

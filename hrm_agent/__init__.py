@@ -29,9 +29,7 @@ if TYPE_CHECKING:
     from hrm_agent.sb3.callbacks import EvaluateCallback, HaltingDashboard, SaveCallback
     from hrm_agent.sb3.policy import HRMPolicy
     from hrm_agent.sb3.vec_env import as_vec_env
-    from hrm_agent.study.study import Plan as StudyPlan
-    from hrm_agent.study.study import Study
-    from hrm_agent.study.study import study as run_study
+    from hrm_agent.study.study import Study, StudyPlan, run_study
     from hrm_agent.traces.record import Traces, record
     from hrm_agent.traces.replay import replay
 
@@ -98,7 +96,7 @@ _HOMES = {
     "SaveCallback": "sb3.callbacks",
     "SegmentOutput": "cores",
     "Study": "study.study",
-    "StudyPlan": "study.study:Plan",
+    "StudyPlan": "study.study",
     "Traces": "traces.record",
     "as_vec_env": "sb3.vec_env",
     "evaluate": "inference.evaluation",
@@ -111,7 +109,7 @@ _HOMES = {
     "register_signal": "halting",
     "replay": "traces.replay",
     "restore_training": "checkpoints.training_state",
-    "run_study": "study.study:study",
+    "run_study": "study.study",
     "write_reference": "checkpoints.reference_checkpoint",
 }
 

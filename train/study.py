@@ -17,7 +17,7 @@ from .trained import TestPuzzles
 
 if TYPE_CHECKING:
     from hrm_agent.study.candidates import Candidate
-    from hrm_agent.study.study import Plan
+    from hrm_agent.study.study import StudyPlan
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class StudyOptions(TestPuzzles):
     threads: Threads = 0
     device: Device = "auto"
 
-    def plan(self, folders: Sequence[Path]) -> Plan:
+    def plan(self, folders: Sequence[Path]) -> StudyPlan:
         """Returns what to compare, and how.
 
         Args:
@@ -76,7 +76,7 @@ class StudyOptions(TestPuzzles):
             ValueError: A policy is unknown, or a number is out of range.
         """
         from hrm_agent.halting import make, split_list
-        from hrm_agent.study.study import Plan
+        from hrm_agent.study.study import StudyPlan
 
         named = split_list(self.policies) if self.policies is not None else []
         if self.policies is not None and not named:  # an empty list is an error, not a wish for all policies
@@ -84,7 +84,7 @@ class StudyOptions(TestPuzzles):
         extra = () if named else learned_policies(folders)
         for policy in (*named, *filter(None, [self.reference]), *(text for each in extra for text in each.policies)):
             make(policy)  # before anything is recorded
-        plan = Plan(
+        plan = StudyPlan(
             policies=tuple(named),
             extra=extra,
             reference=self.reference,
@@ -107,7 +107,7 @@ def main(arguments: list[str]) -> None:
     from hrm_agent.sb3.agent import HRM
     from hrm_agent.study.figures.save import study_figures
     from hrm_agent.study.figures.style import save_figure
-    from hrm_agent.study.study import study
+    from hrm_agent.study.study import run_study
 
     from .study_files import write_csv, write_json, write_tensorboard
     from .study_recording import check_before_recording, recorded, untrained_signals
@@ -123,7 +123,7 @@ def main(arguments: list[str]) -> None:
     models = [HRM.load(each, device=options.device, halting="fixed:1") for each in options.checkpoint]
     check_before_recording(options, plan, models)
     traces = [recorded(options, number, model) for number, model in enumerate(models)]
-    table, replays = study(traces, plan, untrained_signals(models))
+    table, replays = run_study(traces, plan, untrained_signals(models))
     print_study(table)
     write_csv(table.frame(), out / "study.csv")
     write_json(table, out / "study.json")

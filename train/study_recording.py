@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hrm_agent.checkpoints.checkpoint import existing_checkpoint
 from hrm_agent.sb3.agent import HRM
-from hrm_agent.study.study import Plan, served
+from hrm_agent.study.study import StudyPlan, served
 from hrm_agent.traces.header import TraceHeader, read_header
 from hrm_agent.traces.record import Traces, default_signals, record
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .study import StudyOptions
 
 
-def check_before_recording(options: StudyOptions, plan: Plan, models: Sequence[HRM]) -> None:
+def check_before_recording(options: StudyOptions, plan: StudyPlan, models: Sequence[HRM]) -> None:
     """Refuses, before the long recording, what would fail after it.
 
     Raises:

@@ -70,7 +70,7 @@ class Study:
 
 
 @dataclass(frozen=True)
-class Plan:
+class StudyPlan:
     """What to compare, and how.
 
     Attributes:
@@ -114,8 +114,8 @@ class Plan:
         check_integer("seed", self.seed, 0)
 
 
-def study(
-    traces: Sequence[Traces], plan: Plan | None = None, untrained: Mapping[str, str] | None = None
+def run_study(
+    traces: Sequence[Traces], plan: StudyPlan | None = None, untrained: Mapping[str, str] | None = None
 ) -> tuple[Study, Replays]:
     """Replays all policies and compares them.
 
@@ -131,7 +131,7 @@ def study(
         ValueError: The traces are of different puzzles, a number of the plan is out of range, or a policy that the plan
             names cannot be replayed.
     """
-    plan = plan or Plan()
+    plan = plan or StudyPlan()
     check_same_puzzles(traces)
     budget = plan.budget or min(each.header.max_segments for each in traces)
     held_out = split_by_group(traces[0].group, plan.calibration, plan.seed)
@@ -165,7 +165,7 @@ def study(
 
 
 def served(
-    plan: Plan, recorded: TraceHeader, budget: int, untrained: Mapping[str, str]
+    plan: StudyPlan, recorded: TraceHeader, budget: int, untrained: Mapping[str, str]
 ) -> tuple[str, list[str], dict[str, str]]:
     """Returns which policies a recording can serve, from its header alone.
 

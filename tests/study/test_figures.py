@@ -22,7 +22,7 @@ from hrm_agent.study.figures.reliability import reliability_figure
 from hrm_agent.study.figures.save import like_compute, study_figures
 from hrm_agent.study.figures.segments import segments_figure
 from hrm_agent.study.figures.style import STYLE, accuracy_axis, new_figure, save_figure, write_at_end
-from hrm_agent.study.study import Plan, study
+from hrm_agent.study.study import StudyPlan, run_study
 from hrm_agent.study.table import Row
 
 
@@ -36,13 +36,13 @@ def no_warnings() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def figures() -> dict[str, Figure]:
     recorded = hand_made(repeat=10)
-    table, replays = study([recorded], Plan(resamples=20))
+    table, replays = run_study([recorded], StudyPlan(resamples=20))
     return study_figures(table, replays, trained_segments=3)
 
 
 @pytest.fixture(scope="module")
 def rows() -> tuple[Row, ...]:
-    return study([hand_made(repeat=10)], Plan(calibration=0, resamples=20))[0].rows
+    return run_study([hand_made(repeat=10)], StudyPlan(calibration=0, resamples=20))[0].rows
 
 
 def pixels(figure: Figure) -> np.ndarray:
@@ -197,5 +197,5 @@ def test_like_compute_takes_one_policy_of_each_rule(rows: tuple[Row, ...]) -> No
 def test_no_figure_for_one_difficulty() -> None:
     recorded = hand_made(repeat=2)
     recorded.rating[:] = 1
-    table, replays = study([recorded], Plan(policies=("fixed:2",), calibration=0, resamples=5))
+    table, replays = run_study([recorded], StudyPlan(policies=("fixed:2",), calibration=0, resamples=5))
     assert "difficulty" not in study_figures(table, replays)

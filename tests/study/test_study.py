@@ -22,7 +22,7 @@ from hrm_agent.study.candidates import COMBINATIONS, Candidate, calibrated, defa
 from hrm_agent.study.families import COLOURS, family_of
 from hrm_agent.study.groups import split_by_group
 from hrm_agent.study.replays import replay_all
-from hrm_agent.study.study import Plan, study
+from hrm_agent.study.study import StudyPlan, run_study
 from hrm_agent.study.table import Estimate, flat, tabulate, verdict
 from hrm_agent.traces.record import Traces
 from hrm_agent.traces.replay import why_not
@@ -35,8 +35,8 @@ def candidates(*policies: str, seeds: int = 1) -> list[Candidate]:
 
 
 def test_rows_equal_numbers_computed_by_hand() -> None:
-    plan = Plan(policies=("oracle", "fixed:2"), calibration=0, resamples=50)
-    table, replays = study([hand_made()], plan)
+    plan = StudyPlan(policies=("oracle", "fixed:2"), calibration=0, resamples=50)
+    table, replays = run_study([hand_made()], plan)
     # q-compare halts at 1, 2, 4 (there Q_halt > Q_continue again) and 4: right, right, wrong, wrong
     np.testing.assert_array_equal(replays.segments[0], [[1, 2, 4, 4], [1, 2, 3, 4], [2, 2, 2, 2]])
     np.testing.assert_array_equal(replays.exact[0], [[1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 0, 0]])
@@ -71,7 +71,7 @@ def test_intervals_are_those_of_the_paired_bootstrap() -> None:
 
 def test_the_order_is_frontier_dominated_bounds_each_by_segments() -> None:
     policies = ("oracle", "fixed:4", "fixed:3", "fixed:2", "fixed:1", "q-threshold:0.5")
-    table, _ = study([hand_made()], Plan(policies=policies, calibration=0, resamples=20))
+    table, _ = run_study([hand_made()], StudyPlan(policies=policies, calibration=0, resamples=20))
     # q-threshold:0.5 halts at 1, 2, 3, 4 and is right as often as the oracle, for as little
     assert [(row.policy, row.frontier) for row in table.rows] == [
         ("fixed:1", True),
@@ -99,8 +99,8 @@ def test_checkpoints_are_pooled_and_may_differ_in_their_policy() -> None:
 
 
 def test_the_same_twice() -> None:
-    plan = Plan(calibration=0.5, resamples=30, policies=("fixed:1", "q-threshold:0.9"))
-    assert repr(study([hand_made(repeat=3)], plan)[0]) == repr(study([hand_made(repeat=3)], plan)[0])
+    plan = StudyPlan(calibration=0.5, resamples=30, policies=("fixed:1", "q-threshold:0.9"))
+    assert repr(run_study([hand_made(repeat=3)], plan)[0]) == repr(run_study([hand_made(repeat=3)], plan)[0])
 
 
 def test_calibration_puzzles_are_scored_nowhere() -> None:
@@ -108,8 +108,8 @@ def test_calibration_puzzles_are_scored_nowhere() -> None:
     held_out = split_by_group(recorded.group, 0.5, seed=7)
     recorded.signals["correct"][held_out] = 0  # half of them, drawn at random, are all wrong
     recorded.signals["correct"][np.flatnonzero(~held_out)] = np.tile(np.array(CORRECT, np.float32), (50, 1))[:, None]
-    plan = Plan(policies=("fixed:1",), calibration=0.5, risks=(0.01,), resamples=20, seed=7)
-    table, replays = study([recorded], plan)
+    plan = StudyPlan(policies=("fixed:1",), calibration=0.5, risks=(0.01,), resamples=20, seed=7)
+    table, replays = run_study([recorded], plan)
     assert (table.puzzles, table.groups, table.calibration_puzzles) == (200, 200, 200)
     np.testing.assert_array_equal(replays.traces[0].index, np.flatnonzero(~held_out))
     assert table.row("fixed:1").exact.value == 0.25
@@ -185,32 +185,32 @@ def test_every_policy_has_a_family() -> None:
 
 def test_what_cannot_be_replayed_is_left_out_unless_asked_for() -> None:
     recorded = hand_made()
-    table, _ = study([recorded], Plan(calibration=0, resamples=10))
+    table, _ = run_study([recorded], StudyPlan(calibration=0, resamples=10))
     assert table.left_out["kl:0.01"] == "expected recorded signals kl, found no kl"
     assert {row.family for row in table.rows} == {"Q values", "baseline", "bound", "combination"}
     untrained = {"q_continue": "the agent was trained without Q_continue"}
-    table, _ = study([recorded], Plan(calibration=0, resamples=10), untrained)
+    table, _ = run_study([recorded], StudyPlan(calibration=0, resamples=10), untrained)
     assert table.reference == "q-threshold:0.5"
     assert table.left_out["q-margin:1"] == untrained["q_continue"]
     with pytest.raises(
         ValueError, match=r"study: 'kl:0\.01' cannot be replayed: expected recorded signals kl, found no kl"
     ):
-        study([recorded], Plan(policies=("kl:0.01",)))
+        run_study([recorded], StudyPlan(policies=("kl:0.01",)))
     with pytest.raises(ValueError, match="'q-compare' cannot be replayed: the agent was trained without Q_continue"):
-        study([recorded], Plan(reference="q-compare"), untrained)
+        run_study([recorded], StudyPlan(reference="q-compare"), untrained)
     assert why_not(make("halt-first:2"), recorded.header) == "expected 2 recorded views, found 1"
 
 
 def test_other_puzzles_and_bad_numbers_are_refused() -> None:
     other = replace(hand_made(), inputs=hand_made().inputs + 1)
     with pytest.raises(ValueError, match="expected traces of the same puzzles from all checkpoints, found others"):
-        study([hand_made(), other])
+        run_study([hand_made(), other])
     with pytest.raises(ValueError, match="expected recorded traces, found none"):
-        study([])
+        run_study([])
     with pytest.raises(ValueError, match="found others in number 2"):
-        study([hand_made(), replace(hand_made(), group=np.array([0, 0, 1, 1]))])
+        run_study([hand_made(), replace(hand_made(), group=np.array([0, 0, 1, 1]))])
     with pytest.raises(ValueError, match="max_segments: expected 1 to 4"):
-        study([hand_made()], Plan(budget=5, calibration=0))
+        run_study([hand_made()], StudyPlan(budget=5, calibration=0))
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_other_puzzles_and_bad_numbers_are_refused() -> None:
 )
 def test_a_bad_plan_is_one_sentence(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}$"):
-        Plan(**options)
+        StudyPlan(**options)
 
 
 @pytest.mark.parametrize(
@@ -249,21 +249,21 @@ def grouped(groups: int = 40, variants: int = 10) -> Traces:
 
 def test_variants_of_one_puzzle_count_as_one_draw() -> None:
     recorded = grouped()
-    plan = Plan(policies=("fixed:1",), calibration=0.25, risks=(0.4,), resamples=200)
-    table, replays = study([recorded], plan)
+    plan = StudyPlan(policies=("fixed:1",), calibration=0.25, risks=(0.4,), resamples=200)
+    table, replays = run_study([recorded], plan)
     assert (table.puzzles, table.groups, table.calibration_puzzles) == (300, 30, 100)
     scored = set(recorded.group[replays.traces[0].index])
     assert len(scored) == 30  # whole groups are held out
     exact = table.row("fixed:1").exact
     assert exact.high - exact.low > 0.2  # two standard deviations of 30 draws on either side are 0.33
-    alone, _ = study([replace(recorded, group=np.arange(400))], plan)
+    alone, _ = run_study([replace(recorded, group=np.arange(400))], plan)
     assert alone.row("fixed:1").exact.high - alone.row("fixed:1").exact.low < 0.15
     assert "on 10 independent calibration puzzles" in table.calibrations[0]
     assert "300 puzzles in 30 groups (100 more for calibration)" in str(study_table(table).title)
 
 
 def test_a_narrow_table_leaves_out_metrics_not_digits() -> None:
-    table, _ = study([hand_made()], Plan(policies=("oracle", "fixed:2"), calibration=0, resamples=20))
+    table, _ = run_study([hand_made()], StudyPlan(policies=("oracle", "fixed:2"), calibration=0, resamples=20))
     wide, narrow = (study_table(table, metrics) for metrics in (True, False))
     assert [column.header for column in wide.columns][:7] == [column.header for column in narrow.columns]
     console = Console(width=110, record=True, file=io.StringIO())
@@ -274,7 +274,7 @@ def test_a_narrow_table_leaves_out_metrics_not_digits() -> None:
 
 
 def test_files_hold_the_table(tmp_path: Path) -> None:
-    table, _ = study([hand_made()], Plan(policies=("oracle", "fixed:2"), calibration=0, resamples=20))
+    table, _ = run_study([hand_made()], StudyPlan(policies=("oracle", "fixed:2"), calibration=0, resamples=20))
     write_csv(table.frame(), tmp_path / "study.csv")
     write_json(table, tmp_path / "study.json")
     with (tmp_path / "study.csv").open(newline="") as file:

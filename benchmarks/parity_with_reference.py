@@ -27,10 +27,9 @@ from benchmarks.timing import use_threads
 from benchmarks.trm_code import TRMCode
 from hrm_agent import halting
 from hrm_agent.checkpoints.reference_checkpoint import from_reference_name
-from hrm_agent.config import HRMConfig
+from hrm_agent.config import Bootstrap, HRMConfig, LearnerConfig
 from hrm_agent.cores.core import PuzzleShape, ReasoningCore
 from hrm_agent.cores.hrm import HRMCarry, HRMCore
-from hrm_agent.learning.config import Bootstrap, LearnerConfig
 from hrm_agent.learning.learner import Learner
 from hrm_env.task import PAD_ID, PuzzleBatch
 from train.options import Threads

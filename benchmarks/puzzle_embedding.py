@@ -15,8 +15,8 @@ from benchmarks.options import Count, TimedOptions, run
 from benchmarks.report import Part, Value
 from benchmarks.timing import Call, side_by_side, use_threads
 from hrm_agent import halting
+from hrm_agent.config import LearnerConfig
 from hrm_agent.cores import PuzzleShape, make_core
-from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.learner import Learner
 from hrm_env.devices import check_device
 from hrm_env.task import PuzzleBatch

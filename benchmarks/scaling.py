@@ -21,10 +21,9 @@ from benchmarks.report import Part, Value
 from benchmarks.scaling_model import step_seconds
 from benchmarks.timing import Times, side_by_side, use_threads
 from hrm_agent import halting
-from hrm_agent.config import Precision
+from hrm_agent.config import LearnerConfig, Precision
 from hrm_agent.cores import PuzzleShape, make_core
 from hrm_agent.distributed import own_device, process_group, rank, world_size
-from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.learner import Learner
 from hrm_env.devices import check_device
 from hrm_env.task import PuzzleBatch

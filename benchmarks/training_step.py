@@ -29,12 +29,11 @@ from benchmarks.report import Part, Value
 from benchmarks.timing import Call, fastest_products, side_by_side, training_turn, use_threads
 from benchmarks.trm_code import TRMCode
 from hrm_agent import HRM
-from hrm_agent.config import Precision
+from hrm_agent.config import Bootstrap, Precision
 from hrm_agent.cores.flops import training_flops
 from hrm_agent.cores.hrm import HRMCore
 from hrm_agent.cores.layers import Linear
 from hrm_agent.learning.adam_atan2 import AdamATan2
-from hrm_agent.learning.config import Bootstrap
 from hrm_agent.sb3.vec_env import NativeVecEnv
 from hrm_env.devices import check_device
 from hrm_env.task import PuzzleBatch
@@ -194,7 +193,7 @@ def measure(options: Options) -> Part:
         for way in network.bootstraps
     }
     first = next(iter(agents.values()))
-    flops = {name: training_flops(core_of(a), a.n_envs, a.learner_config.q_bootstrap) for name, a in agents.items()}
+    flops = {name: training_flops(core_of(a), a.n_envs, a.config.learner.q_bootstrap) for name, a in agents.items()}
     calls = {name: training_turn(agent, options.steps) for name, agent in agents.items()}
     for kind, fast in kinds.items():
         if code is None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hrm_agent.checkpoints.folder import CheckpointFolder
     from hrm_agent.checkpoints.reference_checkpoint import read_reference, reference_config, write_reference
     from hrm_agent.checkpoints.training_state import restore_training
+    from hrm_agent.config import AgentConfig, LearnerConfig
     from hrm_agent.cores import CORES, CoreConfig, PuzzleShape, ReasoningCore, SegmentOutput, make_core
     from hrm_agent.cores import register as register_core
     from hrm_agent.errors import CheckpointError, NonFiniteError
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from hrm_agent.halting import make as make_halting_policy
     from hrm_agent.halting.signals import Moment
     from hrm_agent.inference.evaluation import Evaluation, evaluate
-    from hrm_agent.learning.config import LearnerConfig
     from hrm_agent.learning.learner import Learner
     from hrm_agent.sb3.agent import HRM
     from hrm_agent.sb3.callbacks import EvaluateCallback, HaltingDashboard, SaveCallback
@@ -37,6 +37,7 @@ __all__ = [
     "CORES",
     "HALTING_POLICIES",
     "HRM",
+    "AgentConfig",
     "CheckpointError",
     "CheckpointFolder",
     "CoreConfig",
@@ -77,6 +78,7 @@ _HOMES = {
     "CORES": "cores",
     "HALTING_POLICIES": "halting:POLICIES",
     "HRM": "sb3.agent",
+    "AgentConfig": "config",
     "CheckpointError": "errors",
     "CheckpointFolder": "checkpoints.folder",
     "CoreConfig": "cores",
@@ -88,7 +90,7 @@ _HOMES = {
     "HaltingDashboard": "sb3.callbacks",
     "HaltingPolicy": "halting",
     "Learner": "learning.learner",
-    "LearnerConfig": "learning.config",
+    "LearnerConfig": "config",
     "Moment": "halting.signals",
     "NonFiniteError": "errors",
     "PuzzleShape": "cores",

@@ -8,8 +8,7 @@ from typing import Annotated
 
 from tyro.conf import UseAppendAction
 
-from hrm_agent.config import HRMConfig, Per, TRMConfig
-from hrm_agent.learning.config import LearnerConfig
+from hrm_agent.config import AgentConfig, HRMConfig, LearnerConfig, TRMConfig
 from hrm_env.envs.observations import LARGEST
 
 from .options import Device, HeldOut, Seed, Share, Threads, integer, number
@@ -83,7 +82,7 @@ SMALL_TRM = TRMConfig(
 
 
 @dataclass(frozen=True)
-class Fit:
+class Fit(AgentConfig):
     """Train an agent, evaluate it on every test puzzle, and write its checkpoint and TensorBoard logs.
 
     Attributes:
@@ -93,14 +92,8 @@ class Fit:
             HRM) and sudoku-extreme-1k-fast (half an hour on an H100).
         batch_size: Environments, and so puzzles in an optimizer step.
         updates: Optimizer steps.
-        warmup_steps: Optimizer steps of linear warm-up.
-        lr_min_ratio: Learning rate at the end of a cosine decay, as a share of the full rate; 1 keeps it constant.
-        halting: Halting policy, such as "q-compare", "q-threshold:0.5", "fixed:8", "random:0.25".
-        exploration: Probability of a minimum number of segments.
-        exploration_per: Draw that minimum once an "episode" (paper) or every "segment" (reference code).
         evaluate_every: Optimizer steps between evaluations of all test puzzles; 0 for the end only.
         compile: Train with torch.compile (needs a C++ compiler); None for CUDA only.
-        seed: Seed of everything.
         threads: CPU threads; 0 for all cores.
         device: "auto", "cpu" or "cuda".
         out: Folder of the run.
@@ -111,20 +104,18 @@ class Fit:
         keep_checkpoints: How many of them to keep.
     """
 
-    preset: str = "sudoku6x6"
-    data: Data = Data()
-    core: HRMConfig = SMALL_CORE
     learner: LearnerConfig = SMALL_LEARNER
-    batch_size: Annotated[int, integer(1)] = 64
-    updates: Annotated[int, integer(1)] = 1600
     warmup_steps: Annotated[int, integer(0)] = 200
     lr_min_ratio: Share = 0.1
     halting: str = "q-threshold:0.95"
-    exploration: Share = 0.1
-    exploration_per: Per = "episode"
+    seed: Seed = 0
+    preset: str = "sudoku6x6"
+    data: Data = Data()
+    core: HRMConfig = SMALL_CORE
+    batch_size: Annotated[int, integer(1)] = 64
+    updates: Annotated[int, integer(1)] = 1600
     evaluate_every: Annotated[int, integer(0)] = 400
     compile: bool | None = None
-    seed: Seed = 0
     threads: Threads = 0
     device: Device = "auto"
     out: str = "runs/{preset}-seed{seed}"

@@ -59,6 +59,6 @@ def recorded(options: StudyOptions, number: int, model: HRM) -> Traces:
 
 def untrained_signals(models: Sequence[HRM]) -> dict[str, str]:
     """Returns the signals that mean nothing in at least one agent, with the reason."""
-    if not all(model.learner_config.learns_q_continue for model in models):
+    if not all(model.config.learner.learns_q_continue for model in models):
         return {"q_continue": "the agent was trained without Q_continue"}
     return {}

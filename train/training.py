@@ -47,17 +47,11 @@ def make_agent(options: Fit) -> tuple[HRM, PuzzleVectorEnv]:
     model = HRM(
         "HRMPolicy",
         training,
-        warmup_steps=options.warmup_steps,
-        lr_min_ratio=options.lr_min_ratio,
-        halting=options.halting,
-        exploration=options.exploration,
-        exploration_per=options.exploration_per,
         compile=options.compile,
         policy_kwargs={"core": options.core.name, **asdict(options.core)},
         tensorboard_log=None if rank() else str(run_folder(options) / "tensorboard"),
-        seed=options.seed,
         device=device,
-        **asdict(options.learner),
+        **options.by_name(),
     )
     print_rank0(
         f"{options.data.env}: {len(training.rules.puzzles):,} training and {len(test.rules.puzzles):,} test puzzles, "

@@ -168,7 +168,7 @@ def speed(name: str, model: HRM, options: Options, fastest: float) -> Part:
         times = side_by_side({"": training_turn(model, options.steps)}, options.rounds, model.device)
         step = times.median("") / options.steps
         mean += (end - begin) * step
-        rate = training_flops(core, model.n_envs, model.learner_config.q_bootstrap) / step / 1e12
+        rate = training_flops(core, model.n_envs, model.config.learner.q_bootstrap) / step / 1e12
         row: dict[str, Value] = {"N, T": f"{cycles}, {inner}", "share of the run": end - begin, "ms": 1e3 * step}
         rows.append(row | {"segments/s": model.n_envs / step, "TFLOP/s": rate, "MFU": rate / fastest})
     fitting = int(60 * options.minutes / mean)

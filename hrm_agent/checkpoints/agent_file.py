@@ -32,7 +32,7 @@ def save_agent(model: HRM, path: str | Path | BinaryIO) -> None:
 
 
 def agent_contents(model: HRM, path: str | Path) -> tuple[dict[str, Any], dict[str, dict[str, torch.Tensor]]]:
-    """What the file of an agent holds: its config, and its groups of tensors.
+    """Returns what the file of an agent holds: its config, and its groups of tensors.
 
     Raises:
         NonFiniteError: A weight, or a number in the state of an optimizer, is not finite.
@@ -45,13 +45,7 @@ def agent_contents(model: HRM, path: str | Path) -> tuple[dict[str, Any], dict[s
         "policy_kwargs": model.policy_kwargs,
         "options": {
             "n_envs": model.batch_size,
-            "warmup_steps": model.warmup_steps,
-            "lr_min_ratio": model.lr_min_ratio,
-            "halting": model.halting.name,
-            "exploration": model.exploration,
-            "exploration_per": model.exploration_per,
-            "seed": model.seed,
-            **asdict(model.learner_config),
+            **replace(model.config, halting=model.halting.name).by_name(),
         },
         "num_timesteps": model.num_timesteps,
         "updates": model._n_updates,
@@ -72,7 +66,7 @@ def check_to_write(path: str | Path, tensors: Mapping[str, torch.Tensor]) -> Non
 
 
 def read_weights(path: str | Path | BinaryIO, expected: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The policy's state dict of a checkpoint.
+    """Returns the policy's state dict of a checkpoint.
 
     Args:
         path: The checkpoint.
@@ -92,14 +86,15 @@ def load_agent(
     file, config = found.path, found.config
     saved = SavedAgent.of(file, config, given=overrides)
     slots = {} if env is None or isinstance(env, str) else {"n_envs": None}  # such an environment has its own
-    options = {**saved.options, "policy_kwargs": saved.core, **slots, **overrides}
+    own = {**saved.config.by_name(), "n_envs": saved.n_envs, "policy_kwargs": saved.core}
+    options = {**own, **slots, **overrides}
     core = check_core(file, found.weights, saved.puzzles.sizes, options["policy_kwargs"] or {})
     if "halting" not in overrides:
-        halting_of(file, saved.options, saved.puzzles.sizes.max_segments, core)
+        halting_of(file, saved.config.halting, saved.puzzles.sizes.max_segments, core)
     model = cls(env=env, device=device, _init_setup_model=False, **options)
     if model.env is not None:
         saved.puzzles.require(model.env, f"{file}: made")
-    model.adopt(saved.puzzles, options["n_envs"] or 1)
+    model.build_for(saved.puzzles, options["n_envs"] or 1)
     restore_learned(model, found)
     model.num_timesteps, model._n_updates = saved.num_timesteps, saved.updates
     if config.get("learning_rate_schedule") and env is not None and "learning_rate" not in overrides:

@@ -13,9 +13,9 @@ from hrm_agent.checkpoints.agent_file import check_to_write
 from hrm_agent.checkpoints.checkpoint import checkpoint_path, write_checkpoint
 from hrm_agent.checkpoints.contents import Checkpoint, check_core, path_of
 from hrm_agent.checkpoints.saved_agent import core_of, entries_of, halting_of, identity_of, said_of
+from hrm_agent.config import LearnerConfig
 from hrm_agent.halting import HaltingPolicy, make
 from hrm_agent.learning.average import WeightAverage
-from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.puzzle_identity import PuzzleIdentity, puzzle_task
 from hrm_env.envs.actions import action_space
 from hrm_env.envs.observations import observation_space, sizes_of
@@ -55,7 +55,11 @@ def load_policy(
     network = check_core(file, weights, puzzles.sizes, core)
     with said_of(file):
         decay = LearnerConfig(ema=options.get("ema")).ema
-    rule = halting_of(file, options, puzzles.sizes.max_segments, network) if halting is None else make(halting)
+    rule = (
+        halting_of(file, options.get("halting"), puzzles.sizes.max_segments, network)
+        if halting is None
+        else make(halting)
+    )
     seq_len, vocab_size = puzzles.sizes.seq_len, puzzles.sizes.vocab_size
     policy = cls(observation_space(puzzles.sizes), action_space(seq_len, vocab_size), **core)
     if decay is not None:

@@ -1,28 +1,29 @@
-"""What the config of a checkpoint says of an agent; every value is checked before anything is built from it."""
+"""The agent that the config of a checkpoint describes; every value is checked before anything is built from it."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from hrm_agent import halting
-from hrm_agent.agent_options import MOST_STEPS, check_agent_options
+from hrm_agent.config import AgentConfig
+from hrm_agent.config.agent import MOST_STEPS
+from hrm_agent.config.depth import check_depth
 from hrm_agent.cores import ReasoningCore, core_config
 from hrm_agent.errors import CheckpointError
-from hrm_agent.learning.config import LearnerConfig
-from hrm_agent.learning.schedules import check_depth
 from hrm_agent.limits import check_thinking
 from hrm_agent.puzzle_identity import PuzzleIdentity
 from hrm_env.checks import UnknownOptionError, check_integer, shortened
 from hrm_env.envs.observations import LARGEST, ObservationSizes
+from hrm_env.envs.slots import check_slots
 from hrm_env.task import is_task_name
 from hrm_env.tasks import make_task
 
-_OWN = ("n_envs", "warmup_steps", "lr_min_ratio", "exploration", "exploration_per", "seed")
-_LEARNING = tuple(field.name for field in fields(LearnerConfig))
+_ALWAYS = ("n_envs", "halting", "learning_rate", "betas")
+"""Options that every file holds; one of the others may be newer than the file, and has its default."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,18 @@ class SavedAgent:
     """The config of an agent's checkpoint, checked.
 
     Attributes:
-        puzzles: Those it is made for.
+        puzzles: The puzzles that it is made for.
         core: Name and options of its core.
-        options: The other options of its constructor.
+        config: Its other options.
+        n_envs: Segments in an optimizer step.
         num_timesteps: Segments it has learned from.
         updates: Optimizer steps it has made.
     """
 
     puzzles: PuzzleIdentity
     core: dict[str, Any]
-    options: dict[str, Any]
+    config: AgentConfig
+    n_envs: int
     num_timesteps: int
     updates: int
 
@@ -50,37 +53,34 @@ class SavedAgent:
         Args:
             path: The checkpoint, for errors.
             config: Its config.
-            given: Options that the caller gives himself, so that those of the file do not count.
+            given: Options that the caller gives, so that those of the file do not count.
 
         Raises:
             CheckpointError: A value is missing, of another type or out of range; or an option stands in the file that
                 is not the agent's, such as where it writes.
         """
         puzzles, options = identity_of(path, config), entries_of(path, config, "options")
-        stranger = next((name for name in options if name not in (*_OWN, *_LEARNING, "halting")), None)
+        known = ("n_envs", *AgentConfig.names())
+        stranger = next((name for name in options if name not in known), None)
         if stranger is not None:
             raise CheckpointError(f"{path}: expected the options of an HRM agent, found another, {shortened(stranger)}")
-        missing = next((name for name in (*_OWN, "halting", "learning_rate", "betas") if name not in options), None)
+        missing = next((name for name in _ALWAYS if name not in options), None)
         if missing is not None:
             raise CheckpointError(f"{path}: expected the options of an HRM agent, found no {missing!r}")
+        core = {} if "policy_kwargs" in given else core_of(path, config)
         with said_of(path):
-            check_agent_options(**{name: options[name] for name in _OWN})
-            learning = LearnerConfig(**{name: options[name] for name in _LEARNING if name in options})
+            n_envs = check_slots(options["n_envs"], "n_envs")
+            own = {name: value for name, value in options.items() if name != "n_envs" and name not in given}
+            agent = AgentConfig.of(**own)
             progress = [check_integer(n, config.get(n), 0, MOST_STEPS) for n in ("num_timesteps", "updates")]
-            check_integer("n_envs", options["n_envs"], 1)  # the constructor takes None as well
-        if "policy_kwargs" in given:
-            return cls(puzzles, {}, options, *progress)
-        core = core_of(path, config)
-        with said_of(path):
-            cycles = core_config(**core).cycles
-            if "depth" not in given:
-                check_depth(learning.depth, cycles)
-        return cls(puzzles, core, options, *progress)
+            if "policy_kwargs" not in given:
+                check_depth(agent.learner.depth, core_config(**core).cycles)
+        return cls(puzzles, core, agent, n_envs, *progress)
 
 
 @contextmanager
 def said_of(path: str | Path) -> Iterator[None]:
-    """Within, what a check of values refuses is said of the file that they stand in."""
+    """Turns what a check of values raises within into an error of the file that they stand in."""
     try:
         yield
     except (ValueError, UnknownOptionError) as error:
@@ -124,22 +124,19 @@ def core_of(path: str | Path, config: Mapping[str, Any]) -> dict[str, Any]:
     return core
 
 
-def halting_of(
-    path: str | Path, options: Mapping[str, Any], max_segments: int, core: ReasoningCore
-) -> halting.HaltingPolicy:
+def halting_of(path: str | Path, policy: object, max_segments: int, core: ReasoningCore) -> halting.HaltingPolicy:
     """Makes the halting policy, which may neither name another file nor import a module.
 
     Args:
         path: The checkpoint, for errors.
-        options: Those of the agent.
+        policy: String form of the policy.
         max_segments: The budget M_max.
         core: The network, on any device.
 
     Raises:
-        CheckpointError: It does; it is malformed; it takes too long or too much memory; or it was one of the user's own
-            and has no string form.
+        CheckpointError: The policy does, is malformed, takes too long or too much memory; or it was one of the user's
+            own and has no string form.
     """
-    policy = options.get("halting")
     if policy == "":
         raise CheckpointError(f"{path}: saved with a halting policy of your own; expected halting=... to load it")
     if not isinstance(policy, str):
@@ -151,10 +148,10 @@ def halting_of(
 
 
 def entries_of(path: str | Path, config: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """What stands under a name of a config: names with values.
+    """Returns the names and values under a name of a config.
 
     Raises:
-        CheckpointError: It is something else, or nothing.
+        CheckpointError: There is something else, or nothing.
     """
     found = config.get(name)
     if not isinstance(found, dict):

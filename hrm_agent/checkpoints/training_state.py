@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
-from hrm_agent.agent_options import MOST_STEPS
 from hrm_agent.checkpoints.agent_file import agent_contents, restore_learned
 from hrm_agent.checkpoints.checkpoint import write_checkpoint
 from hrm_agent.checkpoints.contents import Checkpoint
 from hrm_agent.checkpoints.run_parts import capture_parts, check_parts, restore_parts
 from hrm_agent.checkpoints.saved_agent import entries_of, said_of
+from hrm_agent.config.agent import MOST_STEPS
 from hrm_agent.distributed import gather_objects, rank, world_size
 from hrm_agent.errors import CheckpointError
 from hrm_agent.state import join_state, split_state

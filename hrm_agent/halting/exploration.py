@@ -6,24 +6,13 @@ It stands around the policy in training alone, so it also numbers the episodes, 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import get_args
 
 import torch
 from torch import Tensor
 
 from hrm_agent.config import Per
+from hrm_agent.config.agent import check_exploration
 from hrm_agent.halting.policy import HaltContext, HaltingPolicy
-from hrm_env.checks import check_choice, check_number
-
-
-def check_exploration(exploration: object, exploration_per: object) -> None:
-    """Checks the options of an agent that say how it explores.
-
-    Raises:
-        ValueError: One is of another type or out of range.
-    """
-    check_number("exploration", exploration, 0, 1)
-    check_choice("exploration_per", exploration_per, get_args(Per))
 
 
 class Exploration(HaltingPolicy):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from hrm_agent.config import LearnerConfig
 from hrm_agent.cores.core import ReasoningCore, SegmentOutput
-from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.state import Stateful
 from hrm_env.task import PuzzleBatch
 

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from hrm_agent.config import LearnerConfig
+from hrm_agent.config.depth import check_depth
 from hrm_agent.cores.carry import Carry
 from hrm_agent.cores.compiling import compiled_pieces, running
 from hrm_agent.cores.core import CompiledPiece, ReasoningCore, SegmentOutput
@@ -16,14 +18,13 @@ from hrm_agent.halting.policy import HaltingPolicy
 from hrm_agent.halting.session import HaltingSession
 from hrm_agent.learning.adam_atan2 import AdamATan2
 from hrm_agent.learning.average import WeightAverage
-from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.halting_loss import HaltingLoss, Outcome
 from hrm_agent.learning.losses import TOKEN_LOSSES, answer_loss
 from hrm_agent.learning.metrics import halting_metrics
 from hrm_agent.learning.optim import make_optimizers, split_parameters
 from hrm_agent.learning.ponder import PonderNet
 from hrm_agent.learning.q_learning import QLearning
-from hrm_agent.learning.schedules import check_depth, cycles_at
+from hrm_agent.learning.schedules import cycles_at
 from hrm_env.envs.grading import Grade, grade
 from hrm_env.task import PuzzleBatch, PuzzleTask
 

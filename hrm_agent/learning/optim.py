@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hrm_agent.config import LearnerConfig
 from hrm_agent.cores.core import ReasoningCore
 from hrm_agent.learning.adam_atan2 import AdamATan2
-from hrm_agent.learning.config import LearnerConfig
 
 
 class SparseSignSGD(torch.optim.Optimizer):

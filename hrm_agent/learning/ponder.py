@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hrm_agent.config import LearnerConfig
 from hrm_agent.cores.core import ReasoningCore
-from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.halting_loss import HaltingLoss, Outcome
 from hrm_env.task import PuzzleBatch
 

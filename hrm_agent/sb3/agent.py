@@ -9,33 +9,31 @@ import torch
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import MaybeCallback, Schedule
 from stable_baselines3.common.utils import ConstantSchedule
-from stable_baselines3.common.vec_env import VecEnv
 
 from hrm_agent import halting as halting_policies
-from hrm_agent.agent_options import check_agent_options, check_names, check_surroundings, plain
-from hrm_agent.config import Per
+from hrm_agent.config import AgentConfig, LearnerConfig
 from hrm_agent.cores import core_config
 from hrm_agent.distributed import AgreedMaximum, rank_seed, world_size
 from hrm_agent.halting import Exploration, HaltingPolicy
-from hrm_agent.inference.evaluation import Evaluation, evaluate
-from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.learner import Learner
-from hrm_agent.limits import check_thinking
 from hrm_agent.puzzle_identity import PuzzleIdentity, puzzle_task
+from hrm_agent.sb3.constructor import check_names, check_surroundings, plain, takes_agent_options
 from hrm_agent.sb3.event_files import event_writers, forget_after
 from hrm_agent.sb3.policy import HRMPolicy
+from hrm_agent.sb3.puzzle_algorithm import PuzzleAlgorithm
 from hrm_agent.sb3.puzzle_stream import PuzzleStream
 from hrm_agent.sb3.saved_algorithm import SavedAlgorithm
 from hrm_agent.sb3.training import full_rate, train_segment
 from hrm_agent.sb3.training_log import TrainingLog
-from hrm_agent.sb3.vec_env import PuzzleEnvironment, as_vec_env, sweep_env, training_env
+from hrm_agent.sb3.vec_env import PuzzleEnvironment, training_env
 from hrm_env.checks import check_choice, check_integer
 from hrm_env.devices import check_device
 from hrm_env.envs.actions import action_space
-from hrm_env.envs.observations import observation_space, sizes_of
+from hrm_env.envs.observations import observation_space
+from hrm_env.envs.slots import check_slots
 
 
-class HRM(SavedAlgorithm):
+class HRM(SavedAlgorithm, PuzzleAlgorithm):
     """The Hierarchical Reasoning Model: learns what to answer by supervision and when to stop by Q-learning.
 
     Every timestep is one segment of one environment; ``n_envs`` timesteps are one optimizer step. The defaults are the
@@ -44,37 +42,34 @@ class HRM(SavedAlgorithm):
     Args:
         policy: ``"HRMPolicy"`` or a subclass of it.
         env: A registered id, a gymnasium environment, the native vector environment or an SB3 `VecEnv`, of puzzles.
-        n_envs: Slots B, the batch size, where ``env`` is an id: None for 768. Another environment has its own.
-        env_kwargs: Options of the environment, where ``env`` is an id.
+        n_envs: Slots B, the batch size, if ``env`` is an id: None for 768. Another environment has its own.
+        env_kwargs: Options of the environment, if ``env`` is an id.
         learning_rate: Full rate, reached after the warm-up; or one of SB3's schedules, a function of the share of the
-            run that remains, from 1 to 0, by whose value warm-up and cosine decay are multiplied. Its value at 1 is the
+            run that remains, from 1 to 0, whose value is multiplied by warm-up and cosine decay. Its value at 1 is the
             full rate, and the rates of other groups follow it in proportion.
-        warmup_steps: Optimizer steps of linear warm-up.
-        lr_min_ratio: The rate at the end of a cosine decay over the run, as a share of the full rate; 1 keeps it
-            constant.
-        halting: The policy that decides when to stop, as in `hrm_agent.halting.make`; swap it at any time by
+        halting: Halting policy or its string form, as in `hrm_agent.halting.make`; may be swapped at any time by
             ``model.halting = ...``.
-        exploration: Probability ε of a minimum number of segments.
-        exploration_per: Whether that is drawn once an ``"episode"`` (paper) or every ``"segment"`` (reference code).
         compile: Train with `torch.compile`: about 1.6 times as fast on a CPU, after a minute of compiling (some seconds
             once its cache is filled; needs a C++ compiler, and torch in a path without spaces). None for CUDA only.
-            Begins with `learn`; evaluation, `predict` and files know nothing of it.
-        policy_kwargs: The core's name and options.
-        stats_window_size: How many of the newest episodes ``rollout/ep_rew_mean`` and ``rollout/ep_len_mean`` are of.
+            Begins with `learn`; evaluation, `predict` and files do not depend on it.
+        policy_kwargs: Name and options of the core.
+        stats_window_size: Number of newest episodes behind ``rollout/ep_rew_mean`` and ``rollout/ep_len_mean``.
         tensorboard_log: Folder of the TensorBoard logs.
         verbose: 1 prints the log.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
-        seed: Seed of weights, puzzles and exploration.
         _init_setup_model: For SB3's signature.
-        **learning: Fields of `LearnerConfig`.
+        **options: Further options of `hrm_agent.config.AgentConfig` and of its `LearnerConfig`.
+
+    Attributes:
+        config: The `AgentConfig` that it was made with.
 
     Raises:
         ValueError: An option is unknown or out of range, or one of an environment to be made although ``env`` is made.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"HRMPolicy": HRMPolicy}
-    policy: HRMPolicy
 
+    @takes_agent_options
     def __init__(
         self,
         policy: str | type[HRMPolicy] = "HRMPolicy",
@@ -82,39 +77,36 @@ class HRM(SavedAlgorithm):
         *,
         n_envs: int | None = None,
         env_kwargs: dict[str, Any] | None = None,
-        learning_rate: float | Schedule = 1e-4,
-        warmup_steps: int = 2000,
-        lr_min_ratio: float = 1.0,
-        halting: str | HaltingPolicy = "q-compare",
-        exploration: float = 0.1,
-        exploration_per: Per = "episode",
+        learning_rate: float | Schedule = LearnerConfig.learning_rate,
+        halting: str | HaltingPolicy = AgentConfig.halting,
         compile: bool | None = None,
         policy_kwargs: dict[str, Any] | None = None,
         stats_window_size: int = 100,
         tensorboard_log: str | None = None,
         verbose: int = 0,
         device: torch.device | str = "auto",
-        seed: int | None = None,
         _init_setup_model: bool = True,
-        **learning: Any,
+        **options: Any,
     ) -> None:
-        check_names(type(self), learning)
+        check_names(type(self), options)
         if not (isinstance(policy, type) and issubclass(policy, HRMPolicy)):
             policy = self.policy_aliases[check_choice("policy", policy, self.policy_aliases)]  # type: ignore[assignment]
+        n_envs = None if n_envs is None else check_slots(n_envs, "n_envs")
         check_surroundings(env_kwargs, policy_kwargs, compile, stats_window_size, tensorboard_log, verbose)
-        check_agent_options(n_envs, warmup_steps, lr_min_ratio, exploration, exploration_per, seed)
         if isinstance(learning_rate, ConstantSchedule):  # which rl_zoo3 makes of every number
             learning_rate = learning_rate.val
-        self.learner_config = LearnerConfig.of(learning_rate=full_rate(learning_rate), **learning)
         self._halting_at_start = halting_policies.make(halting)
-        if "q_continue" in self._halting_at_start.needs and not self.learner_config.learns_q_continue:
+        self.config = AgentConfig.of(
+            learning_rate=full_rate(learning_rate), halting=self._halting_at_start.name, **options
+        )
+        if "q_continue" in self._halting_at_start.needs and not self.config.learner.learns_q_continue:
             warnings.warn(f"halting {halting!r} reads Q_continue, which these options do not train", stacklevel=2)
         if policy is HRMPolicy:  # another class may have options of its own, which it checks itself
             core_config(**(policy_kwargs or {}))
         device = check_device(device)
         super().__init__(
             policy,
-            training_env(env, plain(n_envs), env_kwargs, device, verbose),
+            training_env(env, n_envs, env_kwargs, device, verbose),
             learning_rate,
             policy_kwargs=plain(policy_kwargs),
             stats_window_size=stats_window_size,
@@ -122,20 +114,19 @@ class HRM(SavedAlgorithm):
             verbose=verbose,
             device=device,
             support_multi_env=True,
-            seed=plain(seed),
+            seed=self.config.seed,
         )
-        self.warmup_steps, self.lr_min_ratio = plain(warmup_steps), plain(lr_min_ratio)
-        self.exploration, self.exploration_per, self.compile = plain(exploration), exploration_per, compile
+        self.compile = compile
         self._stop = AgreedMaximum()
         if _init_setup_model and self.env is not None:
-            self.adopt(PuzzleIdentity.of(self.env))
+            self.build_for(PuzzleIdentity.of(self.env))
 
-    def adopt(self, puzzles: PuzzleIdentity, n_envs: int = 1) -> None:
-        """Makes networks and learner for these puzzles; the constructor and `load` call it once.
+    def build_for(self, puzzles: PuzzleIdentity, n_envs: int = 1) -> None:
+        """Builds networks and learner for these puzzles; the constructor and `load` call it once.
 
         Args:
-            puzzles: Which; the environment's own budget goes first where there is an environment.
-            n_envs: Batch size, where there is no environment.
+            puzzles: The puzzles; the budget of the environment, if there is one, takes precedence over theirs.
+            n_envs: Batch size, if there is no environment.
         """
         self.puzzles = puzzles
         if self.env is None:
@@ -145,6 +136,7 @@ class HRM(SavedAlgorithm):
         self._setup_model()
 
     def _setup_model(self) -> None:
+        config = self.config
         self._setup_lr_schedule()
         self.set_random_seed(self.seed)
         made = self.policy_class(self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs)
@@ -155,41 +147,14 @@ class HRM(SavedAlgorithm):
             self.set_random_seed(rank_seed(self.seed))  # the same weights on all ranks, but puzzles of its own
         self._generator = torch.Generator(self.device).manual_seed(torch.initial_seed() % 2**63)
         self._explorer = Exploration(
-            self._halting_at_start, self.exploration, self.max_segments, self._generator, self.exploration_per
+            self._halting_at_start, config.exploration, self.max_segments, self._generator, config.exploration_per
         )
-        self.learner = Learner(
-            self.policy.core, self._explorer, self.max_segments, self.learner_config, self.policy.task
-        )
+        self.learner = Learner(self.policy.core, self._explorer, self.max_segments, config.learner, self.policy.task)
         self.policy.average = self.learner.ema
         self.training_log = TrainingLog(self.n_envs, self._stats_window_size)
         self.halting = self._halting_at_start
         if self.env is not None:
             self.stream = PuzzleStream(self.env, self.device)
-
-    @staticmethod
-    def _wrap_env(env: PuzzleEnvironment, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
-        return as_vec_env(env, verbose)
-
-    @property
-    def max_segments(self) -> int:
-        """The budget M_max, from the observation space."""
-        return sizes_of(self.observation_space).max_segments
-
-    @property
-    def batch_size(self) -> int:
-        """Segments in an optimizer step: the slots of all processes that train together."""
-        return self.n_envs * world_size()
-
-    @property
-    def halting(self) -> HaltingPolicy:
-        """The policy that decides when to stop, in training, `predict` and `evaluate`; assign a string or a policy."""
-        return self.policy.halting
-
-    @halting.setter
-    def halting(self, halting: str | HaltingPolicy) -> None:
-        made = halting_policies.make(halting)
-        check_thinking(made, self.max_segments, self.policy.core)
-        self.policy.halting, self._explorer.policy = made, halting_policies.make(halting)
 
     def learn(
         self,
@@ -257,43 +222,3 @@ class HRM(SavedAlgorithm):
             NonFiniteError: The loss is no longer finite.
         """
         self.training_log.write(self)
-
-    def evaluate(
-        self, env: PuzzleEnvironment, halting: str | HaltingPolicy | None = None, progress_bar: bool = False
-    ) -> Evaluation:
-        """Every puzzle of ``env`` exactly once; see `hrm_agent.inference.evaluation.evaluate`.
-
-        Args:
-            env: ``gym.make_vec(id, num_envs=B, order="once", ...)``; or one of SB3's or Gymnasium's scalar
-                environments, of which the puzzles and the options are taken.
-            halting: Another policy for this sweep.
-            progress_bar: Show one, where the sweep takes longer than a second.
-
-        Raises:
-            CheckpointError: The puzzles are others than the agent was made for.
-        """
-        swept = sweep_env(env, self.device)
-        self.puzzles.require(swept, "evaluate: the agent is made")
-        policy = self.halting if halting is None else halting_policies.make(halting)
-        self.learner.set_progress(1.0)  # full depth, as of the agent that is saved and loaded; a step sets its own
-        return evaluate(self.policy.acting_core, policy, swept, progress_bar)
-
-    def set_env(self, env: PuzzleEnvironment, force_reset: bool = True) -> None:
-        """Goes on with other puzzles of the same sizes; the budget of segments may differ.
-
-        Args:
-            env: The puzzles, in ``n_envs`` slots.
-            force_reset: For SB3's signature; other puzzles always begin anew.
-
-        Raises:
-            ValueError: The puzzles have other sizes, or there are not ``n_envs`` environments.
-        """
-        made = as_vec_env(env, self.verbose)
-        self.puzzles.require(made, "set_env: the agent is made")
-        if made.num_envs != self.n_envs:
-            raise ValueError(f"set_env: expected {self.n_envs} environments, found {made.num_envs}")
-        check_thinking(self.halting, sizes_of(made.observation_space).max_segments, self.policy.core)
-        self.env, self.observation_space = made, made.observation_space
-        self.policy.max_segments = self._explorer.max_segments = self.learner.max_segments = self.max_segments
-        self.stream = PuzzleStream(made, self.device)
-        self._last_obs = None

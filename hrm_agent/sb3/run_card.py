@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from typing import Any
 
+from hrm_agent.config import AgentConfig
 from hrm_agent.sb3.agent import HRM
 from hrm_env.envs.episode import EpisodeRules
 from hrm_env.envs.vector import PuzzleVectorEnv
@@ -13,13 +14,13 @@ Option = bool | int | float | str
 
 
 def halting_card(model: HRM) -> dict[str, Option]:
-    """The policy, what it looks at, and how its values are learned."""
-    learning = model.learner_config
+    """Returns the policy, what it reads, and how its values are learned."""
+    config, learning = model.config, model.config.learner
     return {
         "policy": f"`{name_of(model)}`",
         "halts where": model.halting.describe(),
         "reads": ", ".join(model.halting.needs) or "nothing but the segment",
-        "exploration ε": f"{model.exploration:g}, drawn once per {model.exploration_per}",
+        "exploration ε": f"{config.exploration:g}, drawn once per {config.exploration_per}",
         "budget M_max": model.max_segments,
         "learned by": learning.halt_loss,
         "target of Q_continue": learning.q_bootstrap if learning.learns_q_continue else "not learned",
@@ -27,7 +28,7 @@ def halting_card(model: HRM) -> dict[str, Option]:
 
 
 def puzzles_card(model: HRM, test: PuzzleVectorEnv | None) -> dict[str, Option]:
-    """The puzzles it learns from and, where there are any, those that it is tested on."""
+    """Returns the puzzles that an agent learns from and, if there are any, those that it is tested on."""
     sizes = model.puzzles.sizes
     card: dict[str, Option] = {
         "task": model.puzzles.task or "without a name",
@@ -44,46 +45,40 @@ def puzzles_card(model: HRM, test: PuzzleVectorEnv | None) -> dict[str, Option]:
 
 
 def run_options(model: HRM) -> dict[str, Option]:
-    """Every option that says how an agent learns, as ``group/name``; those that are None are left out."""
-    learning = {
-        "n_envs": model.n_envs,
-        "warmup_steps": model.warmup_steps,
-        "lr_min_ratio": model.lr_min_ratio,
-        **asdict(model.learner_config),
-    }
-    groups = {
-        "halting": {
-            "policy": name_of(model),
-            "exploration": model.exploration,
-            "exploration_per": model.exploration_per,
-            "max_segments": model.max_segments,
-        },
-        "learning": learning,
+    """Returns every option of an agent as ``group/name``; those that are None are left out."""
+    # TensorBoard sorts by name and at first shows five, so halting stands before the rest
+    groups: dict[str, dict[str, Any]] = {
+        "halting": {"policy": name_of(model)},
+        "learning": {"n_envs": model.n_envs},
         "network": model.policy_kwargs,
         "puzzles": {"task": model.puzzles.task},
-        "run": {"seed": model.seed},
+        "run": {},
     }
-    # TensorBoard sorts by name and at first shows five, so halting stands before the rest
+    options = model.config.by_name()
+    del options["halting"]  # the policy above, which may have been swapped and may have no string form
+    for name, value in options.items():
+        groups[AgentConfig.group(name)][name] = value
+    groups["halting"]["max_segments"] = model.max_segments
     return {
         f"{group}/{name}": value if isinstance(value, bool | int | float | str) else str(value)
-        for group, options in groups.items()
-        for name, value in options.items()
+        for group, named in groups.items()
+        for name, value in named.items()
         if value is not None
     }
 
 
 def name_of(model: HRM) -> str:
-    """The halting policy's string form or, where it has none, its class."""
+    """Returns the halting policy's string form or, if it has none, its class."""
     return model.halting.name or type(model.halting).__name__
 
 
 def table(rows: Mapping[str, Option]) -> str:
-    """A table in Markdown, a row for each name; the first is its head."""
+    """Returns a table in Markdown, a row for each name; the first is its head."""
     head, *lines = (f"| {name} | {value} |" for name, value in rows.items())
     return "\n".join([head, "|---|---|", *lines])
 
 
 def _rules(model: HRM) -> EpisodeRules | None:
-    """Those of the native environment; None of any other."""
+    """Returns the rules of the native environment; None of any other."""
     env = getattr(model.env, "native", None)
     return env.rules if isinstance(env, PuzzleVectorEnv) else None

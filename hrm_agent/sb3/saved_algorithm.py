@@ -11,8 +11,8 @@ import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.utils import get_system_info
 
-from hrm_agent.agent_options import check_names, known_options
 from hrm_agent.checkpoints.agent_file import load_agent, read_weights, save_agent
+from hrm_agent.sb3.constructor import check_names, known_options
 from hrm_agent.sb3.vec_env import PuzzleEnvironment
 from hrm_env.devices import check_device
 

@@ -40,13 +40,14 @@ def train_segment(model: HRM, callback: BaseCallback, log_interval: int | None) 
 
 def _learning_rate_factor(model: HRM) -> float:
     """What the step to come multiplies all rates by."""
+    config = model.config
     step, total = model.num_timesteps // model.batch_size, model._total_timesteps // model.batch_size
-    factor = learning_rate_factor(step, model.warmup_steps, total, model.lr_min_ratio)
+    factor = learning_rate_factor(step, config.warmup_steps, total, config.lr_min_ratio)
     # as SB3's algorithms do, which ask the schedule after the timesteps that they learn from
     model._update_current_progress_remaining(model.num_timesteps + model.batch_size, model._total_timesteps)
     if callable(model.learning_rate):
         rate = model.lr_schedule(max(0.0, model._current_progress_remaining))
-        factor *= check_number("learning_rate", rate, 0) / model.learner_config.learning_rate
+        factor *= check_number("learning_rate", rate, 0) / config.learner.learning_rate
     return factor
 
 

@@ -56,9 +56,9 @@ def test_a_loaded_agent_is_the_saved_one(tmp_path: Path, optimizer: str, ema: fl
     model.save(tmp_path / "agent")
     loaded = HRM.load(tmp_path / "agent", device="cpu")
     assert same(weights(loaded), weights(model))
-    assert loaded.learner_config == model.learner_config
+    assert loaded.config == model.config
     assert (loaded.num_timesteps, loaded._n_updates) == (model.num_timesteps, model._n_updates)
-    for name in ("n_envs", "warmup_steps", "lr_min_ratio", "exploration", "exploration_per", "seed", "policy_kwargs"):
+    for name in ("n_envs", "seed", "policy_kwargs"):
         assert getattr(loaded, name) == getattr(model, name), name
     first, second = (agent.evaluate(every_puzzle_once()) for agent in (model, loaded))
     for name in ("exact", "cells", "segments", "q_halt", "right_by_segment"):
@@ -108,7 +108,7 @@ def test_what_is_built_at_the_limits_is_read_back(tmp_path: Path, options: dict[
     model.save(tmp_path / "agent")
     loaded = HRM.load(tmp_path / "agent", device="cpu")
     assert same(weights(loaded), weights(model))
-    assert loaded.learner_config == model.learner_config
+    assert loaded.config.learner == model.config.learner
     assert (loaded.seed, loaded.halting.name, loaded.policy_kwargs) == (
         model.seed,
         model.halting.name,
@@ -230,7 +230,7 @@ def test_options_can_be_changed_at_load_time(tmp_path: Path) -> None:
     loaded = HRM.load(tmp_path / "agent", device="cpu", halting="fixed:4", exploration=0.5, learning_rate=1.0)
     assert loaded.halting.name == "fixed:4"
     assert (loaded.evaluate(every_puzzle_once()).segments == 4).all()
-    assert loaded.exploration == 0.5
+    assert loaded.config.exploration == 0.5
     assert loaded.learner.config.learning_rate == 1.0
 
 
@@ -299,7 +299,7 @@ def test_loading_takes_the_arguments_of_sb3(tmp_path: Path, capsys: pytest.Captu
     loaded = HRM.load(
         tmp_path / "agent", device="cpu", custom_objects=objects, print_system_info=True, force_reset=False
     )
-    assert loaded.learner_config.learning_rate == 0.25
+    assert loaded.config.learner.learning_rate == 0.25
     assert "Stable-Baselines3" in capsys.readouterr().out
     for options in ({"halting": "fixed:1"}, {"custom_objects": {"halting": "fixed:2"}, "halting": "fixed:1"}):
         assert HRM.load(tmp_path / "agent", device="cpu", **options).halting.name == "fixed:1"
@@ -309,7 +309,7 @@ def test_a_schedule_is_a_function_and_not_saved(tmp_path: Path) -> None:
     tiny_agent(learning_rate=LinearSchedule(2e-3, 1e-3, 1.0)).save(tmp_path / "agent")
     with pytest.warns(UserWarning, match="saved with a learning rate schedule, .* unless learning_rate="):
         loaded = HRM.load(tmp_path / "agent", env=native_env(16), device="cpu")
-    assert loaded.learner_config.learning_rate == 2e-3
+    assert loaded.config.learner.learning_rate == 2e-3
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # to predict, or with a rate given, nothing is missing
         HRM.load(tmp_path / "agent", device="cpu")

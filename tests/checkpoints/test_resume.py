@@ -21,7 +21,7 @@ from hrm_agent.checkpoints.folder import CheckpointFolder
 from hrm_agent.checkpoints.run_parts import capture_parts, restore_parts
 from hrm_agent.checkpoints.shared_generators import SharedGenerators
 from hrm_agent.checkpoints.training_state import TrainingCheckpoint, restore_training, save_training
-from hrm_agent.learning.config import Bootstrap, HaltLossName
+from hrm_agent.config import Bootstrap, HaltLossName
 from hrm_agent.sb3.callbacks import EvaluateCallback, SaveCallback
 from hrm_agent.state import join_state, split_state
 

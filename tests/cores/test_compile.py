@@ -14,11 +14,11 @@ from agents import SHAPE, every_puzzle_once, relative_error, tiny_agent, tiny_co
 from torch import Tensor, nn
 
 from hrm_agent import halting
+from hrm_agent.config import LearnerConfig
 from hrm_agent.cores.compiling import compiled_pieces
 from hrm_agent.cores.hrm import HRMCore
 from hrm_agent.cores.layers import Block, ReasoningModule
 from hrm_agent.learning.adam_atan2 import AdamATan2
-from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.learner import Learner
 from hrm_env.task import PuzzleBatch
 

@@ -12,11 +12,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from hrm_agent import halting
-from hrm_agent.config import Gradient, Mixer
+from hrm_agent.config import Bootstrap, Gradient, LearnerConfig, Mixer
 from hrm_agent.cores import CORES, PuzzleShape
 from hrm_agent.cores.flops import segment_flops, training_flops
 from hrm_agent.cores.hrm import HRMCore
-from hrm_agent.learning.config import Bootstrap, LearnerConfig
 from hrm_agent.learning.learner import Learner
 from hrm_env.task import PuzzleBatch
 

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from hrm_agent import halting
 from hrm_agent.checkpoints.reference_checkpoint import from_reference_name, read_reference
+from hrm_agent.config import LearnerConfig
 from hrm_agent.cores import HRMCarry, PuzzleShape, ReasoningCore, SegmentOutput, make_core
-from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.learner import Learner, SegmentStep
 from hrm_agent.learning.targets import continue_target
 from hrm_env.task import PAD_ID, PuzzleBatch

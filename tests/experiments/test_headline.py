@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from hrm_agent.config import LearnerConfig
 from hrm_agent.cores import PuzzleShape, make_core
 from hrm_agent.cores.flops import training_flops
 from hrm_agent.cores.hrm import HRMCore
-from hrm_agent.learning.config import LearnerConfig
 from train.environments import training_and_test_env
 from train.presets import PRESETS, Fit
 

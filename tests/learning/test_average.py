@@ -13,9 +13,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from hrm_agent import HRM, halting
 from hrm_agent.checkpoints.checkpoint import read_checkpoint
+from hrm_agent.config import LearnerConfig
 from hrm_agent.cores import PuzzleShape, ReasoningCore
 from hrm_agent.learning.average import WeightAverage
-from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.learner import Learner
 from hrm_agent.learning.optim import split_parameters
 from hrm_env.task import PuzzleBatch

@@ -13,6 +13,7 @@ from ranks import on_ranks
 from torch import Tensor
 
 from hrm_agent import NonFiniteError, halting
+from hrm_agent.config import LearnerConfig
 from hrm_agent.cores import CORES, PuzzleShape
 from hrm_agent.distributed import (
     AgreedMaximum,
@@ -25,7 +26,6 @@ from hrm_agent.distributed import (
     sum_over_ranks,
     world_size,
 )
-from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.learner import Learner
 from hrm_agent.learning.ponder import Episodes, PonderNet
 from hrm_env.task import PuzzleBatch

@@ -12,8 +12,8 @@ from agents import SHAPE, tiny_core
 from torch import Tensor
 
 from hrm_agent import halting
+from hrm_agent.config import LearnerConfig
 from hrm_agent.cores import HRMCarry, ReasoningCore
-from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.learner import Learner
 from hrm_agent.learning.losses import TOKEN_LOSSES
 from hrm_agent.learning.targets import continue_target, halt_target

@@ -11,7 +11,7 @@ from agents import same, tiny_agent, tiny_core
 
 from hrm_agent import HRM
 from hrm_agent.checkpoints.optimizer_state import optimizer_tensors
-from hrm_agent.learning.config import LearnerConfig, OptimizerName
+from hrm_agent.config import LearnerConfig, OptimizerName
 from hrm_agent.learning.optim import SparseSignSGD, make_optimizers, state_of
 
 EVERY_OPTIMIZER = pytest.mark.parametrize("name", get_args(OptimizerName))

@@ -11,7 +11,7 @@ from agents import SHAPE, every_puzzle_once, tiny_agent, tiny_core
 from torch import Tensor
 
 from hrm_agent import halting
-from hrm_agent.learning.config import LearnerConfig
+from hrm_agent.config import LearnerConfig
 from hrm_agent.learning.learner import Learner
 from hrm_agent.learning.ponder import log_halting, ponder_loss
 from hrm_env.task import PuzzleBatch

@@ -12,10 +12,10 @@ import torch
 from agents import CORE, SLOTS, every_puzzle_once, same, tiny_agent, tiny_core, weights
 
 from hrm_agent import HRM
+from hrm_agent.config import Depth, LearnerConfig
 from hrm_agent.cores.hrm import HRMCore
-from hrm_agent.learning.config import LearnerConfig
 from hrm_agent.learning.learner import SegmentStep
-from hrm_agent.learning.schedules import Depth, cycles_at, learning_rate_factor
+from hrm_agent.learning.schedules import cycles_at, learning_rate_factor
 from hrm_agent.sb3.callbacks import EvaluateCallback
 from train.fit import parse
 
@@ -131,7 +131,7 @@ def test_a_loaded_agent_has_full_depth_and_its_curriculum(tmp_path: Path) -> Non
     model.save(tmp_path / "agent")
     loaded = HRM.load(tmp_path / "agent", device="cpu")
     assert loaded.policy.core.cycles == loaded.policy.acting_core.cycles == (3, 6)
-    assert loaded.learner_config.depth == CGAR
+    assert loaded.config.learner.depth == CGAR
 
 
 def test_a_curriculum_learns_the_copy_task(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,12 +30,12 @@ def test_train_go_on_and_enjoy(
     saved = folder / f"{ENV}.zip"
     assert {"best_model.zip", "rl_model_640_steps.zip", "evaluations.npz"} <= {file.name for file in folder.iterdir()}
     model = HRM.load(saved, device="cpu")
-    assert (model.num_timesteps, model.max_segments, model.learner_config.learning_rate) == (1280, 8, 0.003)
+    assert (model.num_timesteps, model.max_segments, model.config.learner.learning_rate) == (1280, 8, 0.003)
     assert model.policy_kwargs["hidden_size"] == 64
 
     more = ["-i", str(saved), "-n", "640", "--eval-freq", "-1", "-params", "learning_rate:'lin_0.001'"]
     command(monkeypatch, "train", *common, *more)
-    assert HRM.load(tmp_path / "hrm" / f"{ENV}_2" / f"{ENV}.zip", device="cpu").learner_config.learning_rate == 0.001
+    assert HRM.load(tmp_path / "hrm" / f"{ENV}_2" / f"{ENV}.zip", device="cpu").config.learner.learning_rate == 0.001
 
     capsys.readouterr()
     for choice in (["--exp-id", "1"], ["--exp-id", "1", "--load-best"], ["--exp-id", "1", "--load-checkpoint", "640"]):

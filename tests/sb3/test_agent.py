@@ -98,7 +98,7 @@ def test_a_schedule_of_sb3_is_multiplied_by_warm_up_and_decay(warmup: int, ratio
     rates, embedding = [], []
     for rate in (1e-3, LinearSchedule(start=1e-3, end=0.0, end_fraction=1.0)):
         model = tiny_agent(learning_rate=rate, **shape)
-        assert model.learner_config.learning_rate == 1e-3
+        assert model.config.learner.learning_rate == 1e-3
         rates.append([line["train/learning_rate"] for line in logged(model, updates, log_interval=1)])
         embedding.append(model.learner.optimizers[1].param_groups[0]["lr"])
     # SB3 asks after the timesteps that are learned from: the last step has nothing left

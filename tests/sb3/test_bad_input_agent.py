@@ -16,7 +16,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from hrm_agent import HRM, CheckpointError, EvaluateCallback, NonFiniteError
 from hrm_agent.checkpoints.checkpoint import read_checkpoint
-from hrm_agent.learning.config import LearnerConfig
+from hrm_agent.config import LearnerConfig
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_numbers_of_numpy_can_be_saved(tmp_path: Path) -> None:
     model = tiny_agent(**numbers, policy_kwargs={**CORE, "hidden_size": np.int64(16)})
     model.save(tmp_path / "agent")
     loaded = HRM.load(tmp_path / "agent", device="cpu")
-    assert (loaded.n_envs, loaded.seed, loaded.learner_config.ema, loaded.policy_kwargs) == (4, 3, 0.5, CORE)
+    assert (loaded.n_envs, loaded.seed, loaded.config.learner.ema, loaded.policy_kwargs) == (4, 3, 0.5, CORE)
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from torch import Tensor
 from waiting import Functions, Operators, WaitsForDeviceError
 
 from hrm_agent import HRM
+from hrm_agent.config import HaltLossName, OptimizerName, TokenLossName
 from hrm_agent.cores import CORES
-from hrm_agent.learning.config import HaltLossName, OptimizerName, TokenLossName
 from hrm_agent.sb3.training import train_segment
 from hrm_env.envs.rewards import REWARDS
 

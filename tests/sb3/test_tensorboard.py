@@ -12,7 +12,7 @@ from paths import ROOT
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hrm_agent import EvaluateCallback, HaltingDashboard
-from hrm_agent.learning.config import Bootstrap
+from hrm_agent.config import Bootstrap
 
 DOCUMENT = ROOT / "docs" / "tensorboard.md"
 

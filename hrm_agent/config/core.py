@@ -1,4 +1,4 @@
-"""Options of an agent as plain data, which imports without torch: a command can list them at once."""
+"""The options of cores."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ Gradient = Literal["one-step", "last-cycle", "full"]
 Positions = Literal["rope", "learned", "none"]
 Precision = Literal["float32", "bfloat16"]
 PrecisionOrAuto = Literal["auto", "float32", "bfloat16"]
-Per = Literal["episode", "segment"]
-"""How often exploration draws a minimum number of segments."""
 _COUNTS = {"hidden_size": 1, "num_heads": 1, "h_layers": 0, "l_layers": 1, "h_cycles": 1, "l_cycles": 1}
 _COUNTS |= {"mixer_multiple": 1, "puzzle_positions": 0}
 

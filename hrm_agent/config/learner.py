@@ -1,12 +1,12 @@
-"""Options of the learning rule."""
+"""The options of the learning rule."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
-from hrm_agent.learning.schedules import Depth, depth_stages
-from hrm_env.checks import UnknownOptionError, check_choice, check_number, shortened
+from hrm_agent.config.depth import Depth, depth_stages
+from hrm_env.checks import check_choice, check_known, check_number, shortened
 
 OptimizerName = Literal["adam-atan2", "adamw", "muon"]
 TokenLossName = Literal["stablemax", "softmax"]
@@ -81,10 +81,7 @@ class LearnerConfig:
             UnknownOptionError: An option is unknown; names one that is similar.
             ValueError: An option is of another type or out of range.
         """
-        known = [field.name for field in fields(cls)]
-        stranger = next((name for name in options if name not in known), None)
-        if stranger is not None:
-            raise UnknownOptionError(f"{cls.__name__}()", stranger, known)
+        check_known(f"{cls.__name__}()", options, (field.name for field in fields(cls)))
         return cls(**options)
 
     @property

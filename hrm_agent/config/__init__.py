@@ -1,0 +1,39 @@
+"""The options of an agent as plain data, which imports without torch: a command can list them at once.
+
+An agent has an `AgentConfig`, which holds a `LearnerConfig`, and its core has a `CoreConfig` of its own.
+"""
+
+from hrm_agent.config.agent import AgentConfig, Per
+from hrm_agent.config.core import (
+    CoreConfig,
+    Gradient,
+    HRMConfig,
+    Mixer,
+    MixerNorm,
+    Positions,
+    Precision,
+    PrecisionOrAuto,
+    TRMConfig,
+)
+from hrm_agent.config.depth import Depth
+from hrm_agent.config.learner import Bootstrap, HaltLossName, LearnerConfig, OptimizerName, TokenLossName
+
+__all__ = [
+    "AgentConfig",
+    "Bootstrap",
+    "CoreConfig",
+    "Depth",
+    "Gradient",
+    "HRMConfig",
+    "HaltLossName",
+    "LearnerConfig",
+    "Mixer",
+    "MixerNorm",
+    "OptimizerName",
+    "Per",
+    "Positions",
+    "Precision",
+    "PrecisionOrAuto",
+    "TRMConfig",
+    "TokenLossName",
+]

@@ -23,7 +23,7 @@ from benchmarks.options import Count, TimedOptions, run
 from benchmarks.report import Part, Value
 from benchmarks.timing import Call, side_by_side, use_threads
 from hrm_env.devices import check_device
-from hrm_env.envs.actions import pack_action
+from hrm_env.envs.spaces import pack_action
 from hrm_env.sources import load_puzzles
 from hrm_env.tasks import make_task
 from train.options import Threads

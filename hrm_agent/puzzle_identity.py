@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from hrm_agent.errors import CheckpointError
-from hrm_env.envs.observations import ObservationSizes, sizes_of
+from hrm_env.envs.spaces import ObservationSizes, sizes_of
 from hrm_env.task import PuzzleTask
 from hrm_env.tasks import make_task
 

@@ -13,8 +13,8 @@ import gymnasium as gym
 
 if TYPE_CHECKING:
     from hrm_env.drawing import draw_puzzle, write_puzzle
-    from hrm_env.envs.actions import pack_action, unpack_action
     from hrm_env.envs.scalar import PuzzleEnv
+    from hrm_env.envs.spaces import pack_action, unpack_action
     from hrm_env.envs.vector import PuzzleVectorEnv
     from hrm_env.puzzles import Puzzles
     from hrm_env.sources import load_puzzles
@@ -58,8 +58,8 @@ _HOMES = {
     "draw_puzzle": "drawing",
     "load_puzzles": "sources",
     "make_task": "tasks",
-    "pack_action": "envs.actions",
-    "unpack_action": "envs.actions",
+    "pack_action": "envs.spaces",
+    "unpack_action": "envs.spaces",
     "write_puzzle": "drawing",
 }
 

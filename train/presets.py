@@ -9,7 +9,7 @@ from typing import Annotated
 from tyro.conf import UseAppendAction
 
 from hrm_agent.config import AgentConfig, HRMConfig, LearnerConfig, TRMConfig
-from hrm_env.envs.observations import LARGEST
+from hrm_env.envs.spaces import LARGEST
 
 from .options import Device, HeldOut, Seed, Share, Threads, integer, number
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import UseAppendAction
 
-from hrm_env.envs.observations import LARGEST
+from hrm_env.envs.spaces import LARGEST
 
 from .options import HeldOut, Seed, Share, integer
 

@@ -15,7 +15,7 @@ from hrm_agent.checkpoints.contents import Checkpoint, check_core, path_of
 from hrm_agent.checkpoints.optimizer_state import checked_state, optimizer_tensors, restore_optimizers
 from hrm_agent.checkpoints.saved_agent import SavedAgent, halting_of
 from hrm_agent.errors import NonFiniteError
-from hrm_env.envs.observations import sizes_of
+from hrm_env.envs.spaces import sizes_of
 
 if TYPE_CHECKING:
     from hrm_agent.sb3.agent import HRM

@@ -17,7 +17,7 @@ from hrm_agent.checkpoints.small_files import full_precision
 from hrm_agent.cores import PuzzleShape, ReasoningCore, make_core
 from hrm_agent.errors import CheckpointError
 from hrm_agent.state import check_finite, check_same
-from hrm_env.envs.observations import ObservationSizes
+from hrm_env.envs.spaces import ObservationSizes
 
 _SPARE = 100  # parameters of a core beyond those of the file, at which building it is given up
 

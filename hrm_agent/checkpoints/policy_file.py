@@ -17,8 +17,7 @@ from hrm_agent.config import LearnerConfig
 from hrm_agent.halting import HaltingPolicy, make
 from hrm_agent.learning.average import WeightAverage
 from hrm_agent.puzzle_identity import PuzzleIdentity, puzzle_task
-from hrm_env.envs.actions import action_space
-from hrm_env.envs.observations import observation_space, sizes_of
+from hrm_env.envs.spaces import action_space, observation_space, sizes_of
 
 if TYPE_CHECKING:
     from hrm_agent.sb3.policy import HRMPolicy

@@ -17,8 +17,8 @@ from hrm_agent.errors import CheckpointError
 from hrm_agent.limits import check_thinking
 from hrm_agent.puzzle_identity import PuzzleIdentity
 from hrm_env.checks import UnknownOptionError, check_integer, shortened
-from hrm_env.envs.observations import LARGEST, ObservationSizes
 from hrm_env.envs.slots import check_slots
+from hrm_env.envs.spaces import LARGEST, ObservationSizes
 from hrm_env.task import is_task_name
 from hrm_env.tasks import make_task
 

@@ -18,8 +18,8 @@ from hrm_agent.cores.core import ReasoningCore
 from hrm_agent.distributed import rank, sum_over_ranks, world_size
 from hrm_agent.halting.policy import HaltingPolicy
 from hrm_agent.inference.reasoner import Reasoner, Thought
-from hrm_env.envs.actions import pack_action
 from hrm_env.envs.grading import cell_accuracy, exact_match
+from hrm_env.envs.spaces import pack_action
 from hrm_env.envs.vector import PuzzleVectorEnv
 
 BATCH_SIZES = 16

@@ -28,9 +28,8 @@ from hrm_agent.sb3.training_log import TrainingLog
 from hrm_agent.sb3.vec_env import PuzzleEnvironment, training_env
 from hrm_env.checks import check_choice, check_integer
 from hrm_env.devices import check_device
-from hrm_env.envs.actions import action_space
-from hrm_env.envs.observations import observation_space
 from hrm_env.envs.slots import check_slots
+from hrm_env.envs.spaces import action_space, observation_space
 
 
 class HRM(SavedAlgorithm, PuzzleAlgorithm):

@@ -20,8 +20,7 @@ from hrm_agent.halting import HaltingPolicy
 from hrm_agent.inference.reasoner import Reasoner
 from hrm_agent.learning.average import WeightAverage
 from hrm_env.devices import check_device
-from hrm_env.envs.actions import pack_action
-from hrm_env.envs.observations import sizes_of
+from hrm_env.envs.spaces import pack_action, sizes_of
 from hrm_env.task import PuzzleTask
 
 

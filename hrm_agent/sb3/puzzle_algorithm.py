@@ -15,7 +15,7 @@ from hrm_agent.puzzle_identity import PuzzleIdentity
 from hrm_agent.sb3.policy import HRMPolicy
 from hrm_agent.sb3.puzzle_stream import PuzzleStream
 from hrm_agent.sb3.vec_env import PuzzleEnvironment, as_vec_env, sweep_env
-from hrm_env.envs.observations import sizes_of
+from hrm_env.envs.spaces import sizes_of
 
 
 class PuzzleAlgorithm(BaseAlgorithm):

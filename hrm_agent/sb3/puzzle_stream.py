@@ -14,7 +14,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs
 from torch import Tensor
 
 from hrm_agent.sb3.vec_env import NativeVecEnv
-from hrm_env.envs.actions import pack_action
+from hrm_env.envs.spaces import pack_action
 from hrm_env.task import PuzzleBatch
 
 

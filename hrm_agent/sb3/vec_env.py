@@ -22,9 +22,9 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvO
 from torch import Tensor
 
 from hrm_env import registered_ids
-from hrm_env.envs.actions import checked
 from hrm_env.envs.episode import HALT_REASONS, EpisodeRules
 from hrm_env.envs.numpy_form import to_numpy
+from hrm_env.envs.spaces import check_action
 from hrm_env.envs.vector import PuzzleVectorEnv
 
 PuzzleEnvironment = GymEnv | VectorEnv[Any, Any, Any]
@@ -59,7 +59,7 @@ class NativeVecEnv(VecEnv):
 
     def step_async(self, actions: np.ndarray) -> None:
         """Takes the actions ``(B, L+1)``."""
-        self._action = torch.from_numpy(checked(actions, self.native.single_action_space, (self.num_envs,)))
+        self._action = torch.from_numpy(check_action(actions, self.native.single_action_space, (self.num_envs,)))
 
     def step_wait(self) -> VecEnvStepReturn:
         """SB3's step: the finished observation is in ``info["terminal_observation"]``."""

@@ -15,10 +15,9 @@ from torch import Tensor
 
 from hrm_env.checks import check_choice, check_flag, check_integer, check_known, check_number, keywords, shortened
 from hrm_env.envs import grading
-from hrm_env.envs.actions import action_space
 from hrm_env.envs.easing import check_blanks, fill_in
-from hrm_env.envs.observations import LARGEST, ObservationSizes, observation_space
 from hrm_env.envs.rewards import REWARDS, Reward, reward_of, try_reward
+from hrm_env.envs.spaces import LARGEST, ObservationSizes, action_space, observation_space
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import described, load_puzzles, options_of
 from hrm_env.task import PuzzleBatch, PuzzleTask

@@ -13,9 +13,9 @@ from torch import Tensor
 from hrm_env.checks import check_choice
 from hrm_env.drawing import draw_puzzle, write_puzzle
 from hrm_env.drawing.window import Window
-from hrm_env.envs.actions import checked, unpack_action
 from hrm_env.envs.episode import HALT_REASONS, EpisodeRules, check_options
 from hrm_env.envs.slots import check_seed
+from hrm_env.envs.spaces import check_action, unpack_action
 from hrm_env.task import PuzzleBatch, PuzzleTask
 from hrm_env.tasks import make_task
 
@@ -100,7 +100,7 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
         if self._batch is None or self._ended:
             when = "after the end of an episode" if self._ended else "before the first step"
             raise gym.error.ResetNeeded(f"step: expected reset() {when}")
-        answer, halt = unpack_action(torch.from_numpy(checked(action, self.rules.action_space)).unsqueeze(0))
+        answer, halt = unpack_action(torch.from_numpy(check_action(action, self.rules.action_space)).unsqueeze(0))
         self._previous, self._answer = self._answer, answer[0]
         self._segment += 1
         outcome = self.rules.grade(self._batch, answer, halt, torch.tensor([self._segment]))

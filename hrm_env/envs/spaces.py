@@ -1,38 +1,86 @@
-"""The action: L answer tokens, then the halt bit, in one vector. Only this file knows the layout."""
+"""The spaces: what an agent observes, and what it hands in. This is the only file that knows both layouts."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from gymnasium.spaces import MultiDiscrete, Space
+from gymnasium.spaces import Dict, Discrete, MultiDiscrete, Space
 from torch import Tensor
 
-HALT = 1
+from hrm_env.puzzles import MOST_CELLS, MOST_TOKENS
+
+_HALT = 1
+
+
+@dataclass(frozen=True)
+class ObservationSizes:
+    """The sizes of an observation.
+
+    Attributes:
+        seq_len: Tokens L of a puzzle.
+        vocab_size: Number of tokens V.
+        num_puzzle_ids: Rows of the puzzle-embedding table.
+        max_segments: Segments of an episode at most.
+    """
+
+    seq_len: int
+    vocab_size: int
+    num_puzzle_ids: int
+    max_segments: int
+
+
+LARGEST = ObservationSizes(seq_len=MOST_CELLS, vocab_size=MOST_TOKENS, num_puzzle_ids=2**31 - 1, max_segments=2**16)
+"""The largest sizes that an environment accepts, and that a file may name."""
+
+
+def observation_space(sizes: ObservationSizes) -> Dict:
+    """Returns the space of ``inputs (L,)`` tokens, ``puzzle_id`` and ``segment``, the segments used (0 at reset)."""
+    return Dict(
+        {
+            "inputs": MultiDiscrete([sizes.vocab_size] * sizes.seq_len),
+            "puzzle_id": Discrete(sizes.num_puzzle_ids),
+            "segment": Discrete(sizes.max_segments + 1),
+        }
+    )
+
+
+def sizes_of(space: Space[object]) -> ObservationSizes:
+    """Returns the sizes of a space made by `observation_space`.
+
+    Raises:
+        ValueError: The space is a different one.
+    """
+    if not isinstance(space, Dict) or set(space) != {"inputs", "puzzle_id", "segment"}:
+        raise ValueError(f"expected the observation space of a puzzle (inputs, puzzle_id, segment), found {space}")
+    inputs = cast(MultiDiscrete, space["inputs"])
+    puzzle_id, segment = cast(Discrete, space["puzzle_id"]), cast(Discrete, space["segment"])
+    return ObservationSizes(len(inputs.nvec), int(inputs.nvec[0]), int(puzzle_id.n), int(segment.n) - 1)
 
 
 def action_space(seq_len: int, vocab_size: int) -> MultiDiscrete:
-    """``MultiDiscrete([V] * L + [2])``."""
+    """Returns ``MultiDiscrete([V] * L + [2])``: the answer's tokens, then the halt bit."""
     return MultiDiscrete([vocab_size] * seq_len + [2])
 
 
 def pack_action(answer: Tensor, halt: Tensor) -> Tensor:
-    """Actions ``(B, L+1)`` int64 from answers ``(B, L)`` and halt decisions ``(B,)``."""
+    """Returns actions ``(B, L+1)`` int64 from answers ``(B, L)`` and halt decisions ``(B,)``."""
     return torch.cat([answer, halt.to(answer.dtype).unsqueeze(-1)], dim=-1)
 
 
 def unpack_action(action: Tensor) -> tuple[Tensor, Tensor]:
-    """Answers ``(B, L)`` and halt decisions ``(B,)`` bool of actions ``(B, L+1)``."""
-    return action[..., :-1], action[..., -1] == HALT
+    """Returns answers ``(B, L)`` and halt decisions ``(B,)`` bool from actions ``(B, L+1)``."""
+    return action[..., :-1], action[..., -1] == _HALT
 
 
-def checked(action: Any, space: Space[Any], batch: tuple[int, ...] = ()) -> npt.NDArray[np.int64]:
-    """The action as int64 array of shape ``(*batch, L+1)``.
+def check_action(action: Any, space: Space[Any], batch: tuple[int, ...] = ()) -> npt.NDArray[np.int64]:
+    """Returns the action as int64 array of shape ``(*batch, L+1)``.
 
     Raises:
-        ValueError: Its shape, type or a value is not of the action space.
+        ValueError: Its shape, type or a value does not belong to the action space.
     """
     assert isinstance(space, MultiDiscrete)
     shape = (*batch, len(space.nvec))
@@ -44,7 +92,7 @@ def checked(action: Any, space: Space[Any], batch: tuple[int, ...] = ()) -> npt.
     if array.shape != shape or not np.issubdtype(array.dtype, np.integer):
         raise ValueError(f"action: {wanted}, found {array.dtype} {array.shape}")
     array = array.astype(np.int64, copy=False)
-    outside = array.view(np.uint64) >= space.nvec.view(np.uint64)  # a negative number is a great one then
+    outside = array.view(np.uint64) >= space.nvec.view(np.uint64)  # negative numbers become large ones
     if outside.any():
         where = tuple(int(i) for i in np.argwhere(outside)[0])
         raise ValueError(

@@ -16,12 +16,12 @@ from torch import Tensor
 from hrm_env.checks import check_choice
 from hrm_env.devices import check_device
 from hrm_env.drawing import draw_puzzle, write_puzzle
-from hrm_env.envs.actions import checked, unpack_action
 from hrm_env.envs.dealing import Dealing
 from hrm_env.envs.episode import EpisodeRules, Outcome, check_options
 from hrm_env.envs.numpy_form import numpy_info, to_numpy
 from hrm_env.envs.scalar import PuzzleEnv, check_render_mode
 from hrm_env.envs.slots import Seeds, check_autoreset, check_below, check_slots, reset_mask, shared_seed
+from hrm_env.envs.spaces import check_action, unpack_action
 from hrm_env.task import PuzzleBatch, PuzzleTask
 from hrm_env.tasks import make_task
 
@@ -113,7 +113,7 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         """Hands in B answers and decisions ``(B, L+1)``."""
         if self.array == "torch":
             return self.step_tensors(actions)
-        action = torch.from_numpy(checked(actions, self.single_action_space, (self.num_envs,))).to(self.device)
+        action = torch.from_numpy(check_action(actions, self.single_action_space, (self.num_envs,))).to(self.device)
         observation, reward, terminated, truncated, info = self.step_tensors(action)
         rewards, done = reward.cpu().numpy().astype(np.float64), terminated.cpu().numpy()
         return to_numpy(observation), rewards, done, truncated.cpu().numpy(), numpy_info(info, self._told, ended=done)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from hrm_agent import HRM
 from hrm_agent.halting import HaltingPolicy
-from hrm_env.envs.actions import unpack_action
+from hrm_env.envs.spaces import unpack_action
 from hrm_env.envs.vector import PuzzleVectorEnv
 
 

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from hrm_agent.checkpoints.reference_checkpoint import read_reference, reference_config, write_reference
     from hrm_agent.checkpoints.training_state import restore_training
     from hrm_agent.config import AgentConfig, LearnerConfig
-    from hrm_agent.cores import CORES, CoreConfig, PuzzleShape, ReasoningCore, SegmentOutput, make_core
-    from hrm_agent.cores import register as register_core
+    from hrm_agent.cores import CORES, CoreConfig, PuzzleShape, ReasoningCore, SegmentOutput, make_core, register_core
     from hrm_agent.errors import CheckpointError, NonFiniteError
     from hrm_agent.halting import POLICIES as HALTING_POLICIES
     from hrm_agent.halting import Exploration, HaltContext, HaltingPolicy, register_signal
@@ -107,7 +106,7 @@ _HOMES = {
     "read_reference": "checkpoints.reference_checkpoint",
     "record": "traces.record",
     "reference_config": "checkpoints.reference_checkpoint",
-    "register_core": "cores:register",
+    "register_core": "cores",
     "register_signal": "halting",
     "replay": "traces.replay",
     "restore_training": "checkpoints.training_state",

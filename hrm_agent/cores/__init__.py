@@ -25,7 +25,7 @@ __all__ = [
     "TRMCore",
     "core_config",
     "make_core",
-    "register",
+    "register_core",
 ]
 
 CORES: dict[str, type[ReasoningCore]] = {}
@@ -34,7 +34,7 @@ CORES: dict[str, type[ReasoningCore]] = {}
 Core = TypeVar("Core", bound=type[ReasoningCore])
 
 
-def register(core: Core) -> Core:
+def register_core(core: Core) -> Core:
     """Makes a core known by the name of its config: to agents, presets and checkpoints.
 
     Args:
@@ -60,7 +60,7 @@ def register(core: Core) -> Core:
 
 
 for _core in (HRMCore, TRMCore):
-    register(_core)
+    register_core(_core)
 
 
 def core_class(core: Any) -> type[ReasoningCore]:

@@ -66,7 +66,7 @@ class CompiledPiece(NamedTuple):
 
 
 class ReasoningCore(nn.Module):
-    """Base class of all cores. A subclass becomes known by name with `hrm_agent.cores.register`.
+    """Base class of all cores. A subclass becomes known by name with `register_core`.
 
     Args:
         shape: The puzzle's sizes.

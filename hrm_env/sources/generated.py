@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import time
 import warnings
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 from urllib.parse import quote
 
 import numpy as np
@@ -24,8 +26,10 @@ from hrm_env.sources.npz_file import read_npz
 from hrm_env.task import PuzzleBatch, PuzzleTask
 
 Split = Literal["train", "test"]
-GENERATOR_VERSION = 3  # part of the cache's file names: raise it when a generator changes
-_CHUNK = 512  # puzzles made at a time
+Read = TypeVar("Read")
+GENERATOR_VERSION = 4  # part of the cache's file names: raise it when a generator changes
+_CHUNK = 256  # puzzles made at a time, from a random generator of their own
+_SAVED_EVERY = 10.0  # seconds between two copies of what is made so far
 _TRIED = 1000  # puzzles of a cached file that are solved again
 LARGEST_SEED = 2**63 - 1
 
@@ -70,8 +74,11 @@ def generated(
     path = cache_folder() / _file_name(task, split, num_puzzles, puzzle_seed, generator_options)
     puzzles = _read(path, task, num_puzzles)
     if puzzles is None:
-        puzzles = _generate(task, split, num_puzzles, puzzle_seed, generator_options)
+        puzzles = _generate(path, task, split, num_puzzles, puzzle_seed, generator_options)
         _write(path, puzzles)
+        partial = _partial(path)
+        if partial.exists():
+            partial.unlink()
     return puzzles
 
 
@@ -84,21 +91,31 @@ def check_split(split: str) -> None:
     check_choice("split", split, get_args(Split))
 
 
-def _generate(task: PuzzleTask, split: Split, num_puzzles: int, seed: int, options: dict[str, Any]) -> Puzzles:
-    """Makes chunks and keeps the puzzles of the split until there are enough."""
-    rng = np.random.default_rng([seed, zlib.crc32(split.encode())])
-    chunks: list[Puzzles] = []
-    made = 0
-    with tqdm(total=num_puzzles, desc=f"making {task.spec.name} puzzles ({split})", delay=1, leave=False) as bar:
+def _generate(
+    path: Path, task: PuzzleTask, split: Split, num_puzzles: int, seed: int, options: dict[str, Any]
+) -> Puzzles:
+    """Makes chunks and keeps the puzzles of the split until there are enough; goes on where it was interrupted."""
+    partial = _partial(path)
+    chunks, tried = _read_partial(partial, task, num_puzzles)
+    made, size, saved = sum(map(len, chunks)), min(_CHUNK, 2 * num_puzzles + 8), time.monotonic()
+    title = f"making {task.spec.name} puzzles ({split})"
+    with tqdm(total=num_puzzles, initial=min(made, num_puzzles), desc=title, delay=1, leave=False) as bar:
         while made < num_puzzles:
-            chunk = task.generate(min(_CHUNK, 2 * (num_puzzles - made) + 8), rng, **options)
-            chunk = chunk[task.symmetry_key(chunk.inputs) % np.uint64(2) == (split == "train")]
-            chunks.append(chunk)
-            made += len(chunk)
-            bar.update(len(chunk))
-            if made == 0 and len(chunks) > 100:
+            chunk = task.generate(size, np.random.default_rng([seed, zlib.crc32(split.encode()), tried]), **options)
+            chunks.append(chunk[task.symmetry_key(chunk.inputs) % np.uint64(2) == (split == "train")])
+            tried, made = tried + 1, made + len(chunks[-1])
+            bar.update(min(made, num_puzzles) - bar.n)
+            if made == 0 and tried > 100:
                 raise ValueError(f"{task.spec.name}: none of its puzzles falls into the {split} split")
+            if time.monotonic() - saved > _SAVED_EVERY:
+                _write(partial, concatenate(chunks), tried=tried)
+                saved = time.monotonic()
     return replace(concatenate(chunks)[:num_puzzles], group=np.arange(num_puzzles, dtype=np.int32))
+
+
+def _partial(path: Path) -> Path:
+    """Where an interrupted generation keeps what it has made."""
+    return path.with_suffix(".partial.npz")
 
 
 def _file_name(task: PuzzleTask, split: Split, num_puzzles: int, seed: int, options: dict[str, Any]) -> str:
@@ -119,12 +136,35 @@ def _digest(arrays: dict[str, npt.NDArray[Any]]) -> npt.NDArray[np.uint8]:
 
 def _read(path: Path, task: PuzzleTask, num_puzzles: int) -> Puzzles | None:
     """The cached puzzles, or None where there are none or the file is damaged or holds others."""
+    return _undamaged(path, lambda: _checked(task, num_puzzles, _read_arrays(path, task, num_puzzles)))
+
+
+def _read_partial(path: Path, task: PuzzleTask, num_puzzles: int) -> tuple[list[Puzzles], int]:
+    """What an interrupted generation has made, and of how many chunks; nothing where there was none."""
+
+    def read() -> tuple[list[Puzzles], int]:
+        arrays = _read_arrays(path, task, num_puzzles)
+        tried, made = arrays.pop("tried", np.empty(0)), arrays.get("inputs", ())
+        if tried.shape != () or tried.dtype.kind != "i" or not 0 < len(made) < num_puzzles:
+            raise ValueError("it holds other arrays")
+        return [_checked(task, len(made), arrays)], int(tried)
+
+    return _undamaged(path, read) or ([], 0)
+
+
+def _read_arrays(path: Path, task: PuzzleTask, num_puzzles: int) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of a file, whose checksum matches."""
+    with open_regular(path) as file:
+        arrays = read_npz(file, most=num_puzzles * (2 * task.spec.seq_len + 1000) + 2**16)
+    if not np.array_equal(arrays.pop("sha256", []), _digest(arrays)):
+        raise ValueError("its checksum does not match")
+    return arrays
+
+
+def _undamaged(path: Path, read: Callable[[], Read]) -> Read | None:
+    """What a file holds; None, after a warning where it is damaged, and without one where it is missing."""
     try:
-        with open_regular(path) as file:
-            arrays = read_npz(file, most=num_puzzles * (2 * task.spec.seq_len + 1000) + 2**16)
-        if not np.array_equal(arrays.pop("sha256", []), _digest(arrays)):
-            raise ValueError("its checksum does not match")
-        return _checked(task, num_puzzles, arrays)
+        return read()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
@@ -154,8 +194,9 @@ def _checked(task: PuzzleTask, num_puzzles: int, arrays: dict[str, npt.NDArray[A
     return puzzles
 
 
-def _write(path: Path, puzzles: Puzzles) -> None:
-    arrays = _arrays(puzzles)
+def _write(path: Path, puzzles: Puzzles, **more: int) -> None:
+    """Keeps puzzles, and numbers beside them; where that is not possible, with a warning alone."""
+    arrays = _arrays(puzzles) | {name: np.array(number) for name, number in more.items()}
     arrays["sha256"] = _digest(arrays)
     try:
         with atomic_write(path) as file:

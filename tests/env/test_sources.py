@@ -1,5 +1,6 @@
 """Where puzzles come from: the generated splits with their cache, puzzles in memory, and files by their kind."""
 
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from hrm_env.checks import UnknownOptionError
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import load_puzzles, options_of
 from hrm_env.sources.folder import write_folder
-from hrm_env.sources.generated import _digest
+from hrm_env.sources.generated import _digest, generated
 from hrm_env.tasks import make_task
 from hrm_env.tasks.arc.task import Arc
 from hrm_env.tasks.sudoku.task import Sudoku
@@ -111,6 +112,40 @@ def test_other_puzzles_under_a_right_checksum_are_noticed(
         again = load_puzzles(TASK, num_puzzles=5)
     assert np.array_equal(again.solution, first.solution)
     assert np.array_equal(load_puzzles(TASK, num_puzzles=5).solution, first.solution)
+
+
+class Interrupted(Sudoku):
+    """Sudoku whose generator is stopped after some chunks."""
+
+    def __init__(self, chunks: int) -> None:
+        super().__init__(2, 2)
+        self.left = chunks
+
+    def generate(self, count: int, rng: np.random.Generator, *options: Any, **more: Any) -> Puzzles:
+        if not self.left:
+            raise KeyboardInterrupt
+        self.left -= 1
+        return super().generate(count, rng, *options, **more)
+
+
+def test_interrupted_generation_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HRM_ENV_CACHE", str(tmp_path / "whole"))
+    whole = load_puzzles(TASK, num_puzzles=700)
+    monkeypatch.setenv("HRM_ENV_CACHE", str(tmp_path / "stopped"))
+    monkeypatch.setattr(sys.modules[generated.__module__], "_SAVED_EVERY", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        load_puzzles(Interrupted(3), num_puzzles=700)
+    (partial,) = (tmp_path / "stopped").iterdir()
+    kept = partial.read_bytes()
+    again = load_puzzles(Interrupted(4), num_puzzles=700)  # 7 chunks or fewer make 700 puzzles of a split
+    assert not partial.exists()
+    assert np.array_equal(again.inputs, whole.inputs)
+    assert np.array_equal(again.group, whole.group)
+
+    next((tmp_path / "stopped").iterdir()).unlink()
+    partial.write_bytes(kept[:-50])
+    with pytest.warns(UserWarning, match=r"partial.npz: damaged .*made again"):
+        assert np.array_equal(load_puzzles(TASK, num_puzzles=700).inputs, whole.inputs)
 
 
 def test_an_unwritable_cache_costs_only_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

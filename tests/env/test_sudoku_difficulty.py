@@ -12,7 +12,7 @@ from benchmarks.sudoku_rating import tenths
 from hrm_agent.study.ranks import spearman
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import load_puzzles
-from hrm_env.tasks.sudoku.bands import Bands
+from hrm_env.tasks.sudoku.propagation import restrict
 from hrm_env.tasks.sudoku.task import Sudoku
 
 WANTED: list[tuple[tuple[int, int], dict[str, int]]] = [
@@ -107,17 +107,17 @@ def test_the_rating_does_not_depend_on_the_puzzles_rated_with_it() -> None:
 
 def test_bands_exclude_locked_candidates() -> None:
     """In 4x4 without 1 in the lower row of the first box, 1 stands in its upper row, not in that of the next box."""
-    bands = Bands(np.arange(16).reshape(2, 2, 2, 2))
-    masks = np.full((16, 1), 0b1111, dtype=np.uint16)
-    masks[[4, 5]] = 0b1110
-    bands.restrict(masks)
-    assert masks[:, 0].tolist() == [15, 15, 14, 14, 14, 14, 15, 15] + [15] * 8
+    geometry = Sudoku(2, 2).solver.by_bands
+    masks = np.full((1, 16), 0b1111)
+    masks[0, [4, 5]] = 0b1110
+    assert restrict(masks, 0, geometry.row_bands, geometry.row_ways, np.empty((2, 2), np.int64))
+    assert masks[0].tolist() == [15, 15, 14, 14, 14, 14, 15, 15] + [15] * 8
 
 
 def test_a_split_loses_no_solution_and_doubles_none() -> None:
     solver = Sudoku(2, 2).solver
     masks = solver.candidates(np.zeros((1, 16), dtype=np.uint8))
-    found = [solver.search(masks, limit=1000, bands=bands).found[0] for bands in ([], solver.bands)]
+    found = [solver.search(masks, limit=1000, geometry=how).found[0] for how in (solver.by_cells, solver.by_bands)]
     assert found == [288, 288]  # all 4x4 grids
 
 

@@ -74,7 +74,7 @@ def climb_to(
     while made < count:
         climb = Climb(solver, *draw(min(max(_STARTS * (count - made), fewest), most)), wanted, minimal, rng)
         with tqdm(total=count, initial=made, desc=f"to a rating of {wanted}", delay=1, leave=False) as bar:
-            climb.run(count - made, lambda arrived: bar.update(arrived + made - bar.n))  # noqa: B023  # called at once
+            climb.run(count - made, lambda arrived: bar.update(min(arrived + made, count) - bar.n))  # noqa: B023  # called at once
         kept.append((climb.puzzles[climb.arrived], climb.grids[climb.arrived]))
         made += int(climb.arrived.sum())
         tried += len(climb.grids)
@@ -170,7 +170,7 @@ class Climb:
         given = self._draw(allowed)
         variants[number, given] = grids[number, given]
         masks = self.solver.candidates(variants)  # another solution differs in the cell that lost its clue
-        masks[taken, number] &= ~self.solver.candidates(grids)[taken, number]
+        masks[number, taken] &= ~self.solver.candidates(grids)[number, taken]
         other = self.solver.search(masks, limit=1)
         failed = other.found > 0
         self._remember(rows[failed], other.solution[failed] != grids[failed])

@@ -1,0 +1,166 @@
+"""What the rules of Sudoku exclude, in compiled loops: one grid at a time, candidates as bit masks.
+
+A cell holds the bit mask of the digits it may still take. A *band* is a row of boxes, or a column of them. A digit
+takes another line of the band in each of its boxes, a permutation, here called a way; bands and ways are what the
+solver tdoku reasons with (github.com/t-dillon/tdoku). Cells that no way of a digit passes through cannot hold it
+("locked candidates"), and a guess among the ways of a digit needs fewer guesses than a guess of the digit of a cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Integers = npt.NDArray[np.integer[Any]]
+Flags = npt.NDArray[np.bool_]
+Priorities = npt.NDArray[np.float32]
+Memory = tuple[Integers, Flags, Integers]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """Compiles a function at its first call, once a machine; its callers' other threads go on meanwhile."""
+    return cast(Function, njit(cache=True, nogil=True, error_model="numpy")(function))
+
+
+class Geometry(NamedTuple):
+    """Where the cells of a grid lie; indices are int64.
+
+    Attributes:
+        units: The cells of each row, column and box, ``(3n, n)``.
+        peers: The cells that share a unit with each cell, ``(L, P)``.
+        row_bands: The cells of each row of boxes, ``(K, b lines, b boxes, cells of a line in a box)``; K is 0 where
+            bands are not reasoned with.
+        row_ways: The line that each way takes in each box, ``(b!, b)``.
+        column_bands: The same for columns of boxes.
+        column_ways: The same for columns of boxes.
+    """
+
+    units: Integers
+    peers: Integers
+    row_bands: Integers
+    row_ways: Integers
+    column_bands: Integers
+    column_ways: Integers
+
+
+@compiled
+def popcount(mask: int) -> int:
+    """The number of digits in a mask of at most 16."""
+    mask -= mask >> 1 & 0x5555
+    mask = (mask & 0x3333) + (mask >> 2 & 0x3333)
+    mask = mask + (mask >> 4) & 0x0F0F
+    return mask + (mask >> 8) & 0x1F
+
+
+@compiled
+def digits_of_way(stack: Integers, top: int, bands: Integers, band: int, ways: Integers, way: int) -> int:
+    """The digits that can still go a way through a band."""
+    digits = -1
+    for box in range(bands.shape[2]):
+        line, crossing = ways[way, box], 0
+        for number in range(bands.shape[3]):
+            crossing |= stack[top, bands[band, line, box, number]]
+        digits &= crossing
+    return digits
+
+
+@compiled
+def _restrict_box(stack: Integers, top: int, bands: Integers, band: int, box: int, allowed: Integers) -> bool:
+    """Leaves the cells of a box in a band the digits that its lines are allowed; whether any cell has lost one."""
+    lines, width = bands.shape[1], bands.shape[3]
+    changed, once, twice = False, 0, 0
+    for line in range(lines):
+        twice |= once & allowed[line, box]
+        once |= allowed[line, box]
+    for line in range(lines):
+        bound = allowed[line, box] & ~twice  # digits that have no other line in the box
+        spare = width - popcount(bound)
+        kept = allowed[line, box] if spare > 0 else bound if spare == 0 else 0
+        for number in range(width):
+            cell = bands[band, line, box, number]
+            if stack[top, cell] & ~kept:
+                stack[top, cell] &= kept
+                changed = True
+    return changed
+
+
+@compiled
+def restrict(stack: Integers, top: int, bands: Integers, ways: Integers, allowed: Integers) -> bool:
+    """Takes away the digits of cells that none of their ways passes through, or that others fill; whether any."""
+    changed = False
+    for band in range(bands.shape[0]):
+        allowed[:] = 0  # the digits in each line of each box
+        for way in range(ways.shape[0]):
+            digits = digits_of_way(stack, top, bands, band, ways, way)
+            for box in range(ways.shape[1]):
+                allowed[ways[way, box], box] |= digits
+        for box in range(ways.shape[1]):
+            changed |= _restrict_box(stack, top, bands, band, box, allowed)
+    return changed
+
+
+@compiled
+def _settle(stack: Integers, settled: Flags, top: int, peers: Integers) -> int:
+    """Strikes the digits of settled cells from their peers; how many are settled then, -1 on a contradiction."""
+    number, before = 0, -1
+    while number != before:
+        before, number = number, 0
+        for cell in range(peers.shape[0]):
+            digit = stack[top, cell]
+            if digit == 0:
+                return -1
+            if digit & (digit - 1):
+                continue
+            number += 1
+            if settled[top, cell]:
+                continue
+            settled[top, cell] = True
+            for place in range(peers.shape[1]):
+                peer = peers[cell, place]
+                if stack[top, peer] == digit:
+                    return -1
+                stack[top, peer] &= ~digit
+    return number
+
+
+@compiled
+def _place(stack: Integers, top: int, full: int, units: Integers) -> int:
+    """Puts digits that have one cell left in a unit there: 1 where some did, 0 where none, -1 on a contradiction."""
+    placed = 0
+    for unit in range(units.shape[0]):
+        once = twice = 0
+        for number in range(units.shape[1]):
+            mask = stack[top, units[unit, number]]
+            twice |= once & mask
+            once |= mask
+        if once != full:
+            return -1
+        lone = once & ~twice
+        for number in range(units.shape[1]):
+            cell = units[unit, number]
+            digits = stack[top, cell] & lone
+            if digits and digits != stack[top, cell]:
+                if digits & (digits - 1):  # a cell that two digits need
+                    return -1
+                stack[top, cell] = digits
+                placed = 1
+    return placed
+
+
+@compiled
+def propagate(stack: Integers, settled: Flags, top: int, full: int, geometry: Geometry, allowed: Integers) -> int:
+    """Applies naked and hidden singles, and bands, until nothing changes; settled cells, or -1 on a contradiction."""
+    while True:
+        number = _settle(stack, settled, top, geometry.peers)
+        placed = _place(stack, top, full, geometry.units)
+        if number < 0 or placed < 0:
+            return -1
+        if placed == 0:  # the costlier rule only where the others say nothing more
+            changed = restrict(stack, top, geometry.row_bands, geometry.row_ways, allowed)
+            if not restrict(stack, top, geometry.column_bands, geometry.column_ways, allowed) and not changed:
+                return number

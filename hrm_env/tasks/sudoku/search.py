@@ -1,0 +1,190 @@
+"""Depth-first search for the solutions of Sudoku, and puzzles by taking clues away, in compiled loops."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hrm_env.tasks.sudoku.propagation import (
+    Geometry,
+    Integers,
+    Memory,
+    Priorities,
+    compiled,
+    digits_of_way,
+    popcount,
+    propagate,
+)
+
+
+@compiled
+def _split_cell(stack: Integers, top: int, row: int, priority: Priorities) -> None:
+    """Splits at the most constrained cell: above ``top`` lies the grid with one of its digits, at it that without."""
+    fewest, chosen = 99, 0
+    for cell in range(stack.shape[1]):
+        stack[top + 1, cell] = stack[top, cell]
+        number = popcount(stack[top, cell])
+        if 1 < number < fewest:
+            fewest, chosen = number, cell
+    mask = stack[top, chosen]
+    digit, best = mask & -mask, np.float32(-1)
+    for number in range(priority.shape[2]):
+        if mask >> number & 1 and priority[row, chosen, number] > best:
+            best, digit = priority[row, chosen, number], 1 << number
+    stack[top + 1, chosen] = digit
+    stack[top, chosen] = mask & ~digit
+
+
+@compiled
+def _tightest(stack: Integers, top: int, bands: Integers, ways: Integers, digits: int) -> tuple[int, int]:
+    """The band in which the digits have the fewest ways together, and how many; more than one a digit."""
+    fewest, chosen = 1 << 30, 0
+    for band in range(bands.shape[0]):
+        total = 0
+        for way in range(ways.shape[0]):
+            total += popcount(digits_of_way(stack, top, bands, band, ways, way))
+        if digits < total < fewest:
+            fewest, chosen = total, band
+    return chosen, fewest
+
+
+@compiled
+def _fewest_ways(stack: Integers, top: int, bands: Integers, band: int, ways: Integers, digits: int) -> tuple[int, int]:
+    """The digit that has the fewest ways in a band, at least two, and how many."""
+    fewest, digit = ways.shape[0] + 1, 0
+    for number in range(digits):
+        count = 0
+        for way in range(ways.shape[0]):
+            count += digits_of_way(stack, top, bands, band, ways, way) >> number & 1
+        if 1 < count < fewest:
+            fewest, digit = count, number
+    return digit, fewest
+
+
+@compiled
+def _split_band(
+    stack: Integers, top: int, bands: Integers, band: int, ways: Integers, digits: int, passed: Integers
+) -> None:
+    """Splits at the digit with the fewest ways in a band: above ``top`` some of them are left, at it the others."""
+    digit, fewest = _fewest_ways(stack, top, bands, band, ways, digits)
+    passed[:] = 0  # how many ways pass each line of each box
+    for way in range(ways.shape[0]):
+        for box in range(ways.shape[1]):
+            passed[ways[way, box], box] += digits_of_way(stack, top, bands, band, ways, way) >> digit & 1
+    pivot = 0  # a crossing that parts the ways
+    while not 0 < passed[pivot // ways.shape[1], pivot % ways.shape[1]] < fewest:
+        pivot += 1
+    passed[:] = 0  # bit 0: a way of those at ``top`` passes; bit 1: one of those above
+    for way in range(ways.shape[0]):
+        if digits_of_way(stack, top, bands, band, ways, way) >> digit & 1:
+            above = ways[way, pivot % ways.shape[1]] == pivot // ways.shape[1]
+            for box in range(ways.shape[1]):
+                passed[ways[way, box], box] |= 2 if above else 1
+    for cell in range(stack.shape[1]):
+        stack[top + 1, cell] = stack[top, cell]
+    for crossing in range(ways.shape[1] ** 2):
+        line, box = crossing // ways.shape[1], crossing % ways.shape[1]
+        for number in range(bands.shape[3]):
+            cell = bands[band, line, box, number]
+            stack[top, cell] &= ~(0 if passed[line, box] & 1 else 1 << digit)
+            stack[top + 1, cell] &= ~(0 if passed[line, box] & 2 else 1 << digit)
+
+
+@compiled
+def _split(
+    stack: Integers, top: int, full: int, geometry: Geometry, passed: Integers, row: int, priority: Priorities
+) -> None:
+    """Splits in the band in which the digits have the fewest ways together; without bands, at a cell."""
+    if geometry.row_bands.shape[0] == 0:
+        _split_cell(stack, top, row, priority)
+        return
+    digits = popcount(full)
+    in_row, fewest = _tightest(stack, top, geometry.row_bands, geometry.row_ways, digits)
+    in_column, fewer = _tightest(stack, top, geometry.column_bands, geometry.column_ways, digits)
+    if fewer < fewest:
+        _split_band(stack, top, geometry.column_bands, in_column, geometry.column_ways, digits, passed)
+    else:
+        _split_band(stack, top, geometry.row_bands, in_row, geometry.row_ways, digits, passed)
+
+
+@compiled
+def _search(
+    memory: Memory, limit: int, full: int, geometry: Geometry, row: int, priority: Priorities
+) -> tuple[int, int]:
+    """Searches the grid that lies lowest in memory; the last solution met lies on top.
+
+    Returns:
+        Solutions met, at most ``limit``, and branchings made.
+    """
+    stack, settled, scratch = memory
+    found = guesses = 0
+    top = limit - limit  # no literal, for which all that is called would be compiled once more
+    for cell in range(settled.shape[1]):
+        settled[0, cell] = False
+    while top >= 0 and found < limit:
+        number = propagate(stack, settled, top, full, geometry, scratch)
+        if number == settled.shape[1]:
+            found += 1
+            for cell in range(settled.shape[1]):
+                stack[-1, cell] = stack[top, cell]
+        if number < 0 or number == settled.shape[1]:
+            top -= 1
+            continue
+        guesses += 1
+        for cell in range(settled.shape[1]):
+            settled[top + 1, cell] = settled[top, cell]
+        _split(stack, top, full, geometry, scratch, row, priority)
+        top += 1
+    return found, guesses
+
+
+@compiled
+def search_each(
+    memory: Memory,
+    masks: Integers,
+    limit: int,
+    full: int,
+    geometry: Geometry,
+    priority: Priorities,
+    result: tuple[Integers, Integers, Integers],
+) -> None:
+    """Searches every grid of ``masks (B, L)``; see `SudokuSolver.search`."""
+    stack = memory[0]
+    found, guesses, solution = result
+    for row in range(masks.shape[0]):
+        for cell in range(masks.shape[1]):
+            stack[0, cell] = masks[row, cell]
+        met, made = _search(memory, limit, full, geometry, row, priority)
+        found[row] = met
+        guesses[row] = made
+        for cell in range(masks.shape[1]):
+            solution[row, cell] = stack[-1, cell] if met else 0
+
+
+@compiled
+def dig_each(
+    memory: Memory,
+    puzzles: Integers,
+    order: Integers,
+    clues: int,
+    limit: int,
+    full: int,
+    geometry: Geometry,
+    priority: Priorities,
+) -> None:
+    """Blanks cells of ``puzzles (B, L)`` in the order ``(B, L)``, with a limit of 1; see `SudokuSolver.dig`."""
+    stack = memory[0]
+    for row in range(puzzles.shape[0]):
+        left = 0
+        for cell in range(puzzles.shape[1]):
+            left += puzzles[row, cell] != 0
+        for place in range(puzzles.shape[1]):
+            chosen = order[row, place]
+            if left <= clues or puzzles[row, chosen] == 0:
+                continue
+            for cell in range(puzzles.shape[1]):
+                digit = puzzles[row, cell]
+                stack[0, cell] = 1 << digit - 1 if digit else full
+            stack[0, chosen] = full & ~stack[0, chosen]  # another solution differs in the cell that loses its clue
+            if _search(memory, limit, full, geometry, row, priority)[0] == 0:
+                puzzles[row, chosen] = 0
+                left -= 1

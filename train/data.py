@@ -104,7 +104,7 @@ class Convert(_OfTask):
         hold_out: The last puzzles of the source are its test puzzles, at least so many rows; variants stay together.
         subsample: A random choice of that many training puzzles, with the variants they have; 0 for all.
         augmentations: Random symmetric variants to add to each training puzzle.
-        seed: Of the choice and of the variants.
+        seed: Seed of the choice and of the variants.
     """
 
     source: Source
@@ -152,7 +152,7 @@ class Build(_OfTask):
         out: As that of convert.
         num_puzzles: Training puzzles.
         test_puzzles: Test puzzles.
-        seed: Of the generator.
+        seed: Seed of the generator.
     """
 
     out: Out
@@ -183,7 +183,7 @@ class BuildArc:
         training: Files or folders of tasks whose pairs are all trained on.
         evaluation: Files or folders of tasks whose demonstrations are trained on, and whose test pairs are the test.
         augmentations: Variants of every task, in colours, rotation and reflection.
-        seed: Of the variants.
+        seed: Seed of the variants.
         env: Registered id of the canvas.
     """
 

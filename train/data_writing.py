@@ -38,7 +38,7 @@ def with_variants(task: PuzzleTask, puzzles: Puzzles, count: int, seed: int) -> 
         task: The puzzle family.
         puzzles: N puzzles.
         count: Variants K of each.
-        seed: Of the variants.
+        seed: Seed of the variants.
 
     Returns:
         N · (K + 1) puzzles.

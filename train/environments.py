@@ -152,7 +152,7 @@ def load_part(
         source: As `load_puzzles` takes it.
         split: Which.
         option: Options of the source, each ``name=value``; they go before all others.
-        puzzle_seed: Of puzzles that are drawn, where the source draws any.
+        puzzle_seed: Seed of the puzzles, if the source draws them.
         skip_bad_rows: Skip and count bad rows, where the source has rows, instead of stopping.
         **wanted: Options of the source that are options of the command, too; what is None was not asked for.
 

@@ -12,7 +12,7 @@ from .presets import PRESETS, Fit, run_folder
 
 
 def main(arguments: list[str]) -> None:
-    """Parses the options, the preset's where none are given, and trains."""
+    """Parses the options, whose defaults are the preset's, and trains."""
     options = parse(arguments, "fit")
     from hrm_agent.distributed import process_group
     from hrm_env.devices import check_device
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> None:
 
 
 def parse(arguments: list[str], command: str) -> Fit:
-    """`Fit` options: those of the preset, changed by the arguments and checked, with the precision of this machine."""
+    """Returns the options of the preset, changed by the arguments and checked, with the precision of this machine."""
     preset = "sudoku6x6"
     for position, argument in enumerate(arguments):
         if argument.startswith("--preset"):
@@ -38,7 +38,7 @@ def parse(arguments: list[str], command: str) -> Fit:
 
 
 def _check(options: Fit) -> None:
-    """Refuses what would fail only once the run has begun."""
+    """Refuses options that would fail only after the run has begun."""
     from hrm_agent.halting import make
     from hrm_env.envs.easing import check_blanks
 

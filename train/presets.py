@@ -1,4 +1,4 @@
-"""Options of a training run, and the presets that are known to work."""
+"""Options of a training run, and presets."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ class Data:
     Attributes:
         env: Registered id of the puzzle.
         source: "generated", a CSV file (plain or gzip), a built folder, ARC tasks (.json), or hub:owner/name.
-        test_source: Source of the test puzzles; empty for the test split of source or, where it has none, for
-            --held-out auto.
-        held_out: Test on so many of the last training puzzles instead, and train on none of their variants: what is
-            chosen by these figures has not seen a test set; "auto" for a tenth, at most 5,000.
+        test_source: Source of the test puzzles; empty for the test split of source or, if it has none, for --held-out
+            auto.
+        held_out: Number of the last training puzzles to test on instead, none of whose variants is trained on: what is
+            chosen by these figures has not seen a test set. "auto" for a tenth, at most 5,000.
         num_puzzles: Generated puzzles to train on (1,000 unless given).
         test_puzzles: Puzzles to test on, at most; of more every task takes part, as evenly as can be.
         max_segments: Budget M_max of an episode.
         augment: Train on random symmetric variants.
-        option: name=value, an option of source, such as min_rating=20, clues=24 or augmentations=100.
-        blank_fraction: Bounds of the share of blank cells that stay blank in a training puzzle; others are filled in.
+        option: An option of source as name=value, such as min_rating=20, clues=24 or augmentations=100.
+        blank_fraction: Bounds of the share of blank cells that stay blank in a training puzzle; the others are filled
+            in.
         easier: Share of the training puzzles that blank_fraction is applied to.
         skip_bad_rows: Skip and count bad CSV rows instead of stopping.
     """
@@ -97,11 +98,11 @@ class Fit(AgentConfig):
         threads: CPU threads; 0 for all cores.
         device: "auto", "cpu" or "cuda".
         out: Folder of the run.
-        resume: Go on with the run in that folder from its newest complete checkpoint; begin it where there is none.
+        resume: Go on with the run in that folder from its newest complete checkpoint; begin it if there is none.
         restart: Begin anew although the folder holds an unfinished run.
-        checkpoint_seconds: Seconds between checkpoints to resume from, and never more than 1 % of the time; 0 for one
+        checkpoint_seconds: Seconds between checkpoints to resume from, which take at most 1 % of the time; 0 for one
             after every optimizer step.
-        keep_checkpoints: How many of them to keep.
+        keep_checkpoints: Number of these checkpoints to keep.
     """
 
     learner: LearnerConfig = SMALL_LEARNER
@@ -246,5 +247,5 @@ PRESETS: dict[str, Fit] = {
 
 
 def run_folder(options: Fit) -> Path:
-    """Where a run writes."""
+    """Returns the folder that a run writes to."""
     return Path(options.out.replace("{preset}", options.preset).replace("{seed}", str(options.seed)))

@@ -1,4 +1,4 @@
-"""Runs that go on: which folders hold one, whether it is the run of the options given, and how to call it back."""
+"""Resuming runs: what a folder holds, whether it is a run of the same options, and the command that resumes it."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from .program import program
 from .results import read_result
 
 PLACES = ("resume", "restart", "out", "device", "threads", "compile", "checkpoint_seconds", "keep_checkpoints")
-"""Options of where and how a run happens, not of what it is: they may change when it goes on."""
+"""Options of where and how a run happens, which do not change what it is: they may differ when it is resumed."""
 
 _FINISHED, _UNFINISHED, _AN_AGENT = "a finished run", "an unfinished run", "an agent"  # what a folder may hold
 _WAYS = {_FINISHED: "--resume leaves it as it is, ", _UNFINISHED: "--resume goes on with it, ", _AN_AGENT: ""}
 
 
 class RunFolder:
-    """The folder of a run: what it holds of an earlier one, and its checkpoints.
+    """The folder of a run: its checkpoints, and what an earlier run left in it.
 
     Args:
         path: The folder.
-        options: Of the run.
+        options: Options of the run.
 
     Raises:
         ValueError: The options ask to resume and to restart.
@@ -52,20 +52,20 @@ class RunFolder:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Within, no other run writes to the folder; of several processes of one run, rank 0 keeps others away.
+        """Keeps other runs from writing to the folder; of several processes of one run, rank 0 does so.
 
         Raises:
-            ValueError: Another run is within.
+            ValueError: Another run writes to it.
         """
         with ExitStack() as stack:
             run_on_rank0(lambda: stack.enter_context(sole_use("--out", self.path)))
             yield
 
     def is_finished(self) -> bool:
-        """Whether the run that the options ask to resume has nothing left to do.
+        """Returns whether the run that the options ask to resume has nothing left to do.
 
         Raises:
-            ValueError: It is finished, but was another; or its result cannot be read.
+            ValueError: It is finished, but was run with other options; or its result cannot be read.
         """
         if not self.options.resume or not self.result.exists():
             return False
@@ -73,11 +73,11 @@ class RunFolder:
         return True
 
     def unfinished(self) -> TrainingCheckpoint | None:
-        """The checkpoint to go on from, or None to begin anew.
+        """Returns the checkpoint to go on from, or None to begin anew.
 
         Raises:
-            ValueError: There is a run or an agent, and the options do not say what is to become of it, or are others;
-                or none of its checkpoints can be read.
+            ValueError: There is a run or an agent, and the options neither resume nor restart it, or are others; or
+                none of its checkpoints can be read.
         """
         held = self._held()
         if self.options.restart or not held:
@@ -100,7 +100,7 @@ class RunFolder:
         return found
 
     def _held(self) -> str:
-        """What the folder holds that a run would overwrite; empty where there is nothing."""
+        """Returns what the folder holds that a run would overwrite; empty if there is nothing."""
         if self.result.exists():
             return _FINISHED
         agents = any((self.path / name).exists() for name in ("model.zip", "best.zip"))
@@ -109,7 +109,7 @@ class RunFolder:
         return _UNFINISHED if agents or self.checkpoints.files() else ""
 
     def tidy(self, anew: bool) -> None:
-        """Deletes what writers that were killed left behind and, to begin anew, what an earlier run wrote."""
+        """Deletes the temporary files of writers that were killed and, to begin anew, what an earlier run wrote."""
         for folder in (self.path, self.checkpoints.path):
             remove_temporaries(folder)
         if anew and self.path.is_dir():
@@ -119,12 +119,12 @@ class RunFolder:
 
 
 def check_same_options(file: Path, stored: Any, options: Fit) -> None:
-    """Refuses options that are others than those a run was begun with, but for `PLACES`.
+    """Refuses options other than those a run was begun with, except `PLACES`.
 
     Args:
-        file: What holds the stored options, for errors.
-        stored: ``asdict`` of `Fit`, as JSON gives it back.
-        options: Those given now.
+        file: File of the stored options, for errors.
+        stored: ``asdict`` of a `Fit` that went through JSON.
+        options: The options given now.
 
     Raises:
         ValueError: Names the first option that differs; or there are no stored options.
@@ -133,7 +133,7 @@ def check_same_options(file: Path, stored: Any, options: Fit) -> None:
 
 
 def _check_same(file: Path, group: str, stored: Any, given: dict[str, Any]) -> None:
-    """The same for the options of a group, and for the groups in it."""
+    """Does the same for the options of a group, and for the groups in it."""
     if not isinstance(stored, dict):
         raise ValueError(f"{file}: {group}: expected names with values, found {shortened(stored)}")
     for name, now in given.items():
@@ -148,17 +148,17 @@ def _check_same(file: Path, group: str, stored: Any, given: dict[str, Any]) -> N
 
 @contextmanager
 def stopping(command: str, arguments: Sequence[str]) -> Iterator[None]:
-    """Where a signal stops a run within, says how to go on with it, and exits as is the custom: 143, or 130.
+    """Prints, if a signal stops a run within, the command that resumes it, and exits with the usual status: 143 or 130.
 
     Args:
-        command: Its name.
-        arguments: Its arguments.
+        command: Name of the command.
+        arguments: Arguments of the command.
     """
     try:
         yield
     except Stopped as stopped:
         kept = [argument for argument in arguments if argument not in ("--restart", "--resume", "--no-resume")]
-        flag = [] if command == "study-training" else ["--resume"]  # a study goes on by itself
+        flag = [] if command == "study-training" else ["--resume"]  # a study resumes by itself
         start = program(command, local_world_size() if world_size() > 1 else 0)
         if not rank():
             print(f"{stopped}; to go on: {start} {shlex.join([*kept, *flag])}".rstrip(), file=sys.stderr)

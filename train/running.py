@@ -18,7 +18,7 @@ def exit_status(work: Callable[[], int | None], arguments: Sequence[str]) -> int
 
     Args:
         work: Called once; returns the exit status, None for 0.
-        arguments: Of the command line; a message names an option as it was typed there.
+        arguments: Arguments of the command line; a message names an option as it was typed there.
     """
     try:
         return work() or 0

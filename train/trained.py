@@ -29,7 +29,7 @@ class TestPuzzles:
         rows: Slice of a file's rows, such as "-5000:".
         num_puzzles: Generated puzzles (1,000 unless given).
         test_puzzles: So many of them, at most; of more every task takes part, as evenly as can be.
-        puzzle_seed: Of generated puzzles; the usual test puzzles have seed 0.
+        puzzle_seed: Seed of generated puzzles; the usual test puzzles have seed 0.
         option: name=value, an option of source, such as min_rating=20, unique=true or augmentations=100.
         blank_fraction: Share of a puzzle's blank cells that stay blank; the others are filled in.
         skip_bad_rows: Skip and count bad CSV rows instead of stopping.

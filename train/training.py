@@ -1,4 +1,4 @@
-"""A training run: the agent and its puzzles, the sweeps, what is written, and going on after a stop."""
+"""A training run: the agent and its puzzles, the sweeps, the files, and resuming after a stop."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from .summary import print_summary
 
 
 def make_agent(options: Fit) -> tuple[HRM, PuzzleVectorEnv]:
-    """The untrained agent of ``options`` with its training environment, and the test environment."""
+    """Returns the untrained agent of ``options`` with its training environment, and the test environment."""
     torch.set_num_threads(options.threads or max(1, (os.cpu_count() or 1) // local_world_size()))
     device, (slots, rest) = str(own_device(check_device(options.device))), divmod(options.batch_size, world_size())
     if rest or not slots:
@@ -63,15 +63,15 @@ def make_agent(options: Fit) -> tuple[HRM, PuzzleVectorEnv]:
 
 
 def fit(options: Fit) -> Path:
-    """Runs the training of ``options``, or what is left of it; under torchrun every process calls it.
+    """Runs the training of ``options``, or the rest of it; under torchrun every process calls it.
 
     Returns:
         The folder of the run, with ``model.zip``, ``best.zip``, ``result.json``, ``checkpoints`` and ``tensorboard``.
 
     Raises:
         Stopped: A signal asked for it; the run has saved itself.
-        ValueError: The folder holds an unfinished run, and the options do not say what is to become of it; or another
-            run writes to it.
+        ValueError: The folder holds an unfinished run, and the options neither resume nor restart it; or another run
+            writes to it.
     """
     folder = RunFolder(run_folder(options), options)
     with folder.alone():

@@ -45,7 +45,7 @@ class LearnerConfig:
         segment_cost: What a segment costs in the target of Q_continue, as a share of the reward of a right answer.
         ponder_prior: PonderNet's prior probability of halting at each segment, λ_p.
         ponder_weight: Weight of the divergence from that prior, β.
-        max_grad_norm: Clip the gradient's norm; None, the paper's choice, leaves it.
+        max_grad_norm: Largest norm of the gradient, which is clipped to it; None, the paper's choice, for no clipping.
         ema: Decay of an exponential moving average of the weights that acts and is evaluated; None for none. The
             puzzle embedding is not averaged.
         depth: A depth curriculum: stages of (share of the run at which it begins, cycles N, steps T), such as 0 1 2
@@ -75,7 +75,7 @@ class LearnerConfig:
 
     @classmethod
     def of(cls, **options: Any) -> LearnerConfig:
-        """A config from options by name.
+        """Returns a config from options by name.
 
         Raises:
             UnknownOptionError: An option is unknown; names one that is similar.
@@ -101,7 +101,7 @@ class LearnerConfig:
             check_choice(name, getattr(self, name), get_args(choice))
         for name in (*_AMOUNTS, *_SHARES):
             value = getattr(self, name)
-            if value is not None or getattr(type(self), name) is not None:  # None is what it is unless given
+            if value is not None or getattr(type(self), name) is not None:  # None stays, if it is the default
                 self._set(name, _below_one(name, value) if name in _SHARES else check_number(name, value, 0))
         for name in ("ponder_prior", "max_grad_norm"):
             if getattr(self, name) == 0:
@@ -116,7 +116,7 @@ class LearnerConfig:
 
 
 def _below_one(name: str, value: object) -> float:
-    """The value as a float, where it is from 0 to below 1."""
+    """Returns the value as a float, if it is from 0 to below 1."""
     if check_number(name, value, 0, 1) == 1:
         raise ValueError(f"{name}: expected a number from 0 to below 1, found {value}")
     return check_number(name, value)

@@ -169,7 +169,7 @@ class HRM(SavedAlgorithm, PuzzleAlgorithm):
         Args:
             total_timesteps: Segments; rounded up to whole optimizer steps.
             callback: SB3 callbacks.
-            log_interval: Optimizer steps between log entries; None for those alone that `dump_logs` is called for.
+            log_interval: Optimizer steps between log entries; None for entries by `dump_logs` alone.
             tb_log_name: Name of the run's log folder.
             reset_num_timesteps: Start counting anew, with fresh puzzles; False goes on where the last call ended.
             progress_bar: Show one.
@@ -215,7 +215,7 @@ class HRM(SavedAlgorithm, PuzzleAlgorithm):
         return self
 
     def dump_logs(self) -> None:
-        """Writes what was measured since the last time, as SB3's `LogEveryNTimesteps` asks for; nothing, where nothing.
+        """Writes what was measured since the last call, if anything, as SB3's `LogEveryNTimesteps` asks for.
 
         Raises:
             NonFiniteError: The loss is no longer finite.

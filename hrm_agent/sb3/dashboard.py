@@ -45,7 +45,7 @@ def describe(writer: SummaryWriter, model: HRM, test: PuzzleVectorEnv | None) ->
     """Writes the layout of the curves, and what is trained how.
 
     Args:
-        writer: Of the run's event file.
+        writer: Writer of the run's event file.
         model: The agent.
         test: The puzzles it is tested on, where there are any.
     """

@@ -26,7 +26,7 @@ class EpisodeWindow(Stateful):
         size: How many episodes are kept.
 
     Attributes:
-        newest: Of each, ``{"r": return, "l": length}``, as SB3's ``ep_info_buffer`` holds them; as of the last `read`.
+        newest: ``{"r": return, "l": length}`` of each at the last `read`, as SB3's ``ep_info_buffer`` holds them.
     """
 
     def __init__(self, slots: int, size: int) -> None:

@@ -67,7 +67,7 @@ def write_histograms(writers: Iterable[SummaryWriter], histograms: Mapping[str, 
     """Writes histograms with the bins they have, where the logger would sort values into its own.
 
     Args:
-        writers: Of `event_writers`.
+        writers: The writers that `event_writers` returned.
         histograms: By tag.
         step: Where on the horizontal axis.
     """

@@ -28,8 +28,8 @@ class HRMPolicy(BasePolicy):
     """Answers and decides. ``policy_kwargs`` are the core's name and options.
 
     Args:
-        observation_space: Of a puzzle environment.
-        action_space: Of the same.
+        observation_space: Observation space of a puzzle environment.
+        action_space: Action space of the same environment.
         lr_schedule: For SB3's signature; the learner has its own.
         core: A name of `hrm_agent.cores.CORES`.
         **core_options: The core's options.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -19,7 +22,7 @@ from hrm_env.envs.spaces import sizes_of
 
 
 class PuzzleAlgorithm(BaseAlgorithm):
-    """The part of `HRM` between an agent that is built and puzzles: budget, halting, evaluation, other environments.
+    """The part of `HRM` between an agent that is built and puzzles: budget, halting, prediction, evaluation.
 
     Attributes:
         policy: The policy.
@@ -50,7 +53,7 @@ class PuzzleAlgorithm(BaseAlgorithm):
 
     @property
     def halting(self) -> HaltingPolicy:
-        """The policy that decides when to stop, in training, `predict` and `evaluate`; assign a string or a policy."""
+        """The policy that decides when to stop, in training, `predict` and `evaluate`; a string or a policy sets it."""
         return self.policy.halting
 
     @halting.setter
@@ -59,19 +62,29 @@ class PuzzleAlgorithm(BaseAlgorithm):
         check_thinking(made, self.max_segments, self.policy.core)
         self.policy.halting, self._explorer.policy = made, halting_policies.make(halting)
 
+    def predict(
+        self,
+        observation: np.ndarray | dict[str, np.ndarray],
+        state: Any = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = True,
+    ) -> tuple[np.ndarray, Any]:
+        """Computes one segment; see `HRMPolicy.predict`. The state is a `Reasoner`, where SB3 expects arrays."""
+        return self.policy.predict(observation, state, episode_start, deterministic)
+
     def evaluate(
         self, env: PuzzleEnvironment, halting: str | HaltingPolicy | None = None, progress_bar: bool = False
     ) -> Evaluation:
-        """Every puzzle of ``env`` exactly once; see `hrm_agent.inference.evaluation.evaluate`.
+        """Evaluates every puzzle of ``env`` exactly once; see `hrm_agent.inference.evaluation.evaluate`.
 
         Args:
             env: ``gym.make_vec(id, num_envs=B, order="once", ...)``; or one of SB3's or Gymnasium's scalar
-                environments, of which the puzzles and the options are taken.
+                environments, whose puzzles and options are taken.
             halting: Another policy for this sweep.
-            progress_bar: Show one, where the sweep takes longer than a second.
+            progress_bar: Show a progress bar if the sweep takes longer than a second.
 
         Raises:
-            CheckpointError: The puzzles are others than the agent was made for.
+            CheckpointError: The agent was made for other puzzles.
         """
         swept = sweep_env(env, self.device)
         self.puzzles.require(swept, "evaluate: the agent is made")
@@ -84,7 +97,7 @@ class PuzzleAlgorithm(BaseAlgorithm):
 
         Args:
             env: The puzzles, in ``n_envs`` slots.
-            force_reset: For SB3's signature; other puzzles always begin anew.
+            force_reset: For SB3's signature; has no effect, because other puzzles always begin anew.
 
         Raises:
             ValueError: The puzzles have other sizes, or there are not ``n_envs`` environments.

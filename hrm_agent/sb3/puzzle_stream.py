@@ -24,7 +24,7 @@ class StreamStep(NamedTuple):
     Attributes:
         reward: ``(B,)`` float32.
         done: Ended episodes, ``(B,)`` bool.
-        infos: Of SB3's environments, one for each slot; none of the native one, which has tensors.
+        infos: One for each slot of an SB3 environment; None for the native one, which has tensors.
     """
 
     reward: Tensor

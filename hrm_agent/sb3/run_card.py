@@ -1,4 +1,4 @@
-"""What a run is, for its TensorBoard log: the halting policy, the puzzles, and every option by name."""
+"""The description of a run in its TensorBoard log: the halting policy, the puzzles, and every option by name."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
-import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.utils import get_system_info
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class SavedAlgorithm(BaseAlgorithm):
-    """What `HRM` predicts, saves and loads, with the arguments that SB3's algorithms take."""
+    """The part of `HRM` that saves and loads it, with the arguments that SB3's algorithms take."""
 
     def save(self, path: str | Path | BinaryIO, exclude: Any = None, include: Any = None) -> None:  # type: ignore[override]
         """Writes a zip of JSON and safetensors: weights, averaged weights, optimizer state and options.
@@ -51,10 +50,10 @@ class SavedAlgorithm(BaseAlgorithm):
 
         Args:
             path: The file, with or without ``.zip``, the folder of a run that holds ``model.zip``, or a buffer.
-            env: Puzzles to go on with; None where the model is only to predict or to be evaluated.
-            device: Where to put it.
-            custom_objects: Of SB3, where it replaces what cannot be unpickled: what is an option of the constructor
-                replaces the file's, anything else has no effect.
+            env: Puzzles to go on with; None if the model is only to predict or to be evaluated.
+            device: Device of the model.
+            custom_objects: For SB3's signature. An option of the constructor replaces the file's; anything else has no
+                effect.
             print_system_info: Print the versions of Python and of the libraries that matter.
             force_reset: For SB3's signature; has no effect, because puzzles that are given always begin anew.
             **overrides: Options of the constructor to change, such as ``halting="fixed:4"``.
@@ -70,23 +69,13 @@ class SavedAlgorithm(BaseAlgorithm):
         chosen = {name: value for name, value in (custom_objects or {}).items() if name in known}
         return cast(Self, load_agent(cast("type[HRM]", cls), path, env, check_device(device), {**chosen, **overrides}))
 
-    def predict(
-        self,
-        observation: np.ndarray | dict[str, np.ndarray],
-        state: Any = None,
-        episode_start: np.ndarray | None = None,
-        deterministic: bool = True,
-    ) -> tuple[np.ndarray, Any]:
-        """Computes one segment; see `HRMPolicy.predict`. The state is a `Reasoner`, where SB3 expects arrays."""
-        return cast("HRM", self).policy.predict(observation, state, episode_start, deterministic)
-
     def set_parameters(
         self,
         load_path_or_dict: str | Path | BinaryIO | Mapping[str, Any],
         exact_match: bool = True,
         device: torch.device | str = "auto",
     ) -> None:
-        """Puts weights in place: of `get_parameters`, or of a checkpoint file, which is not unpickled."""
+        """Sets the weights to those of `get_parameters` or of a checkpoint file, which is not unpickled."""
         parameters = load_path_or_dict
         if not isinstance(parameters, Mapping):
             parameters = {"policy": read_weights(parameters, self.policy.state_dict())}

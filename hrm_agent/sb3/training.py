@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def train_segment(model: HRM, callback: BaseCallback, log_interval: int | None) -> bool:
-    """One segment in every environment and one optimizer step; False where a callback wants to stop."""
+    """Takes one segment in every environment and one optimizer step; returns False if a callback wants to stop."""
     model.learner.set_learning_rate_factor(_learning_rate_factor(model))
     model.learner.set_progress(model.num_timesteps / model._total_timesteps)
     batch, segment = model.stream.current()
@@ -39,7 +39,7 @@ def train_segment(model: HRM, callback: BaseCallback, log_interval: int | None) 
 
 
 def _learning_rate_factor(model: HRM) -> float:
-    """What the step to come multiplies all rates by."""
+    """Returns the factor of all rates in the next step."""
     config = model.config
     step, total = model.num_timesteps // model.batch_size, model._total_timesteps // model.batch_size
     factor = learning_rate_factor(step, config.warmup_steps, total, config.lr_min_ratio)
@@ -52,7 +52,7 @@ def _learning_rate_factor(model: HRM) -> float:
 
 
 def full_rate(learning_rate: float | Schedule) -> float:
-    """The rate after the warm-up: a number, or what a schedule begins with."""
+    """Returns the rate after the warm-up: a number, or the first value of a schedule."""
     if not callable(learning_rate):
         return learning_rate
     full = check_number("learning_rate", learning_rate(1.0), 0)

@@ -157,9 +157,9 @@ def sweep_env(env: PuzzleEnvironment, device: torch.device) -> PuzzleVectorEnv:
     """The native environment that hands out every puzzle of an environment once.
 
     Args:
-        env: Of the native kind, made with ``order="once"``, it is taken as it is. Of SB3's and of Gymnasium's scalar
-            kinds, which cannot hand out puzzles once, the puzzles and the options are taken.
-        device: Of the environment that is made for those.
+        env: The native environment, made with ``order="once"``; or one of SB3's or Gymnasium's scalar environments,
+            which cannot hand out puzzles once, so that a native one is made of their puzzles and options.
+        device: Device of the environment that is made for those.
 
     Raises:
         ValueError: It is no environment of puzzles, or its slots hold different ones.
@@ -202,7 +202,7 @@ def training_env(
         env: An id, any kind of puzzle environment, or None.
         n_envs: Slots of an environment to be made, None for 768; of a given one, None or what it has.
         env_kwargs: Options of an environment to be made.
-        device: Of an environment to be made.
+        device: Device of an environment to be made.
         verbose: As for `as_vec_env`.
 
     Raises:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from gymnasium.spaces import Dict, Discrete, MultiDiscrete, Space
-from torch import Tensor
 
 from hrm_env.puzzles import MOST_CELLS, MOST_TOKENS
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _HALT = 1
 
@@ -68,6 +69,8 @@ def action_space(seq_len: int, vocab_size: int) -> MultiDiscrete:
 
 def pack_action(answer: Tensor, halt: Tensor) -> Tensor:
     """Returns actions ``(B, L+1)`` int64 from answers ``(B, L)`` and halt decisions ``(B,)``."""
+    import torch  # here, so that the commands, which read limits in this file, list their options without it
+
     return torch.cat([answer, halt.to(answer.dtype).unsqueeze(-1)], dim=-1)
 
 

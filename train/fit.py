@@ -32,9 +32,9 @@ def parse(arguments: list[str], command: str) -> Fit:
             preset = (argument.partition("=")[2] or "".join(arguments[position + 1 : position + 2])).strip()
     options: Fit = parsed(Fit, arguments, command, PRESETS[check_choice("--preset", preset, PRESETS)])
     _check(options)
-    from hrm_agent.cores.hrm import precision
+    from hrm_agent.cores import CORES
 
-    return replace(options, core=replace(options.core, dtype=precision(options.core.dtype)))
+    return replace(options, core=CORES[options.core.name].resolved(options.core))
 
 
 def _check(options: Fit) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import UseAppendAction
 
-from hrm_agent.config import AgentConfig, HRMConfig, LearnerConfig, TRMConfig
+from hrm_agent.config import AgentConfig, CoreConfig, HRMConfig, LearnerConfig, TRMConfig
 from hrm_env.envs.spaces import LARGEST
 
 from .options import Device, HeldOut, Seed, Share, Threads, integer, number
@@ -112,7 +112,7 @@ class Fit(AgentConfig):
     seed: Seed = 0
     preset: str = "sudoku6x6"
     data: Data = Data()
-    core: HRMConfig = SMALL_CORE
+    core: CoreConfig = SMALL_CORE
     batch_size: Annotated[int, integer(1)] = 64
     updates: Annotated[int, integer(1)] = 1600
     evaluate_every: Annotated[int, integer(0)] = 400

@@ -13,6 +13,7 @@ import torch
 
 from hrm_agent.checkpoints.saved_agent import said_of
 from hrm_agent.checkpoints.training_state import restore_training
+from hrm_agent.cores.carry import slow_state
 from hrm_agent.distributed import (
     first_on_each_machine,
     local_world_size,
@@ -53,10 +54,11 @@ def make_agent(options: Fit) -> tuple[HRM, PuzzleVectorEnv]:
         device=device,
         **options.by_name(),
     )
+    precision = str(slow_state(model.policy.core.initial_carry(1)).dtype).removeprefix("torch.")
     print_rank0(
         f"{options.data.env}: {len(training.rules.puzzles):,} training and {len(test.rules.puzzles):,} test puzzles, "
         f"{sum(p.numel() for p in model.policy.core.parameters()):,} parameters, {options.updates:,} optimizer steps "
-        f"of {options.batch_size} on {device} ({options.core.dtype}, {torch.get_num_threads()} threads)"
+        f"of {options.batch_size} on {device} ({precision}, {torch.get_num_threads()} threads)"
         + (f" in each of {world_size()} processes" if world_size() > 1 else "")
     )
     return model, test

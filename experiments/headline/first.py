@@ -27,6 +27,7 @@ from benchmarks.report import Part, Value, report
 from benchmarks.timing import product_rates, seconds, side_by_side, training_turn, use_threads
 from benchmarks.training_step import core_of, layer_shapes
 from hrm_agent import HRM
+from hrm_agent.config import HRMConfig
 from hrm_agent.cores.flops import training_flops
 from hrm_agent.sb3.training import train_segment
 from hrm_env.devices import check_device
@@ -102,6 +103,7 @@ def fit_of(name: str, options: Options) -> Fit:
         threads=options.threads,
         device=options.device,
     )
+    assert isinstance(fit.core, HRMConfig)
     return replace(fit, core=replace(fit.core, hidden_size=64, num_heads=2), batch_size=8) if options.quick else fit
 
 

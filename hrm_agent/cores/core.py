@@ -90,7 +90,12 @@ class ReasoningCore(nn.Module):
 
     def __init__(self, shape: PuzzleShape, config: CoreConfig) -> None:
         super().__init__()
-        self.shape, self.config, self.cycles = shape, config, config.cycles
+        self.shape, self.config, self.cycles = shape, self.resolved(config), config.cycles
+
+    @classmethod
+    def resolved(cls, config: CoreConfig) -> CoreConfig:
+        """Returns the config with what depends on the machine replaced by what holds on this one; here nothing does."""
+        return config
 
     @property
     def device(self) -> torch.device:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrm_agent.config import HRMConfig, Precision, PrecisionOrAuto
+from hrm_agent.config import CoreConfig, HRMConfig, Precision, PrecisionOrAuto
 from hrm_agent.cores.core import CompiledPiece, PuzzleShape, ReasoningCore, SegmentOutput
 from hrm_agent.cores.layers import (
     Block,
@@ -52,8 +52,8 @@ class HRMCore(ReasoningCore):
     h_module: ReasoningModule
 
     def __init__(self, shape: PuzzleShape, config: HRMConfig) -> None:
-        config = replace(config, dtype=precision(config.dtype))
         super().__init__(shape, config)
+        config = self.config
         dim, prefix = config.hidden_size, config.puzzle_positions
         length = prefix + shape.seq_len
         self.activation_dtype: torch.dtype = getattr(torch, config.dtype)
@@ -90,6 +90,12 @@ class HRMCore(ReasoningCore):
             self.__dict__["h_module"] = self.l_module  # one network under both names, registered once
         self.register_buffer("start_h", truncated_normal_(torch.empty(dim), 1.0))
         self.register_buffer("start_l", truncated_normal_(torch.empty(dim), 1.0))
+
+    @classmethod
+    def resolved(cls, config: CoreConfig) -> CoreConfig:
+        """Returns the config with the precision that ``"auto"`` means here."""
+        assert isinstance(config, HRMConfig)
+        return replace(config, dtype=precision(config.dtype))
 
     def constant_weights(self) -> AbstractContextManager[None]:
         """Returns a context within which every weight is cast to the activations' precision once."""

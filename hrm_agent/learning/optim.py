@@ -58,13 +58,15 @@ def make_optimizers(core: ReasoningCore, config: LearnerConfig) -> list[torch.op
     own measure. It takes the stacked matrices of ``qkv`` and ``gate_up`` as one.
 
     Raises:
-        ValueError: This torch has no Muon.
+        ValueError: This torch has no Muon, or the core has no matrices for it.
     """
     dense, sparse = split_parameters(core)
     shared: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
     optimizers: list[torch.optim.Optimizer] = []
     if config.optimizer == "muon":
         hidden = {id(p) for p in core.hidden_matrices()}
+        if not hidden:
+            raise ValueError(f"optimizer: 'muon' expected a core with hidden matrices, found none of {type(core)}")
         optimizers.append(_muon([p for p in dense if id(p) in hidden], config))
         dense = [p for p in dense if id(p) not in hidden]
     if config.optimizer == "adam-atan2":

@@ -18,7 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tiny_runs import TINY
 
 from hrm_agent import HRM
-from hrm_agent.cores.hrm import precision
+from hrm_agent.cores import CORES
 from hrm_agent.errors import NonFiniteError
 from hrm_env.sources import load_puzzles
 from hrm_env.tasks import make_task
@@ -162,7 +162,7 @@ def test_demo_trains_and_then_shows(
 
 def test_every_preset_is_known_by_its_name() -> None:
     for name, preset in PRESETS.items():
-        core = replace(preset.core, dtype=precision(preset.core.dtype))
+        core = CORES[preset.core.name].resolved(preset.core)
         assert parse(["--preset", name], "fit") == replace(preset, core=core)
         assert preset.preset == name
         assert parse([f"--preset={name}", "--updates", "7"], "fit").updates == 7

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hrm_agent.config import HRMConfig
 from train import study_training, training
 from train.presets import PRESETS, Fit
 from train.study_training import VARIANTS, StudyTraining, Variant, chosen_variants, options_of_run
@@ -24,6 +25,7 @@ def test_every_variant_differs_from_the_preset_in_its_own_options_alone(name: st
     run = options_of_run(StudyTraining(preset=preset), name, VARIANTS[name], 2, ["--threads", "1"])
     assert (run.preset, run.seed, run.threads) == (preset, 2, 1)
     assert run.data == PRESETS[preset].data
+    assert isinstance(run.core, HRMConfig)
     assert replace(run.core, dtype="auto") == PRESETS[preset].core
     changed = (run.learner, run.halting, run.exploration) != (
         PRESETS[preset].learner,

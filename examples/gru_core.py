@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hrm_agent import HRM
-from hrm_agent.cores import CoreConfig, PuzzleShape, ReasoningCore, SegmentOutput, register
+from hrm_agent.cores import CoreConfig, PuzzleShape, ReasoningCore, SegmentOutput, register_core
 from hrm_env.checks import check_integer
 
 
@@ -37,7 +37,7 @@ class GRUCarry(NamedTuple):
     state: Tensor
 
 
-@register
+@register_core
 class GRUCore(ReasoningCore):
     """T times in every cell i: h_i ← GRU([x_i, Σ_j W_ij h_j + b_i], h_i). The answer is read from h."""
 

@@ -70,10 +70,8 @@ def core_class(core: Any) -> type[ReasoningCore]:
         ValueError: No core has that name.
     """
     if not isinstance(core, str) or core not in CORES:
-        raise ValueError(
-            f"core: expected one of {', '.join(CORES)}, found {shortened(core)}; "
-            "a core of your own is known once the module that registers it is imported"
-        )
+        advice = "; import the module that registers it" if isinstance(core, str) else ""
+        raise ValueError(f"core: expected one of {', '.join(CORES)}, found {shortened(core)}{advice}")
     return CORES[core]
 
 

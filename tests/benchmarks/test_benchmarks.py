@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 import pytest
 import torch
+from agents import HRM_SHAPED
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import __main__ as program
@@ -22,7 +23,7 @@ from benchmarks.memory import PeakStorage, segment_peak
 from benchmarks.report import Value
 from benchmarks.timing import Products, Times, fastest_products, side_by_side
 from hrm_agent.config import Mixer
-from hrm_agent.cores import CORES, PuzzleShape
+from hrm_agent.cores import PuzzleShape
 
 SHAPE = PuzzleShape(seq_len=6, vocab_size=5)
 ONE: dict[str, Any] = {"rounds": 1, "threads": 1, "device": "cpu"}
@@ -74,7 +75,7 @@ def number(row: Mapping[str, Value], column: str) -> float:
 
 
 @pytest.mark.parametrize("mixer", get_args(Mixer))
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("core", HRM_SHAPED)
 def test_one_step_memory_is_flat_and_full_memory_linear_in_depth(core: str, mixer: str) -> None:
     peaks = {
         gradient: [

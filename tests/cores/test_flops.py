@@ -7,13 +7,13 @@ from typing import Any, get_args
 
 import pytest
 import torch
-from agents import hrm_core, tiny_core
+from agents import HRM_SHAPED, hrm_core, tiny_core
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from hrm_agent import halting
 from hrm_agent.config import Bootstrap, Gradient, LearnerConfig, Mixer
-from hrm_agent.cores import CORES, PuzzleShape
+from hrm_agent.cores import PuzzleShape
 from hrm_agent.cores.flops import segment_flops, training_flops
 from hrm_agent.cores.hrm import HRMCore
 from hrm_agent.learning.learner import Learner
@@ -21,7 +21,7 @@ from hrm_env.task import PuzzleBatch
 
 BATCH = 3
 SHAPE = PuzzleShape(seq_len=6, vocab_size=5, num_puzzle_ids=2)
-NETWORKS = list(product(CORES, get_args(Mixer)))
+NETWORKS = list(product(HRM_SHAPED, get_args(Mixer)))
 
 
 def core_of(name: str, mixer: str, **options: Any) -> HRMCore:

@@ -10,16 +10,17 @@ import gymnasium as gym
 import torch
 from torch import Tensor, nn
 
+import examples.gru_core  # noqa: F401  (registers a core: the tests over all cores take it in)
 import hrm_env  # noqa: F401  (registers the ids)
 from hrm_agent import HRM
-from hrm_agent.cores import CORES, PuzzleShape, ReasoningCore, make_core
-from hrm_agent.cores.hrm import HRMCore
+from hrm_agent.cores import CORES, HRMCore, PuzzleShape, ReasoningCore, make_core
 from hrm_agent.halting import POLICIES, HaltContext, HaltingPolicy, make
 from hrm_agent.halting.combinators import Combination
 from hrm_env.envs.vector import PuzzleVectorEnv
 
 COPY = "HRM-Copy-v0"
 BUDGET = 4
+HRM_SHAPED = [name for name, core in CORES.items() if issubclass(core, HRMCore)]
 SHAPE = PuzzleShape(seq_len=6, vocab_size=5, num_puzzle_ids=3)
 
 CORE = {"hidden_size": 16, "num_heads": 1, "h_layers": 1, "l_layers": 1, "mixer": "mlp", "gradient": "last-cycle"}
@@ -41,7 +42,8 @@ def tiny_core(name: str = "hrm", seed: int = 0, shape: PuzzleShape = SHAPE, **op
     torch.manual_seed(seed)
     config = CORES[name].config_class
     known = {field.name for field in fields(config)}
-    small = {"hidden_size": 16, "num_heads": 2, "h_layers": min(1, getattr(config, "h_layers", 1)), "l_layers": 1}
+    layers = {"h_layers": min(1, getattr(config, "h_layers", 1)), "l_layers": 1}
+    small = {"width": 16, "hidden_size": 16, "num_heads": 2, **layers}
     return make_core(shape, name, **{key: value for key, value in small.items() if key in known} | options)
 
 

@@ -113,9 +113,10 @@ def test_the_command_takes_every_option(tmp_path: Path) -> None:
 def test_auto_is_resolved_when_a_run_begins_and_not_when_presets_are_imported(
     hardware: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert isinstance(Fit().core, HRMConfig)
-    assert PRESETS["sudoku6x6"].core == replace(Fit().core, dtype="auto")
+    core = Fit().core
+    assert isinstance(core, HRMConfig)
+    assert PRESETS["sudoku6x6"].core == replace(core, dtype="auto")
     monkeypatch.setattr("hrm_agent.cores.hrm.precision", lambda dtype: hardware if dtype == "auto" else dtype)
     options = fit.parse(["--out", str(tmp_path)], "fit")
     assert asdict(options)["core"]["dtype"] == hardware  # as it is stored, and so resumed elsewhere
-    assert fit.parse(["--out", str(tmp_path), "--dtype", "float32"], "fit").core == replace(Fit().core, dtype="float32")
+    assert fit.parse(["--out", str(tmp_path), "--dtype", "float32"], "fit").core == replace(core, dtype="float32")

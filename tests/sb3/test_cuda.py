@@ -10,14 +10,13 @@ from unittest import mock
 import gymnasium as gym
 import pytest
 import torch
-from agents import BUDGET, CORE, native_env, row_policies, tiny_agent
+from agents import BUDGET, CORE, HRM_SHAPED, native_env, row_policies, tiny_agent
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 from waiting import Functions, Operators, WaitsForDeviceError
 
 from hrm_agent import HRM
 from hrm_agent.config import HaltLossName, OptimizerName, TokenLossName
-from hrm_agent.cores import CORES
 from hrm_agent.sb3.training import train_segment
 from hrm_env.envs.rewards import REWARDS
 
@@ -58,7 +57,7 @@ def cases() -> dict[str, Case]:
         "in order": Case(env_options={"order": "sequential"}),
     }
     found |= {env: Case(env, {"augment": True, **options}) for env, options in TASKS.items()}
-    found |= {f"core {name}": Case(policy_kwargs=CORE | {"core": name}) for name in CORES}
+    found |= {f"core {name}": Case(policy_kwargs=CORE | {"core": name}) for name in HRM_SHAPED}
     found |= {f"reward {name}": Case(env_options={"reward": name}) for name in REWARDS}
     found |= {f"rules of {env}": Case(env, {"reward": "rules", **options}) for env, options in TASKS.items()}
     found |= {f"halting {text}": Case("HRM-Sudoku4x4-v0", halting=text) for text in row_policies()}

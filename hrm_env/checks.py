@@ -1,4 +1,4 @@
-"""Checks of arguments. An error is one sentence: the argument's name, what was expected and what was found."""
+"""Checks of arguments. Each error is one sentence: the argument's name, what was expected and what was found."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _LONGEST_REASON = 160
 
 
 class UnknownOptionError(TypeError):
-    """An option that nobody has, said in Python's own words for an unexpected keyword.
+    """An unknown option; the message has the form of Python's own message about an unexpected keyword.
 
-    Like every error of Python's own it can also be made from its text alone: Gymnasium adds the id to the text of a
-    TypeError and raises it anew, and its asynchronous environments and `pickle` carry text from process to process.
+    The error can also be made from its text alone, like Python's own errors: Gymnasium adds the id to the text of a
+    TypeError and raises it again, and its asynchronous environments and `pickle` send the text between processes.
 
     Args:
-        owner: What was given the option; or the whole text, where nothing else is given.
+        owner: What received the option; the whole text if nothing else is given.
         name: The option.
-        known: The options that there are.
+        known: The options that exist.
     """
 
     def __init__(self, owner: str, name: str | None = None, known: Iterable[str] = ()) -> None:
@@ -37,15 +37,15 @@ class UnknownOptionError(TypeError):
 
 
 def check_known(owner: str, options: Iterable[str], known: Iterable[str]) -> None:
-    """Refuses options that nobody has.
+    """Refuses unknown options.
 
     Args:
-        owner: What was given the options.
-        options: Their names.
-        known: The names that there are.
+        owner: What received the options.
+        options: Names of the options.
+        known: The names that exist.
 
     Raises:
-        UnknownOptionError: Names the first that is not known.
+        UnknownOptionError: An option is unknown; the message names the first.
     """
     known = list(known)
     for name in options:
@@ -54,26 +54,26 @@ def check_known(owner: str, options: Iterable[str], known: Iterable[str]) -> Non
 
 
 def keywords(function: Callable[..., Any]) -> list[str]:
-    """The names of a function's keyword-only arguments: its options."""
+    """Returns the names of a function's keyword-only arguments: its options."""
     parameters = inspect.signature(function).parameters.values()
     return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
 
 
 def check_integer(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
-    """The value as an int, where it is an integer (no bool, no float, no text) within the bounds.
+    """Returns the value as an int if it is an integer (no bool, no float, no text) within the bounds.
 
     Args:
-        name: Of the argument, as the caller typed it.
-        value: What was given.
-        low: The least value allowed; None for no bound.
-        high: The greatest value allowed; None for no bound.
+        name: Name of the argument, as the caller typed it.
+        value: The value to check.
+        low: Smallest value allowed; None for no bound.
+        high: Largest value allowed; None for no bound.
 
     Raises:
-        ValueError: It is anything else.
+        ValueError: The value is anything else.
     """
     try:
         number = None if isinstance(value, bool) else index(value)
-    except TypeError:  # this is how Python says that a value is no integer
+    except TypeError:  # raised by `index` for anything but integers
         number = None
     if number is None or (low is not None and number < low) or (high is not None and number > high):
         raise ValueError(f"{name}: expected an integer{_bounds(low, high)}, found {shortened(value)}")
@@ -81,14 +81,14 @@ def check_integer(name: str, value: Any, low: int | None = None, high: int | Non
 
 
 def check_number(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
-    """The value as a float, where it is a finite number (no bool, no text) within the bounds.
+    """Returns the value as a float if it is a finite number (no bool, no text) within the bounds.
 
     Raises:
-        ValueError: It is anything else.
+        ValueError: The value is anything else.
     """
     try:
         number = math.nan if isinstance(value, bool | str | bytes) else float(value)
-    except (TypeError, OverflowError):  # this is how Python says that a value is no number, or too large for a float
+    except (TypeError, OverflowError):  # raised by `float`: no number, or too large
         number = math.nan
     if not math.isfinite(number) or not low <= number <= high:
         bounds = _bounds(None if low == -math.inf else low, None if high == math.inf else high)
@@ -97,10 +97,10 @@ def check_number(name: str, value: Any, low: float = -math.inf, high: float = ma
 
 
 def check_flag(name: str, value: Any) -> bool:
-    """The value, where it is True or False.
+    """Returns the value if it is True or False.
 
     Raises:
-        ValueError: It is anything else.
+        ValueError: The value is anything else.
     """
     if not isinstance(value, bool):
         raise ValueError(f"{name}: expected True or False, found {shortened(value)}")
@@ -108,10 +108,10 @@ def check_flag(name: str, value: Any) -> bool:
 
 
 def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
-    """The value, where it is one of some words.
+    """Returns the value if it is one of the choices.
 
     Raises:
-        ValueError: It is anything else; the message suggests a word that is similar.
+        ValueError: The value is anything else; the message suggests a similar choice.
     """
     choices = list(choices)
     if isinstance(value, str) and value in choices:
@@ -122,20 +122,20 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
 
 
 def shortened(value: Any) -> str:
-    """The ``repr`` of a value on one line, cut after 80 characters: a message never repeats a whole file."""
+    """Returns the ``repr`` of a value on one line of at most 80 characters, so that no message repeats a whole file."""
     text = " ".join(_SHORT.repr(value).split())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
 def reason(error: Exception) -> str:
-    """What an error says of a damaged file, in printable characters on one line, cut after 160 of them."""
+    """Returns what an error says about a damaged file, as one line of at most 160 printable characters."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     line = "".join(char if char.isprintable() else "?" for char in " ".join(text[:1000].split()))
     return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 3] + "..."
 
 
 class _Short(reprlib.Repr):
-    """Looks no further into a value than a message shows, however long or deep it is."""
+    """Reads only as much of a value as a message shows, however long or deep the value is."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The device that a caller names, checked: nothing that asks for a GPU goes on without one unnoticed. Torch alone."""
+"""Checks the device that a caller names: whoever asks for a GPU that is missing gets an error. Needs torch alone."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from hrm_env.checks import shortened
 
 
 def check_device(device: torch.device | str = "auto", name: str = "device") -> torch.device:
-    """The device, where this machine has it.
+    """Returns the device if this machine has it.
 
-    Stable-Baselines3's `get_device` takes the CPU where CUDA is asked for and not there; here that is an error.
+    Stable-Baselines3's `get_device` silently uses the CPU when CUDA is missing; here that is an error.
 
     Args:
-        device: ``"auto"`` (CUDA where there is a device, else the CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...; or a
+        device: ``"auto"`` (CUDA if available, else the CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...; or a
             `torch.device`.
-        name: Of the argument, as the caller typed it.
+        name: Name of the argument, as the caller typed it.
 
     Raises:
-        ValueError: There is no such device.
+        ValueError: This machine has no such device.
     """
     text = str(device) if isinstance(device, str | torch.device) else ""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0

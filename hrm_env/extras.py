@@ -1,4 +1,4 @@
-"""Packages that only some of us need."""
+"""Imports of optional packages."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from gymnasium.error import DependencyNotInstalled
 
 
 def optional(module: str, extra: str) -> Any:
-    """Imports a module of one of this package's extras.
+    """Imports a module that one of this package's extras installs.
 
     Args:
-        module: Such as ``"pygame"``.
+        module: The module, such as ``"pygame"``.
         extra: Name of the extra that installs it.
 
     Raises:
-        DependencyNotInstalled: It is not there; the message says what to type.
+        DependencyNotInstalled: The module is missing; the message says what to type.
     """
     try:
         return import_module(module)

@@ -1,4 +1,4 @@
-"""A set of puzzles: arrays in memory, or mapped from files."""
+"""A set of puzzles, as arrays in memory or mapped from files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Numbers = npt.NDArray[np.int32]
 MOST_CELLS = MOST_TOKENS = 2**16
 """The largest length L and vocabulary V of a puzzle."""
 BLANK_NAME = "<blank>"
-"""Name of puzzle id 0, which puzzles without an embedding of their own share."""
+"""Name of puzzle id 0, shared by all puzzles without an embedding of their own."""
 
 
 _DTYPES: dict[str, type[np.integer[Any]]] = {
@@ -26,10 +26,10 @@ _DTYPES: dict[str, type[np.integer[Any]]] = {
 
 
 def _column(name: str, column: Any, dtype: type[np.integer[Any]]) -> npt.NDArray[Any]:
-    """The column as an array of its type; of other integers, where that can hold them.
+    """Returns the column as an array of its dtype, converted from another integer dtype if all values fit.
 
     Raises:
-        ValueError: It is no array of integers, or one is too large or negative.
+        ValueError: The column is no array of integers, or a value does not fit.
     """
     wanted = f"puzzles: expected {name} as an array of {np.dtype(dtype)}"
     if not isinstance(column, np.ndarray) or not column.ndim or not np.issubdtype(column.dtype, np.integer):
@@ -50,16 +50,16 @@ class Puzzles:
     """N puzzles of one family.
 
     Attributes:
-        inputs: ``(N, L)`` uint8; other integers are converted, here and below.
-        solution: ``(N, L)`` uint8.
-        rating: Difficulty, ``(N,)`` int32; what it counts depends on the source. Zeros unless given.
-        puzzle_id: Row of the puzzle-embedding table, ``(N,)`` int32. Zeros unless given.
-        group: Which original puzzle a row is a variant of, ``(N,)`` int32, ascending. ``0..N-1`` unless given.
+        inputs: Tokens shown to the agent, ``(N, L)`` uint8. Other integer dtypes are converted, here and below.
+        solution: Answer tokens, ``(N, L)`` uint8.
+        rating: Difficulty, ``(N,)`` int32; its unit depends on the source. Default: zeros.
+        puzzle_id: Row of the puzzle-embedding table, ``(N,)`` int32. Default: zeros.
+        group: Number of the original puzzle that a row is a variant of, ``(N,)`` int32, ascending. Default: ``0..N-1``.
         names: Name of each puzzle id; their number is the size of the embedding table.
-        skipped: Bad rows left out.
+        skipped: Number of bad rows that were skipped.
 
     Raises:
-        ValueError: A column holds anything but integers of its type, or the arrays do not belong together.
+        ValueError: A column holds anything but integers that fit its dtype, or the shapes do not match.
     """
 
     inputs: Tokens
@@ -71,7 +71,7 @@ class Puzzles:
     skipped: int = 0
 
     def __post_init__(self) -> None:
-        """Fills in the columns that were not given, and checks that all are arrays that belong together."""
+        """Fills in the default columns, and checks dtypes and shapes."""
         for name, dtype in _DTYPES.items():
             object.__setattr__(self, name, _column(name, getattr(self, name), dtype))
         count = len(self.inputs)
@@ -88,24 +88,24 @@ class Puzzles:
                 raise ValueError(f"puzzles: expected {name} of shape ({count},), found {getattr(self, name).shape}")
 
     def __repr__(self) -> str:
-        """Their number and size: Gymnasium repeats all options in some of its messages."""
+        """Returns number and size alone, because some messages of Gymnasium repeat all options."""
         return f"Puzzles({len(self)} of {self.inputs.shape[1]} cells)"
 
     def __len__(self) -> int:
-        """N."""
+        """Returns N."""
         return len(self.inputs)
 
     def check_fit(self, family: str, seq_len: int, vocab_size: int, called: str = "source") -> None:
-        """Refuses puzzles that are none of a family; every token is looked at.
+        """Refuses puzzles that do not belong to a family. Checks every token.
 
         Args:
-            family: Its name, for errors.
-            seq_len: Its tokens L of a puzzle.
-            vocab_size: Its number of tokens V.
-            called: How errors call the puzzles.
+            family: Name of the family, for errors.
+            seq_len: Number of tokens L of a puzzle in the family.
+            vocab_size: Number of tokens V of the family.
+            called: Name of the puzzles in errors.
 
         Raises:
-            ValueError: There is no puzzle, one has another number of cells, a token is not below V, or a puzzle id has
+            ValueError: There is no puzzle, the puzzles have another length, a token is not below V, or a puzzle id has
                 no name.
         """
         if not len(self):
@@ -119,24 +119,24 @@ class Puzzles:
                 raise ValueError(f"{called}: expected {name} from 0 to {limit - 1} ({family}), found {found}")
 
     def __getitem__(self, rows: slice | npt.NDArray[Any]) -> Puzzles:
-        """The puzzles of a slice (a view of the arrays), of a mask ``(N,)`` or of indices."""
+        """Returns the puzzles of a slice (a view of the arrays), a mask ``(N,)`` or indices."""
         columns = {name: getattr(self, name)[rows] for name in ("inputs", "solution", "rating", "puzzle_id", "group")}
         return replace(self, **columns)
 
     def round_robin(self) -> npt.NDArray[np.int64]:
-        """Every row once, ``(N,)``: the first row of each group, then the second of each, and so on."""
+        """Returns every row number once, ``(N,)``: the first row of each group, then the second of each, and so on."""
         return np.argsort(self._turn(), kind="stable")
 
     def spread(self, count: int) -> Puzzles:
-        """``count`` of the puzzles in their order, or all where there are no more.
+        """Returns ``count`` of the puzzles in their order, or all if there are fewer.
 
-        No group has two rows more than another that could have given one, and where not all groups can take a turn,
-        those that do are evenly spaced. So a part of a set that is ordered group by group, or by difficulty, is like
-        the whole.
+        Each round takes one row from every group that has one left. If the last round cannot take from all of them, the
+        chosen groups are evenly spaced. So a part of a set that is ordered by group or by difficulty represents the
+        whole.
         """
         if count >= len(self):
             return self
-        order, ends = self.round_robin(), np.cumsum(np.bincount(self._turn()))  # where each turn of all groups ends
+        order, ends = self.round_robin(), np.cumsum(np.bincount(self._turn()))  # where each round ends
         turns = int(np.searchsorted(ends, count, side="right"))
         begin = int(ends[turns - 1]) if turns else 0
         last = order[begin : ends[turns]]
@@ -144,19 +144,19 @@ class Puzzles:
         return self[np.sort(np.concatenate([order[:begin], some]))]
 
     def _turn(self) -> npt.NDArray[np.int64]:
-        """How many rows of the same group stand before each row, ``(N,)``."""
+        """Returns how many rows of the same group precede each row, ``(N,)``."""
         rows = np.arange(len(self))
         return rows - np.searchsorted(self.group, self.group)
 
     def digest(self) -> str:
-        """A checksum of their number and of up to 1,000 of them, evenly spaced: of any number in milliseconds."""
+        """Returns a checksum of the shape and of up to 1,000 evenly spaced puzzles; takes milliseconds at any size."""
         rows = np.linspace(0, max(len(self) - 1, 0), min(len(self), 1000)).astype(np.int64)
         parts = (np.array(self.inputs.shape), self.inputs[rows], self.solution[rows], self.puzzle_id[rows])
         return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
 
 
 def concatenate(parts: Sequence[Puzzles]) -> Puzzles:
-    """All puzzles of several sets that share their puzzle ids, one after another; their groups stay apart."""
+    """Concatenates sets that share their puzzle ids; their groups stay distinct."""
     columns = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ("inputs", "solution", "rating", "puzzle_id")

@@ -1,4 +1,4 @@
-"""How a task wants its puzzles drawn."""
+"""The drawing style of a task."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Style:
-    """How the cells of a task look; the default writes every character, as in a Sudoku.
+    """How the cells of a task look. The default writes every character, as in a Sudoku.
 
     Attributes:
-        paints: Colour of each character that is painted instead of written, such as ``{"#": "#2f363d"}``. In a task
-            that paints, the other characters are what the agent fills in, painted by whether they are right.
-        written: The painted characters that are written on their colour.
+        paints: Colour of each character that is painted instead of written, such as ``{"#": "#2f363d"}``. If any
+            character is painted, the agent fills in the others, and their colour shows whether they are right.
+        written: Painted characters that are also written on their colour.
         line: Colour of the thin lines between cells; None draws none.
-        panels: Puzzles are grids of paint that fill a part of the canvas: question, answer and solution are cropped to
-            theirs and stand side by side.
+        panels: Draw question, answer and solution side by side, each cropped to its painted grid.
     """
 
     paints: Mapping[str, str] = field(default_factory=dict)

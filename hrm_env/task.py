@@ -1,4 +1,4 @@
-"""What a puzzle family is: its sizes, its batches, and the base class of every task."""
+"""Puzzle families: their sizes, their batches, and the base class of every task."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from hrm_env.style import Style
 from hrm_env.symmetry import Symmetry
 
 PAD_ID = 0
-"""Token of positions outside the puzzle. As a label it means "not graded", for every task."""
+"""Token of positions outside the puzzle. In a solution it means "not graded", for every task."""
 
 
 LONGEST_NAME = 200
-"""Characters of a task's name, at most."""
+"""Longest name of a task, in characters."""
 
 
 def is_task_name(name: object) -> bool:
-    """Whether a task may have that name."""
+    """Returns whether a task may have this name."""
     return isinstance(name, str) and name.isprintable() and len(name) <= LONGEST_NAME
 
 
@@ -37,14 +37,14 @@ class PuzzleSpec:
     """Sizes of a puzzle family.
 
     Attributes:
-        name: The task's own name with its size, such as ``"sudoku:3x3"``; a checkpoint remembers it.
+        name: Name of the task with its size, such as ``"sudoku:3x3"``; checkpoints store it.
         height: Rows of the drawn grid.
         width: Columns of the drawn grid.
         vocab_size: Number of tokens V; tokens are ``0..V-1`` and 0 is `PAD_ID`.
 
     Raises:
-        ValueError: A size is no count, or larger than `MOST_CELLS` or `MOST_TOKENS`; or the name is none that a
-            checkpoint can remember.
+        ValueError: A size is no positive integer, or larger than `MOST_CELLS` or `MOST_TOKENS`; or a checkpoint cannot
+            store the name.
     """
 
     name: str
@@ -82,22 +82,22 @@ class PuzzleBatch(NamedTuple):
 
     @classmethod
     def of(cls, puzzles: Puzzles) -> PuzzleBatch:
-        """All of a set of puzzles, on the CPU."""
+        """Returns a whole set of puzzles as one batch on the CPU."""
         return cls(*(torch.as_tensor(a).long() for a in (puzzles.inputs, puzzles.solution, puzzles.puzzle_id)))
 
 
 class PuzzleTask(ABC):
-    """A puzzle family: how to make, read, check, vary and draw its puzzles.
+    """A puzzle family: how its puzzles are made, read, checked, varied and drawn.
 
     A subclass sets `spec`, `alphabet` and optionally `blank`, and implements `generate` and `satisfies_rules`.
-    Everything else has a default that fits a grid of characters. Methods that run inside the environment's step
-    (`check`, `augment`) work on torch tensors of any device; everything else is numpy.
+    All other methods have defaults that fit a grid of characters. Methods that run inside the environment's step
+    (`check`, `augment`) work on torch tensors on any device; all others use numpy.
 
     Attributes:
         spec: The sizes.
-        alphabet: The characters of tokens 1, 2, ... in text files.
-        blank: The character of a cell that the agent must fill, or None where no cell is blank.
-        style: How the cells are drawn.
+        alphabet: Characters of tokens 1, 2, ... in text files.
+        blank: Character of a cell that the agent must fill, or None if no cell is blank.
+        style: Drawing style of the cells.
     """
 
     spec: PuzzleSpec
@@ -109,35 +109,35 @@ class PuzzleTask(ABC):
     def generate(self, count: int, rng: np.random.Generator) -> Puzzles:
         """Makes puzzles.
 
-        A subclass may add keyword options (as Sudoku's ``clues``); ``gym.make(id, clues=30)`` passes them on.
+        A subclass may add keyword options (such as Sudoku's ``clues``); ``gym.make(id, clues=30)`` passes them on.
 
         Args:
-            count: How many.
+            count: Number of puzzles.
             rng: The only source of randomness.
         """
 
     @abstractmethod
     def satisfies_rules(self, inputs: Tensor, answer: Tensor) -> Tensor:
-        """Whether each answer is a finished puzzle by the rules alone, ``(B,)`` bool; givens are checked apart."""
+        """Returns whether each answer obeys the rules, ``(B,)`` bool. `keeps_givens` checks the givens."""
 
     def keeps_givens(self, inputs: Tensor, answer: Tensor) -> Tensor:
-        """Whether each answer leaves the given cells as they are, ``(B,)`` bool."""
+        """Returns whether each answer keeps the given cells, ``(B,)`` bool."""
         return ((answer == inputs) | (inputs == self.blank_id)).all(-1)
 
     def check(self, inputs: Tensor, answer: Tensor) -> Tensor:
-        """Whether each answer ``(B, L)`` solves its puzzle ``(B, L)``, without the stored solution: ``(B,)`` bool."""
+        """Returns whether each answer ``(B, L)`` solves its puzzle ``(B, L)`` by the rules, ``(B,)`` bool."""
         return self.keeps_givens(inputs, answer) & self.satisfies_rules(inputs, answer)
 
     def answer_cells(self, inputs: Tensor, answer: Tensor) -> Tensor:
-        """The cells that each answer ``(B, L)`` consists of, as far as is known without the solution: ``(B, L)`` bool.
+        """Returns the cells that each answer ``(B, L)`` occupies, without reading the solution: ``(B, L)`` bool.
 
-        By default the puzzle's own, where ``inputs (B, L)`` is not `PAD_ID`. A task whose answers may have another size
-        than the puzzle says which cells an answer fills.
+        The default returns the puzzle's cells: those where ``inputs (B, L)`` is not `PAD_ID`. A task whose answers may
+        have another size than the puzzle overrides it.
         """
         return inputs != PAD_ID
 
     def count_solutions(self, inputs: Tokens) -> npt.NDArray[np.int32]:
-        """The number of solutions of each puzzle ``(N, L)`` uint8, counted up to 2: ``(N,)`` int32.
+        """Counts the solutions of each puzzle ``(N, L)`` uint8 up to 2: ``(N,)`` int32.
 
         Raises:
             ValueError: The task has no solver.
@@ -145,13 +145,13 @@ class PuzzleTask(ABC):
         raise ValueError(f"{self.spec.name}: expected a task with a solver, found none")
 
     def symmetries(self, count: int, generator: torch.Generator) -> Symmetry | None:
-        """Random symmetries, one a row, on the generator's device; None, the default, where the family has none."""
+        """Draws random symmetries on the generator's device, one per row; None, the default, if the family has none."""
         return None
 
     def augment(self, batch: PuzzleBatch, generator: torch.Generator) -> PuzzleBatch:
-        """A random variant of each puzzle, on the batch's device.
+        """Returns a random variant of each puzzle, on the batch's device.
 
-        The default applies `symmetries`; a subclass may vary puzzles in other ways, too.
+        The default applies `symmetries`; a subclass may vary puzzles in other ways.
         """
         symmetry = self.symmetries(len(batch.inputs), generator)
         if symmetry is None:
@@ -159,20 +159,20 @@ class PuzzleTask(ABC):
         return batch._replace(inputs=symmetry.apply(batch.inputs), solution=symmetry.apply(batch.solution))
 
     def symmetry_key(self, inputs: Tokens) -> npt.NDArray[np.uint64]:
-        """A number for each puzzle ``(N, L)`` that all its symmetric variants share, ``(N,)`` uint64.
+        """Returns a number for each puzzle ``(N, L)`` that all its symmetric variants share, ``(N,)`` uint64.
 
-        Generated puzzles go to the training or the test split by this number, so no test puzzle is a variant of a
-        training puzzle. The default knows no symmetry: a hash of the tokens.
+        This number assigns generated puzzles to the training or the test split, so no test puzzle is a variant of a
+        training puzzle. The default hashes the tokens, which fits a family without symmetries.
         """
         return np.array([zlib.crc32(row.tobytes()) for row in inputs], dtype=np.uint64)
 
     @property
     def blank_id(self) -> int:
-        """Token of `blank`; -1, which no cell holds, where the task has none."""
+        """Token of `blank`; -1, which no cell holds, if the task has none."""
         return -1 if self.blank is None else self.alphabet.index(self.blank) + 1
 
     def encode(self, text: str) -> Tokens:
-        """Tokens ``(L,)`` uint8 of a puzzle's text.
+        """Returns the tokens ``(L,)`` uint8 of a puzzle's text.
 
         Raises:
             ValueError: The text has another length or a character outside the alphabet.
@@ -185,7 +185,7 @@ class PuzzleTask(ABC):
         return np.array([self.alphabet.index(char) + 1 for char in text], dtype=np.uint8)
 
     def decode(self, tokens: npt.ArrayLike) -> str:
-        """Text of tokens ``(L,)``; `PAD_ID` becomes ``_``."""
+        """Returns the text of tokens ``(L,)``; `PAD_ID` becomes ``_``."""
         symbols = "_" + self.alphabet
         return "".join(symbols[int(token)] for token in np.asarray(tokens))
 
@@ -198,9 +198,9 @@ class PuzzleTask(ABC):
 
     @property
     def boxes(self) -> tuple[int, int]:
-        """Rows and columns between the thick lines of a drawing; the whole grid unless the task has boxes."""
+        """Rows and columns between the thick lines of a drawing; the whole grid if the task has no boxes."""
         return self.spec.height, self.spec.width
 
     def conflicts(self, answer: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
-        """The cells ``(L,)`` at which an answer ``(L,)`` breaks a rule, to be marked in drawings; by default none."""
+        """Returns the cells ``(L,)`` bool to mark because an answer ``(L,)`` breaks a rule there; by default none."""
         return np.zeros(len(answer), dtype=np.bool_)

@@ -1,4 +1,4 @@
-"""What every puzzle family must hold, as one call for the tests of a task of one's own."""
+"""The properties that every puzzle family must satisfy, as one call for your own tests."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from hrm_env.task import PuzzleBatch, PuzzleTask
 
 
 def check_task(task: PuzzleTask, count: int = 20, seed: int = 0, **generator_options: Any) -> None:
-    """Tries a task's methods against each other on generated puzzles.
+    """Tests a task's methods against each other on generated puzzles.
 
     Args:
         task: The puzzle family.
-        count: Puzzles to try.
-        seed: Of the generator and of the symmetries.
-        **generator_options: Those of the task's ``generate``.
+        count: Number of puzzles.
+        seed: Seed of the generator and of the symmetries.
+        **generator_options: Options of the task's ``generate``.
 
     Raises:
-        AssertionError: A property does not hold; the message is the property.
+        AssertionError: A property does not hold; the message states the property.
     """
     puzzles = task.generate(count, np.random.default_rng(seed), **generator_options)
     again = task.generate(count, np.random.default_rng(seed), **generator_options)

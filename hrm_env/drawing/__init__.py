@@ -1,4 +1,4 @@
-"""Drawings of a puzzle: a picture, coloured text for the terminal, a caption below, several side by side."""
+"""Drawings of puzzles: pictures, coloured text for the terminal, captions, several pictures side by side."""
 
 from hrm_env.drawing.caption import Line, with_caption
 from hrm_env.drawing.looks import GREEN, RED

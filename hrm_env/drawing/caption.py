@@ -1,4 +1,4 @@
-"""A strip of text below a picture."""
+"""Captions: lines of text below a picture."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Line(NamedTuple):
     Attributes:
         left: Text at the left margin.
         right: Text at the right margin.
-        ink: Colour of the text at the right.
+        ink: Colour of the right text.
     """
 
     left: str
@@ -29,12 +29,12 @@ class Line(NamedTuple):
 
 
 def with_caption(picture: Picture, lines: Sequence[Line], letters: int | None = None) -> Picture:
-    """A picture ``(H, W, 3)`` with lines of text below; its size depends on the number of lines alone.
+    """Returns a picture with lines of text below. Its size depends on the number of lines alone.
 
     Args:
-        picture: The picture.
-        lines: From top to bottom.
-        letters: Size of the letters in pixels; None makes them fit the picture's width.
+        picture: The picture, ``(H, W, 3)`` uint8.
+        lines: Lines from top to bottom.
+        letters: Font size in pixels; None fits it to the picture's width.
     """
     height, width, _ = picture.shape
     face, _ = font(letters or min(18, width // 26))

@@ -1,4 +1,4 @@
-"""What is to be drawn of a puzzle: cells, each with what it is, in panels."""
+"""The content of a drawing: cells with their kind, arranged in panels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hrm_env.task import PAD_ID, PuzzleTask
 
 
 class Kind(Enum):
-    """What a cell is."""
+    """Kind of a cell."""
 
     GIVEN = auto()
     OPEN = auto()
@@ -25,10 +25,10 @@ class Cell(NamedTuple):
     """One drawn cell.
 
     Attributes:
-        char: Its character, empty for a blank.
-        kind: What it is.
+        char: Character of the cell, empty for a blank.
+        kind: Kind of the cell.
         changed: Whether the answer differs from the previous one.
-        conflict: Whether the answer breaks a rule here, as the task says.
+        conflict: Whether the answer breaks a rule here, according to the task.
     """
 
     char: str
@@ -38,20 +38,20 @@ class Cell(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """A grid of cells, without rows where there is nothing to show."""
+    """A titled grid of cells; it has no rows if there is nothing to show."""
 
     title: str
     rows: list[list[Cell]]
 
 
 class Shown(NamedTuple):
-    """What is to be drawn: tokens ``(L,)``, None for those that there are not.
+    """The tokens ``(L,)`` to draw, None where there are none.
 
     Attributes:
         inputs: The question.
         answer: The agent's answer.
-        solution: What the answer is compared to.
-        previous: The answer before.
+        solution: The solution that the answer is compared with.
+        previous: The previous answer.
     """
 
     inputs: npt.ArrayLike
@@ -61,7 +61,7 @@ class Shown(NamedTuple):
 
 
 def panels(task: PuzzleTask, shown: Shown) -> list[Panel]:
-    """The panels of a puzzle: one, unless the task's style wants question, answer and solution side by side."""
+    """Returns one panel, or three (question, answer, solution) if the task's style asks for panels."""
     if not task.style.panels:
         return [Panel("", _rows(task, shown))]
     inputs, answer, solution, previous = (None if tokens is None else np.asarray(tokens) for tokens in shown)
@@ -76,7 +76,7 @@ def panels(task: PuzzleTask, shown: Shown) -> list[Panel]:
 
 
 def _rows(task: PuzzleTask, shown: Shown) -> list[list[Cell]]:
-    """The whole canvas, row by row: of a task without blanks first the question's, then the answer's."""
+    """Returns the cells row by row; for a task without blanks, the question's rows, then the answer's."""
     length, width = task.spec.seq_len, task.spec.width
     asked = np.asarray(shown.inputs).tolist()
     answers, solutions, before = (
@@ -118,10 +118,10 @@ def _cropped(
     solution: npt.NDArray[np.integer] | None = None,
     previous: npt.NDArray[np.integer] | None = None,
 ) -> list[list[Cell]]:
-    """The cells of a painted grid alone, compared to a solution where there is one.
+    """Returns the cells of a painted grid, cropped to it, and compared with a solution if there is one.
 
-    The grid begins where that of ``framed`` does, and goes on as long as half of a row or column is painted: whatever
-    the agent answers has a picture, with holes where a cell within is not painted.
+    The grid begins at the first painted cell of ``framed`` and ends before the first row or column that is less than
+    half painted. So every answer has a picture, with holes at unpainted cells.
     """
     canvas = task.spec.height, task.spec.width
     paints = [task.alphabet.index(char) + 1 for char in task.style.paints]
@@ -131,7 +131,7 @@ def _cropped(
     inside = painted.reshape(canvas)[top:, left:]
     width = _run(np.append(True, inside[0, 1:]))  # the corner itself may be a hole
     height = _run(inside[:, :width].mean(1) >= 0.5)
-    width = _run(inside[:height].mean(0) >= 0.5)  # once more: a hole in the first row ended it too early
+    width = _run(inside[:height].mean(0) >= 0.5)  # again, because a hole in the first row ends it too early
     places = np.arange(len(tokens)).reshape(canvas)[top : top + height, left : left + width]
 
     def cell(at: int) -> Cell:
@@ -143,5 +143,5 @@ def _cropped(
 
 
 def _run(line: npt.NDArray[np.bool_]) -> int:
-    """How many of the first are True, at least 1."""
+    """Returns the length of the leading run of True, at least 1."""
     return max(1, int(np.append(line, False).argmin()))

@@ -1,4 +1,4 @@
-"""How a cell looks: the colours that the picture and the terminal share."""
+"""The look of a cell: colours shared by pictures and terminal text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WRITTEN = {  # ink and paper
     Kind.WRONG: (RED, "#ffe1de"),
     Kind.UNKNOWN: (BLUE, WHITE),
 }
-_FILLED = {  # what the agent fills into a task that paints
+_FILLED = {  # cells that the agent fills in, in a painted task
     Kind.GIVEN: FAINT,
     Kind.OPEN: FAINT,
     Kind.RIGHT: "#4ac26b",
@@ -27,14 +27,14 @@ _FILLED = {  # what the agent fills into a task that paints
 
 
 class Look(NamedTuple):
-    """How one cell looks.
+    """The look of one cell.
 
     Attributes:
-        paper: Colour of the cell.
-        ink: Colour of what stands on it.
-        text: What is written on it.
-        cross: Crossed out: a wrong cell whose paint does not tell.
-        ring: An open dot: wrongly left empty.
+        paper: Background colour.
+        ink: Colour of text, cross and ring.
+        text: Text on the cell.
+        cross: Whether the cell is crossed out, because it is wrong and its colour does not show that.
+        ring: Whether the cell holds a ring, because it was wrongly left empty.
     """
 
     paper: str
@@ -45,7 +45,7 @@ class Look(NamedTuple):
 
 
 def look(style: Style, cell: Cell) -> Look:
-    """How a cell looks in a task's style."""
+    """Returns the look of a cell in a task's style."""
     if not style.paints:
         ink, paper = _WRITTEN[cell.kind]
         return Look(_CONFLICT if cell.conflict else paper, ink, cell.char)
@@ -59,12 +59,12 @@ def look(style: Style, cell: Cell) -> Look:
 
 
 def contrast(colour: str) -> str:
-    """Black or white, whichever is easier to see on a colour such as ``"#0074d9"`` (Rec. 601 luma)."""
+    """Returns black or white, whichever contrasts more with a colour such as ``"#0074d9"`` (Rec. 601 luma)."""
     red, green, blue = rgb(colour)
     return "#000000" if 299 * red + 587 * green + 114 * blue > 140_000 else WHITE
 
 
 def rgb(colour: str) -> tuple[int, int, int]:
-    """Red, green and blue, 0 to 255, of a colour such as ``"#0074d9"``."""
+    """Returns red, green and blue, 0 to 255, of a colour such as ``"#0074d9"``."""
     red, green, blue = bytes.fromhex(colour[1:])
     return red, green, blue

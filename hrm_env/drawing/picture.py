@@ -17,7 +17,7 @@ from hrm_env.task import PuzzleTask
 Picture = npt.NDArray[np.uint8]  # (H, W, 3)
 
 _MARGIN = 10
-_WHOLE, _PANEL, _TITLE = 540, 280, 24  # pixels: the longer side of a single grid, a panel's, the height of its title
+_WHOLE, _PANEL, _TITLE = 540, 280, 24  # pixels: longer side of a single grid and of a panel, height of a panel's title
 _THICK = "#2f363d"
 
 
@@ -27,21 +27,21 @@ def draw_puzzle(
     answer: npt.ArrayLike | None = None,
     solution: npt.ArrayLike | None = None,
 ) -> Picture:
-    """A picture of a puzzle and, where there is one, of the answer; all pictures of a task have one size.
+    """Draws a puzzle and, if given, the answer. All pictures of a task have one size.
 
-    Where characters are written, givens stand bold on grey, right cells green, wrong ones red on pale red, and blue
-    where no solution is known; a given that the answer changes is wrong, and a cell in conflict stands on orange. Where
-    they are painted, what the agent filled in is green, red or blue, an open dot is a cell it left empty, and other
-    wrong cells are crossed out. A task without blank cells shows the question above the answer, or beside it.
+    Written cells: givens are bold on grey, right cells are green, wrong cells are red on pale red, and cells without a
+    known solution are blue. A given that the answer changes is wrong. A cell in conflict is orange. Painted cells: the
+    agent's cells are green, red or blue; a ring marks a cell wrongly left empty, and other wrong cells are crossed out.
+    A task without blank cells shows the question above the answer, or beside it.
 
     Args:
-        task: The puzzle family.
-        inputs: Tokens ``(L,)``.
-        answer: Tokens ``(L,)``.
-        solution: Tokens ``(L,)`` that the answer is compared to; shown only beside an answer, in panels.
+        task: The puzzle family; its `style`, `boxes` and `conflicts` say how it is drawn.
+        inputs: Tokens of the question, ``(L,)``.
+        answer: Tokens of the agent's answer, ``(L,)``.
+        solution: Tokens ``(L,)`` that the answer is compared with; drawn only beside an answer, in panels.
 
     Returns:
-        ``(H, W, 3)`` uint8; H and W are even, as video encoders want.
+        The picture, ``(H, W, 3)`` uint8; H and W are even, as video encoders require.
     """
     found = panels(task, Shown(inputs, answer, solution))
     if not task.style.panels:
@@ -65,13 +65,13 @@ def draw_puzzle(
 
 
 def side_by_side(pictures: Sequence[Picture]) -> Picture:
-    """Pictures of one size in one: wide ones one below the other, all others in a row."""
+    """Joins pictures of one size: wide ones in a column, all others in a row."""
     height, width, _ = pictures[0].shape
     return np.concatenate(pictures, axis=0 if width > height else 1)
 
 
 def _cell_size(panel: Panel, pixels: int) -> int:
-    """Pixels of a cell: an even number, so that the picture's sides are."""
+    """Returns the pixels of a cell, an even number so that the picture's sides are even."""
     longer = max(len(panel.rows), len(panel.rows[0]))
     return max(2, pixels // longer // 2 * 2)
 
@@ -91,7 +91,7 @@ def _draw_cell(draw: ImageDraw.ImageDraw, style: Style, cell: Cell, x: int, y: i
     draw.rectangle((x, y, x + size, y + size), fill=paper)
     if text:
         face, capital = font(size * (17 if style.paints else 11) // 20)
-        bold = int(cell.kind is Kind.GIVEN and not style.paints)  # the font has no bold face: a thicker stroke
+        bold = int(cell.kind is Kind.GIVEN and not style.paints)  # the font has no bold face, so a thicker stroke
         draw.text((x + size / 2, y + (size + capital) / 2), text, fill=ink, font=face, anchor="ms", stroke_width=bold)
     inset, width = size // 4, max(1, size // 9)
     near, far = (x + inset, y + inset), (x + size - inset, y + size - inset)
@@ -110,7 +110,7 @@ def _draw_lines(
     size: int,
     boxes: tuple[int, int],
 ) -> None:
-    """Lines around cells and boxes; the thick ones last, so that they lie over the thin ones."""
+    """Draws lines around cells and boxes, the thick ones over the thin ones."""
     (height, width), (left, top) = shape, corner
     bottom, right = top + height * size, left + width * size
     for thickness, ink in ((1, style.line), (3, _THICK)):
@@ -127,6 +127,6 @@ def _draw_lines(
 
 @lru_cache
 def font(size: int) -> tuple[ImageFont.ImageFont | ImageFont.FreeTypeFont, float]:
-    """Pillow's own font, and the height of its capitals and digits in pixels."""
+    """Returns Pillow's own font, and the height of its capitals and digits in pixels."""
     face = ImageFont.load_default(size)
     return face, -face.getbbox("8", anchor="ls")[1]

@@ -21,17 +21,18 @@ def write_puzzle(
     solution: npt.ArrayLike | None = None,
     previous: npt.ArrayLike | None = None,
 ) -> str:
-    """Coloured terminal text of what `draw_puzzle` draws; it still reads where the colours are stripped.
+    """Writes what `draw_puzzle` draws as coloured terminal text, which stays readable without colours.
 
-    Blanks are ``·`` and conflicts in inverse colours. A painted cell is a block of two characters, of which the second
-    is ``×`` where the cell is wrong.
+    Givens are bold, right cells green, wrong cells red, and cells changed since the previous answer underlined. Blanks
+    are ``·``, and conflicts have inverse colours. A painted cell is a block of two characters; the second is ``×`` if
+    the cell is wrong.
 
     Args:
-        task: The puzzle family.
-        inputs: Tokens ``(L,)``.
-        answer: Tokens ``(L,)``.
-        solution: Tokens ``(L,)`` that the answer is compared to; shown only beside an answer, in panels.
-        previous: The answer before, ``(L,)``: cells that changed since are underlined.
+        task: The puzzle family; its `style`, `boxes` and `conflicts` say how it is drawn.
+        inputs: Tokens of the question, ``(L,)``.
+        answer: Tokens of the agent's answer, ``(L,)``.
+        solution: Tokens ``(L,)`` that the answer is compared with; shown only beside an answer, in panels.
+        previous: Tokens of the previous answer, ``(L,)``.
     """
     found = panels(task, Shown(inputs, answer, solution, previous))
     if task.style.panels:
@@ -63,7 +64,7 @@ def _blocks(style: Style, row: list[Cell]) -> str:
 
 
 def _block(style: Style, cell: Cell) -> str:
-    """Two characters on the cell's colour; in that colour, too, where there is nothing to tell."""
+    """Returns two characters on the cell's colour; they are invisible unless the cell has something to show."""
     seen = look(style, cell)
     wrong = cell.kind is Kind.WRONG
     char = cell.char or ("·" if seen.ring else " ")
@@ -73,7 +74,7 @@ def _block(style: Style, cell: Cell) -> str:
 
 
 def _side_by_side(style: Style, found: list[Panel]) -> str:
-    """Panels under their titles, two columns apart."""
+    """Writes panels under their titles, two columns apart."""
     widths = [max(2 * len(panel.rows[0]), len(panel.title)) for panel in found]
     titles = "  ".join(panel.title.ljust(width) for panel, width in zip(found, widths, strict=True))
     lines = [titles]

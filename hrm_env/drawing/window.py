@@ -1,4 +1,4 @@
-"""A window on the screen that shows one picture after another."""
+"""A window that shows one picture after another."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from hrm_env.extras import optional
 
 
 class Window:
-    """A window, opened with the first picture. A process has one: a second `Window` takes it over.
+    """A window that opens with the first picture. A process has one window, which a second `Window` takes over.
 
     Args:
-        title: What stands above.
+        title: Title of the window.
 
     Attributes:
-        closed: Whether it was closed, by `close` or by its button; it then stays closed.
+        closed: Whether `close` or the user closed it; it then stays closed.
 
     Raises:
         DependencyNotInstalled: pygame is missing.
     """
 
     def __init__(self, title: str) -> None:
-        os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # pygame greets on standard output
+        os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # pygame prints a greeting otherwise
         self._pygame = optional("pygame", "window")
         self._title = title
         self._due = 0.0
         self.closed = False
 
     def show(self, picture: npt.NDArray[np.uint8], seconds: float) -> None:
-        """Shows a picture once the one before has stood its time; does nothing in a closed window.
+        """Shows a picture after the previous one has been visible long enough. Does nothing in a closed window.
 
         Args:
-            picture: ``(H, W, 3)`` uint8.
-            seconds: How long it stands at least.
+            picture: The picture, ``(H, W, 3)`` uint8.
+            seconds: Minimum time that it stays visible.
         """
         self.wait()
         if self.closed:
@@ -52,7 +52,7 @@ class Window:
         self._due = time.monotonic() + seconds
 
     def wait(self) -> None:
-        """Waits until the picture has stood its time, and looks whether somebody closes the window."""
+        """Waits until the picture has been visible long enough, or the user closes the window."""
         while not self.closed:
             if self._pygame.display.get_init() and self._pygame.event.get(self._pygame.QUIT):
                 self.close()

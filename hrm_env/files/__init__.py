@@ -1,4 +1,4 @@
-"""Opening files that may be anything, and writing files and folders so that a reader never sees half of one."""
+"""Opens files of unknown kind, and writes files and folders so that no reader sees a half-written one."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _TEMPORARY = ".tmp"
 
 
 def open_regular(path: str | Path) -> BufferedReader:
-    """Opens a file to read its bytes; no pipe, socket or device, which may block or never end.
+    """Opens a regular file to read its bytes. Refuses pipes, sockets and devices, which may block or never end.
 
     Args:
-        path: A file whose name may come from anybody.
+        path: Path of the file; it may come from an untrusted source.
 
     Raises:
-        OSError: It cannot be opened, or is no regular file; its ``strerror`` is one sentence for either.
+        OSError: The file cannot be opened or is not regular; its ``strerror`` says which.
     """
     try:
         return open(path, "rb", opener=_open_regular)
-    except ValueError as error:  # a name that no file can have: with a null character, or one that cannot be encoded
+    except ValueError as error:  # the name holds a null character or cannot be encoded
         raise OSError(errno.EINVAL, "No possible file name", str(path)) from error
 
 
 def _open_regular(path: str, flags: int) -> int:
-    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # does not wait for somebody to write to a pipe
+    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # does not wait for a writer of a pipe
     if stat.S_ISREG(os.fstat(handle).st_mode):
         return handle
     os.close(handle)
@@ -41,18 +41,18 @@ def _open_regular(path: str, flags: int) -> int:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """A binary file, to write and to read back, that appears under its name only when the block ends well.
+    """Opens a binary file for writing and reading; it appears under its name only if the block succeeds.
 
     Args:
-        path: The final name; its folder is made where it is missing.
+        path: Final path; its folder is created if missing.
 
     Raises:
-        OSError: The folder cannot be made or written; nothing is left behind.
+        OSError: The folder cannot be created or written; nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_TEMPORARY}")
     try:
-        with temporary.open("x+b") as file:  # unlike what tempfile opens, it has the mode that the umask says
+        with temporary.open("x+b") as file:  # its mode follows the umask, unlike that of tempfile
             yield cast(BinaryIO, file)
             file.flush()
             os.fsync(file.fileno())
@@ -60,26 +60,26 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno is not None and error.filename is None:
-            error.filename = str(path)  # a full disk does not say of which file
+            error.filename = str(path)  # a full disk does not name the file
         raise
 
 
 def remove_temporaries(folder: Path) -> None:
-    """Deletes what processes that were killed within `atomic_write` left in a folder that nobody else writes to."""
+    """Deletes the temporary files that killed processes left behind, in a folder with no other writer."""
     for file in folder.glob(f".*{_TEMPORARY}"):
         file.unlink(missing_ok=True)
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """A folder to fill, which appears under its name only when the block ends well.
+    """Creates a folder to fill; it appears under its name only if the block succeeds.
 
     Args:
-        path: The final name; its parents are made where they are missing.
+        path: Final path; its parents are created if missing.
 
     Raises:
-        ValueError: The path is taken, unless by an empty folder.
-        OSError: The folder cannot be made or written; nothing is left behind.
+        ValueError: The path exists and is not an empty folder.
+        OSError: The folder cannot be created or written; nothing is left behind.
     """
     path = path.absolute()
     check_vacant(path)
@@ -95,10 +95,10 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def check_vacant(path: Path) -> None:
-    """Refuses the path of a folder-to-be that is taken.
+    """Refuses a path at which a new folder cannot be created.
 
     Raises:
-        ValueError: It is, and not by an empty folder.
+        ValueError: The path exists and is not an empty folder.
     """
     if path.is_dir() and any(path.iterdir()):
         raise ValueError(f"{path}: expected a new or an empty folder, found one with files")
@@ -107,14 +107,14 @@ def check_vacant(path: Path) -> None:
 
 
 def check_writable(name: str, path: Path) -> None:
-    """Refuses the path of a file-to-be that cannot be written, before the work is done.
+    """Refuses a path at which a file cannot be written, so that the error comes before the work.
 
     Args:
-        name: Of the argument, as the caller typed it.
-        path: Of the file; its folder may be missing.
+        name: Name of the argument, as the caller typed it.
+        path: Path of the file; its folder may be missing.
 
     Raises:
-        ValueError: It is a folder, or the folder that it or its parents are to be made in is none or cannot be written.
+        ValueError: The path is a folder, or its nearest existing parent is no folder that can be written.
     """
     if path.is_dir():
         raise ValueError(f"{name}: expected the name of a file, found the folder {path}")

@@ -1,4 +1,4 @@
-"""Zip files of strangers: what they unpack to is known, and bounded, before any of it is read."""
+"""Untrusted zip files: their unpacked size is checked before anything is read."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_ENCRYPTED = 0x41  # flags of a member: encrypted, and encrypted strongly
+_ENCRYPTED = 0x41  # flags of a member: encryption and strong encryption
 _DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, OverflowError)
-"""What `zipfile` stumbles over in a damaged file."""
+"""Errors that `zipfile` raises for a damaged file."""
 
 
 @contextmanager
 def open_archive(file: BinaryIO, most: int) -> Iterator[zipfile.ZipFile]:
-    """A zip to read within the block; whatever is read of it is compared with its CRC-32.
+    """Opens a zip file to read within the block. Everything read is verified by its CRC-32.
 
     Args:
-        file: Of the zip.
-        most: Bytes that all members may unpack to together.
+        file: The zip file.
+        most: Largest total size of the unpacked members, in bytes.
 
     Raises:
-        ValueError: It is none, unpacks to more, has a name twice or a member that is encrypted or packed in an unusual
-            way, or what the block reads is damaged.
+        ValueError: The file is no zip, unpacks to more, holds two members of one name, holds an encrypted or unusually
+            packed member, or what the block reads is damaged.
     """
     try:
         with zipfile.ZipFile(file) as archive:

@@ -1,4 +1,4 @@
-"""One process at a time in a folder: a lock that dies with the process that holds it."""
+"""A lock that admits one process at a time to a folder, and is released when that process ends."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ LOCK = ".lock"
 
 @contextmanager
 def sole_use(name: str, folder: Path) -> Iterator[None]:
-    """Within, no other process is within for the same folder.
+    """Keeps other processes out of a folder while the block runs.
 
-    The lock is the system's, on an empty file ``.lock`` that stays in the folder: it goes with the process, however
-    that ends, and nobody has to look whether its holder still lives. Where the system or the file system has none, a
-    warning says so. A folder that was made, and to which nothing was written, is removed.
+    The lock is the operating system's, on an empty file ``.lock`` that stays in the folder. The system releases it
+    when the process ends, for whatever reason. If the system or the file system offers no lock, a warning says so. A
+    folder that was created here and stayed empty is removed.
 
     Args:
-        name: Of the argument that gave the folder, as the caller typed it.
-        folder: The folder; made where it is missing.
+        name: Name of the argument that gave the folder, as the caller typed it.
+        folder: The folder; created if missing.
 
     Raises:
-        ValueError: Another process is within.
-        OSError: The folder or the file cannot be made.
+        ValueError: Another process holds the lock.
+        OSError: The folder or the file cannot be created.
     """
     found = folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def sole_use(name: str, folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            if not found and os.listdir(folder) == [LOCK]:  # nothing was written: leave nothing behind
+            if not found and os.listdir(folder) == [LOCK]:  # nothing was written
                 (folder / LOCK).unlink()
                 folder.rmdir()
     finally:
@@ -52,7 +52,7 @@ def _lock(name: str, folder: Path, handle: int) -> None:
         if fcntl is None:
             raise OSError("this system has no such locks")
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not os.path.samestat(os.fstat(handle), os.stat(folder / LOCK)):  # its last holder has just deleted it
+        if not os.path.samestat(os.fstat(handle), os.stat(folder / LOCK)):  # its last holder has just deleted the file
             raise BlockingIOError
     except (BlockingIOError, FileNotFoundError) as error:
         raise ValueError(f"{name}: expected a folder that no other process writes to, found {folder} in use") from error

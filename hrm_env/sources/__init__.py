@@ -1,4 +1,4 @@
-"""Where puzzles come from. Each kind of source is one reader, whose keyword arguments are the source's options."""
+"""Sources of puzzles. Each kind of source has one reader, whose keyword arguments are the source's options."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ def load_puzzles(task: PuzzleTask, source: Source = "generated", **options: Any)
 
     Args:
         task: The puzzle family.
-        source: ``"generated"``; ``"hub:owner/name"``, a data set of the Hugging Face hub; the path of a built folder
-            as the HRM reference code writes it, or of one split of it; the path of ARC tasks, a JSON file or a folder
-            of them; the path of a CSV file, plain or gzip; or `Puzzles` in memory.
-        **options: Those of the source's reader: `generated`, `read_hub`, `read_folder`, `read_split`, `read_arc`,
-            `read_csv`.
+        source: ``"generated"``; ``"hub:owner/name"``, a data set of the Hugging Face hub; the path of a folder built by
+            the HRM reference code, or of one split of it; the path of a file or folder in a format of the task's own
+            (`PuzzleTask.file_reader`), such as ARC's JSON files; the path of a CSV file, plain or gzip; or `Puzzles` in
+            memory.
+        **options: Options of the source's reader: `generated`, `read_hub`, `read_folder`, `read_split`, `read_csv`, or
+            the task's own, such as `read_arc`.
 
     Raises:
-        ValueError: A file, row or option is not as it should be; the message names it.
+        ValueError: A file, row or option is invalid; the message names it.
         UnknownOptionError: The source has no such option.
     """
     check_known(described(source), options, options_of(task, source))
@@ -43,15 +44,15 @@ def load_puzzles(task: PuzzleTask, source: Source = "generated", **options: Any)
 
 
 def options_of(task: PuzzleTask, source: Source) -> list[str]:
-    """Names of the options of a source; one with ``split`` holds both training and test puzzles."""
+    """Returns the names of a source's options; a source with ``split`` holds both training and test puzzles."""
     names = keywords(_reader(task, source))
-    if source == "generated":  # those of the task's own generator, after self-evident count and rng
+    if source == "generated":  # options of the task's generator, after count and rng
         names += list(inspect.signature(task.generate).parameters)[2:]
     return names
 
 
 def described(source: Source) -> str:
-    """A source as messages call it."""
+    """Returns what messages call a source."""
     return "puzzles in memory" if isinstance(source, Puzzles) else f"the source {shortened(source)}"
 
 

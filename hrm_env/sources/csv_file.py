@@ -1,4 +1,4 @@
-"""Puzzles from and to CSV files with the columns ``source,question,answer,rating``, plain or gzip."""
+"""Reads and writes CSV files with the columns ``source,question,answer,rating``, plain or gzip."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from hrm_env.task import PuzzleTask
 
 BadRows = Literal["raise", "skip"]
 _LONGEST_LINE = 2**20
-_PIECE = 2**20  # characters of the lines that are held at a time
+_PIECE = 2**20  # characters of the lines held at a time
 
 
 def read_csv(
@@ -41,16 +41,16 @@ def read_csv(
     """Reads and checks a CSV file, some thousand rows at a time.
 
     Args:
-        task: Says how many characters of which alphabet a puzzle has, and what solves it.
-        path: The file.
-        rows: A slice of the data rows, such as ``":-5000"``.
-        bad_rows: ``"raise"`` at the first bad row, or ``"skip"`` and count them in `Puzzles.skipped`.
-        min_rating: Leaves out the rows of the slice that have a lower rating.
-        max_rating: Leaves out the rows of the slice that have a higher rating.
-        unique: A puzzle without exactly one solution is a bad row.
+        task: The puzzle family; it defines length, alphabet and solutions.
+        path: Path of the file.
+        rows: Slice of the data rows, such as ``":-5000"``.
+        bad_rows: ``"raise"`` at the first bad row, or ``"skip"`` bad rows and count them in `Puzzles.skipped`.
+        min_rating: Smallest rating; rows of the slice below it are left out.
+        max_rating: Largest rating; rows of the slice above it are left out.
+        unique: Treat a puzzle without exactly one solution as a bad row.
 
     Raises:
-        ValueError: Names file, line, expectation and finding.
+        ValueError: The file or a row is invalid; the message names file, line, what was expected and what was found.
     """
     check_csv_options(rows, bad_rows, min_rating, max_rating, unique)
     path, wanted = Path(path), row_slice(rows)
@@ -60,7 +60,7 @@ def read_csv(
     selected: Iterator[Row] = islice(table, *_from_the_start(wanted, path))
     if bounded:
         selected = reader.rated_between(selected, min_rating, max_rating)
-    columns = {name: bytearray() for name in ("inputs", "solution", "rating")}  # grow in place, without a second copy
+    columns = {name: bytearray() for name in ("inputs", "solution", "rating")}  # grown in place, without a second copy
     skipped, first_problem = 0, ""
     for piece in _pieces(selected):
         puzzles, good = reader.read(piece)
@@ -82,10 +82,10 @@ def read_csv(
 
 
 def check_csv_options(rows: str | None, bad_rows: str, lowest: int | None, highest: int | None, unique: bool) -> None:
-    """Refuses options of `read_csv` that are not as they should be, before a file is looked for.
+    """Refuses invalid options of `read_csv` before a file is opened.
 
     Raises:
-        ValueError: Names the option, what was expected and what was found.
+        ValueError: An option is invalid; the message names it, what was expected and what was found.
     """
     row_slice(rows)
     check_choice("bad_rows", bad_rows, get_args(BadRows))
@@ -96,16 +96,16 @@ def check_csv_options(rows: str | None, bad_rows: str, lowest: int | None, highe
 
 
 def write_csv(task: PuzzleTask, path: str | Path, puzzles: Puzzles) -> None:
-    """Writes puzzles such that `read_csv` reads them again; puzzle ids, groups and names are not kept.
+    """Writes puzzles in the form that `read_csv` reads. Puzzle ids, groups and names are not kept.
 
     Args:
-        task: Says how puzzles are spelled; its name is the column ``source``.
-        path: The file, gzip where the name ends in ``.gz``.
-        puzzles: What to write.
+        task: The puzzle family; its alphabet spells the puzzles, and its name fills the column ``source``.
+        path: Path of the file; gzip if the name ends in ``.gz``.
+        puzzles: The puzzles.
 
     Raises:
         ValueError: A token has no character.
-        OSError: The file cannot be written; an older one stays as it was.
+        OSError: The file cannot be written; an existing file stays unchanged.
     """
     path = Path(path)
     with atomic_write(path) as file:
@@ -118,11 +118,11 @@ def write_csv(task: PuzzleTask, path: str | Path, puzzles: Puzzles) -> None:
                 part = puzzles[start : start + 4096]
                 spelled = (_spell(task, path, tokens) for tokens in (part.inputs, part.solution))
                 writer.writerows(zip(repeat(task.spec.name), *spelled, part.rating.tolist()))
-            text.detach()  # also flushes; the file is closed by whom it belongs to
+            text.detach()  # also flushes; `atomic_write` closes the file
 
 
 def _spell(task: PuzzleTask, path: Path, tokens: Tokens) -> list[str]:
-    """Texts of tokens ``(N, L)``."""
+    """Returns the texts of tokens ``(N, L)``."""
     odd = tokens[(tokens < 1) | (tokens > len(task.alphabet))]
     if odd.size:
         wanted = f"tokens 1 to {len(task.alphabet)}, for which {task.spec.name} has characters"
@@ -132,7 +132,7 @@ def _spell(task: PuzzleTask, path: Path, tokens: Tokens) -> list[str]:
 
 
 def _rows(path: Path) -> Iterator[Row]:
-    """The header, then all rows that are not empty. A line is a row: a stray quote ends with its line."""
+    """Yields the header, then all rows that are not empty. Each line is a row, so a stray quote ends with its line."""
     try:
         with Unpacked(path) as file, _progress(path, file.size) as bar:
             text = io.TextIOWrapper(io.BufferedReader(file), "utf-8-sig", "replace", newline="")
@@ -150,12 +150,12 @@ def _rows(path: Path) -> Iterator[Row]:
 
 
 def _lines(text: io.TextIOWrapper) -> Iterator[str]:
-    """The lines, of each no more than `_LONGEST_LINE` characters."""
+    """Yields the lines, each cut after `_LONGEST_LINE` characters."""
     return iter(partial(text.readline, _LONGEST_LINE), "")
 
 
 def _pieces(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """The rows, some at a time: lines of so many characters in all."""
+    """Yields the rows in pieces of about `_PIECE` characters."""
     piece: list[Row] = []
     held = 0
     for row in rows:
@@ -182,7 +182,7 @@ def _row_reader(task: PuzzleTask, path: Path, header: list[str], bounded: bool, 
 
 
 def _from_the_start(wanted: slice, path: Path) -> tuple[int | None, int | None, int | None]:
-    """The slice without negative numbers, for which the rows have to be counted."""
+    """Returns the slice without negative numbers; counts the rows if there are any."""
     if min(wanted.start or 0, wanted.stop or 0) < 0:
         count = sum(1 for _ in _rows(path)) - 1
         return wanted.indices(count)

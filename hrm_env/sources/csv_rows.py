@@ -1,4 +1,4 @@
-"""The rows of a CSV file: which are good, their tokens, and what is wrong with a bad one."""
+"""The rows of a CSV file: their tokens, their validity, and what is wrong with a bad one."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Row(NamedTuple):
     """A row of a file.
 
     Attributes:
-        line: Its number.
+        line: Line number, from 1.
         fields: Texts of the columns.
-        size: Characters of the line.
+        size: Number of characters of the line.
     """
 
     line: int
@@ -39,11 +39,11 @@ class RowReader:
     """Reads and checks rows.
 
     Attributes:
-        task: Says how many characters of which alphabet a puzzle has, and what solves it.
-        question: Position of the column.
-        answer: Position of the column.
-        rating: Position of the column, or None where the file has none.
-        unique: A puzzle without exactly one solution is a bad row.
+        task: The puzzle family; it defines length, alphabet and solutions.
+        question: Position of the column ``question``.
+        answer: Position of the column ``answer``.
+        rating: Position of the column ``rating``, or None if the file has none.
+        unique: Treat a puzzle without exactly one solution as a bad row.
     """
 
     task: PuzzleTask
@@ -53,14 +53,14 @@ class RowReader:
     unique: bool
 
     def rated_between(self, table: Iterable[Row], lowest: int | None, highest: int | None) -> Iterator[Row]:
-        """The rows whose rating lies within the bounds, both included, and those without a legible rating."""
+        """Yields the rows whose rating lies within the bounds (inclusive), and those whose rating cannot be read."""
         for row in table:
             rating = self._rating(row.fields)
             if rating is None or ((lowest is None or lowest <= rating) and (highest is None or rating <= highest)):
                 yield row
 
     def read(self, table: Sequence[Row]) -> tuple[Puzzles, npt.NDArray[np.bool_]]:
-        """The puzzles of the good rows, and which of the rows ``(N,)`` bool those are."""
+        """Returns the puzzles of the good rows, and the mask ``(N,)`` bool of the good rows."""
         ratings = [self._rating(row.fields) if self._fits(row.fields) else None for row in table]
         good = np.array([rating is not None for rating in ratings], dtype=np.bool_)
         rating = np.array([rating for rating in ratings if rating is not None], dtype=np.int32)
@@ -72,7 +72,7 @@ class RowReader:
         return Puzzles(inputs[right], solution[right], rating[right]), good
 
     def problem(self, row: Row) -> str:
-        """What is wrong with a bad row, in one sentence: expectation and finding."""
+        """Returns one sentence that says what was expected of a bad row and what was found."""
         fields = row.fields
         if len(fields) < self._columns:
             return f"expected {self._columns} columns, found {len(fields)}"
@@ -99,19 +99,19 @@ class RowReader:
         return max(self.question, self.answer, -1 if self.rating is None else self.rating) + 1
 
     def _fits(self, fields: list[str]) -> bool:
-        """Whether all columns are there, and question and answer have their length."""
+        """Returns whether the row has all columns, and question and answer have the right length."""
         length = self.task.spec.seq_len
         return len(fields) >= self._columns and len(fields[self.question]) == length == len(fields[self.answer])
 
     def _rating(self, fields: list[str]) -> int | None:
-        """The rating of a row, 0 where the file has none, None where it is not legible."""
+        """Returns the rating of a row, 0 if the file has no ratings, None if it cannot be read."""
         if self.rating is None:
             return 0
         text = fields[self.rating] if self.rating < len(fields) else ""
         return int(text) if _INTEGER.fullmatch(text) else None
 
     def _right(self, inputs: Tokens, solution: Tokens) -> npt.NDArray[np.bool_]:
-        """Which rows ``(N, L)`` hold known characters and a puzzle with its solution, ``(N,)`` bool."""
+        """Returns which rows ``(N, L)`` hold known characters and a puzzle with its solution, ``(N,)`` bool."""
         right: npt.NDArray[np.bool_] = ((inputs != _UNKNOWN) & (solution != _UNKNOWN)).all(axis=1)
         right[right] = self._solved(inputs[right], solution[right])
         if self.unique:
@@ -124,7 +124,7 @@ class RowReader:
 
 
 def _encode(task: PuzzleTask, texts: Sequence[str]) -> Tokens:
-    """Tokens ``(N, L)`` of texts that all have length L; `_UNKNOWN` for a character outside the alphabet."""
+    """Returns the tokens ``(N, L)`` of texts of length L, `_UNKNOWN` for characters outside the alphabet."""
     letters = [ord(char) for char in task.alphabet]
     table = np.full(max(letters) + 2, _UNKNOWN, dtype=np.uint8)
     table[letters] = np.arange(1, len(letters) + 1)

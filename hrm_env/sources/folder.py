@@ -1,13 +1,13 @@
-"""Puzzles from and to built folders, the format of the HRM reference code.
+"""Reads and writes built folders, the format of the HRM reference code.
 
     identifiers.json                      name of each puzzle id
     train/  test/
         dataset.json                      sizes, and the names of the sets
         all__inputs.npy                   (N, L) tokens of N examples, in the set "all"
-        all__labels.npy                   (N, L)
-        all__puzzle_indices.npy           (P + 1,) where the examples of each of P puzzles start, and their end
+        all__labels.npy                   (N, L) tokens of the solutions
+        all__puzzle_indices.npy           (P + 1,) first example of each of P puzzles, then N
         all__puzzle_identifiers.npy       (P,) puzzle ids
-        all__group_indices.npy            (G + 1,) where the puzzles of each of G groups start, and their end
+        all__group_indices.npy            (G + 1,) first puzzle of each of G groups, then P
 
 A group holds the variants of one original puzzle. Source: ``puzzle_dataset.py`` and ``dataset/build_*_dataset.py`` in
 https://github.com/sapientinc/HRM.
@@ -42,28 +42,28 @@ COLUMNS = ("inputs", "labels", "puzzle_identifiers", "puzzle_indices", "group_in
 
 
 def is_split(path: str | Path) -> bool:
-    """Whether the path is one split of a built folder."""
+    """Returns whether the path is one split of a built folder."""
     return exists(Path(path) / "dataset.json")
 
 
 def is_folder(path: str | Path) -> bool:
-    """Whether the path is a built folder, with one split or both."""
+    """Returns whether the path is a built folder, with one split or both."""
     return is_split(Path(path) / "train") or is_split(Path(path) / "test")
 
 
 def read_folder(task: PuzzleTask, path: str | Path, *, split: Split = "train", rows: str | None = None) -> Puzzles:
     """Opens a split of a built folder; its tokens stay on disk.
 
-    All sizes, indices and tokens are checked; whether the answers obey the rules is not.
+    Checks all sizes, indices and tokens, but not whether the answers obey the rules.
 
     Args:
-        task: Its vocabulary and length are those of the files.
-        path: The folder.
+        task: The puzzle family; the files must have its vocabulary and length.
+        path: Path of the folder.
         split: ``"train"`` or ``"test"``.
-        rows: A slice of the examples, such as ``":-5000"``.
+        rows: Slice of the examples, such as ``":-5000"``.
 
     Raises:
-        ValueError: Names the file, what was expected and what was found.
+        ValueError: A file is invalid; the message names it, what was expected and what was found.
     """
     check_split(split)
     return read_split(task, Path(path) / split, rows=rows)

@@ -73,12 +73,12 @@ def read_split(task: PuzzleTask, path: str | Path, *, rows: str | None = None) -
     """Opens one split by its own path, as `read_folder` does.
 
     Args:
-        task: Its vocabulary and length are those of the files.
-        path: The split's folder; the names of the puzzle ids are looked for beside it.
-        rows: A slice of the examples.
+        task: The puzzle family; the files must have its vocabulary and length.
+        path: Path of the split's folder; ``identifiers.json`` may lie beside it.
+        rows: Slice of the examples.
 
     Raises:
-        ValueError: Names the file, what was expected and what was found.
+        ValueError: A file is invalid; the message names it, what was expected and what was found.
     """
     path, wanted = Path(path).absolute(), row_slice(rows)
     metadata = read_metadata(task, path / "dataset.json")
@@ -103,7 +103,7 @@ def _read_set(task: PuzzleTask, folder: Path, name: str, names: tuple[str, ...])
 
 
 def _read_ids_and_groups(files: Mapping[str, Path], examples: int, num_ids: int) -> tuple[Numbers, Numbers]:
-    """Puzzle id and group of each example, ``(N,)``."""
+    """Returns puzzle id and group of each example, ``(N,)`` each."""
     puzzles = read_offsets(files["puzzle_indices"], examples)
     ids = read_numbers(files["puzzle_identifiers"], len(puzzles) - 1, num_ids)
     groups = read_offsets(files["group_indices"], len(ids))
@@ -112,8 +112,8 @@ def _read_ids_and_groups(files: Mapping[str, Path], examples: int, num_ids: int)
 
 
 def _spread(numbers: Numbers, offsets: Numbers) -> Numbers:
-    """The number ``(K,)`` of each of the K things, for all that belongs to it ``(offsets[-1],)``."""
-    alone = len(numbers) == offsets[-1]  # as in millions of puzzles with one example each: no need of a copy
+    """Repeats the number ``(K,)`` of each of K things for all that belong to it, ``(offsets[-1],)``."""
+    alone = len(numbers) == offsets[-1]  # one example per puzzle: no copy needed
     return numbers if alone else np.repeat(numbers, np.diff(offsets))
 
 
@@ -122,18 +122,18 @@ def _shape(task: PuzzleTask) -> tuple[int, int]:
 
 
 def write_folder(task: PuzzleTask, path: str | Path, splits: Mapping[Split, Puzzles]) -> None:
-    """Writes a built folder, from which the reference code, too, can train; ratings are not kept.
+    """Writes a built folder, from which the reference code can train as well. Ratings are not kept.
 
-    Neighbouring rows of one group and one puzzle id above 0 are the examples of one puzzle. What the reference code's
-    builders have written and `read_folder` has read comes out the same.
+    Neighbouring rows of one group and one puzzle id above 0 become the examples of one puzzle. A folder that the
+    reference code's builders wrote and `read_folder` read is written back unchanged.
 
     Args:
         task: The puzzle family.
-        path: The folder, new or empty.
-        splits: The puzzles of ``"train"``, ``"test"`` or both, whose names are the same.
+        path: Path of the folder, new or empty.
+        splits: Puzzles of ``"train"``, ``"test"`` or both, with the same names of puzzle ids.
 
     Raises:
-        ValueError: The path is taken, or the puzzles are none of the task or do not belong together.
+        ValueError: The path is taken, the puzzles do not belong to the task, or their names differ.
         OSError: The folder cannot be written; nothing is left behind.
     """
     for split, puzzles in splits.items():
@@ -160,17 +160,17 @@ def _write_split(task: PuzzleTask, folder: Path, puzzles: Puzzles) -> None:
     ids = puzzles.puzzle_id[puzzle_indices[:-1]]
     arrays: list[npt.NDArray[Any]] = [puzzles.inputs, puzzles.solution, ids, puzzle_indices, group_indices]
     for column, array in zip(COLUMNS, arrays, strict=True):
-        np.save(folder / f"all__{column}.npy", array, allow_pickle=False)  # a piece at a time where it is no one block
+        np.save(folder / f"all__{column}.npy", array, allow_pickle=False)  # in pieces if it is not contiguous
     mean = len(puzzles) / (len(puzzle_indices) - 1)
     metadata = Metadata(len(puzzles.names), len(group_indices) - 1, mean, ("all",))
     write_metadata(task, folder / "dataset.json", metadata)
 
 
 def _differs(column: Numbers) -> npt.NDArray[np.bool_]:
-    """Where a row is the first or differs from the one before, ``(N,)`` bool."""
+    """Returns where a row is the first or differs from the previous one, ``(N,)`` bool."""
     return np.concatenate([[True], column[1:] != column[:-1]])
 
 
 def _offsets(first: npt.NDArray[np.bool_]) -> Numbers:
-    """Where ``first (N,)`` is set, and N."""
+    """Returns the indices at which ``first (N,)`` is set, then N."""
     return np.append(np.flatnonzero(first), len(first)).astype(np.int32)

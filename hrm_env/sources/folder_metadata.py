@@ -16,17 +16,17 @@ from hrm_env.task import PAD_ID, PuzzleTask
 _SET = re.compile(r"\w[\w.-]{0,49}")
 _MOST_SETS = 100
 _LARGEST = 2**31 - 1
-_MOST_UNNAMED = 2**20  # puzzle ids that need no name
+_MOST_UNNAMED = 2**20  # puzzle ids that a folder may leave unnamed
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What ``dataset.json`` says beside the sizes of the task; the names are the reference code's.
+    """What ``dataset.json`` says besides the sizes of the task. The names are the reference code's.
 
     Attributes:
         num_puzzle_identifiers: Number of puzzle ids, in all splits.
-        total_groups: Number of groups, in all sets of the split.
-        mean_puzzle_examples: Examples for each puzzle.
+        total_groups: Number of groups in all sets of the split.
+        mean_puzzle_examples: Mean number of examples of a puzzle.
         sets: Names of the sets.
     """
 
@@ -40,7 +40,7 @@ def read_metadata(task: PuzzleTask, path: Path) -> Metadata:
     """Reads ``dataset.json`` and checks that it describes puzzles of the task.
 
     Raises:
-        ValueError: Names the file, what was expected and what was found.
+        ValueError: The file is invalid; the message names it, what was expected and what was found.
     """
     content = read_json(path)
     if not isinstance(content, dict):
@@ -67,10 +67,10 @@ def write_metadata(task: PuzzleTask, path: Path, metadata: Metadata) -> None:
 
 
 def read_names(path: Path, count: int) -> tuple[str, ...]:
-    """The names of the puzzle ids; their numbers where there is no ``identifiers.json``.
+    """Reads the names of the puzzle ids; without ``identifiers.json``, a name is the id's number.
 
     Raises:
-        ValueError: Names the file, what was expected and what was found.
+        ValueError: The file is invalid; the message names it, what was expected and what was found.
     """
     if not path.exists():
         if count > _MOST_UNNAMED:
@@ -89,7 +89,7 @@ def check_names(path: Path, names: Iterable[str]) -> None:
     """Refuses names of puzzle ids that cannot be printed.
 
     Raises:
-        ValueError: Names the file, what was expected and what was found.
+        ValueError: A name cannot be printed; the message names file and name.
     """
     odd = next((name for name in names if not name.isprintable()), None)
     if odd is not None:
@@ -102,7 +102,7 @@ def write_names(path: Path, names: tuple[str, ...]) -> None:
 
 
 def _sizes(task: PuzzleTask) -> dict[str, int]:
-    """What every folder of a task says: unlabelled cells are padding, and puzzle id 0 stands for none."""
+    """Returns what every folder of a task says: unlabelled cells are padding, and puzzle id 0 is the blank one."""
     ids = {"pad_id": PAD_ID, "ignore_label_id": PAD_ID, "blank_identifier_id": 0}
     return ids | {"vocab_size": task.spec.vocab_size, "seq_len": task.spec.seq_len}
 

@@ -1,4 +1,4 @@
-"""Generated puzzles: seeded, split by symmetry class, cached on disk with a checksum."""
+"""Generated puzzles: seeded, split by symmetry class, and cached on disk with a checksum."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from hrm_env.task import PuzzleBatch, PuzzleTask
 
 Split = Literal["train", "test"]
 Read = TypeVar("Read")
-GENERATOR_VERSION = 4  # part of the cache's file names: raise it when a generator changes
-_CHUNK = 256  # puzzles made at a time, from a random generator of their own
-_SAVED_EVERY = 10.0  # seconds between two copies of what is made so far
-_TRIED = 1000  # puzzles of a cached file that are solved again
+GENERATOR_VERSION = 4  # part of the cache's file names; raise it when a generator changes
+_CHUNK = 256  # puzzles generated at a time, from a random generator of their own
+_SAVED_EVERY = 10.0  # seconds between two copies of the puzzles so far
+_TRIED = 1000  # puzzles of a cached file whose solutions are checked again
 LARGEST_SEED = 2**63 - 1
 
 
 def cache_folder() -> Path:
-    """Where generated puzzles are kept: ``$HRM_ENV_CACHE``, else the user's cache, such as ``~/.cache/hrm_env``.
+    """Returns the cache of generated puzzles: ``$HRM_ENV_CACHE``, else the user's cache, such as ``~/.cache/hrm_env``.
 
-    A process whose user has no home, as in a container, keeps them in the folder of temporary files.
+    If the user has no home, as in some containers, the cache lies in the folder of temporary files.
     """
     chosen = os.environ.get("HRM_ENV_CACHE")
     if os.path.expanduser(chosen or "~").startswith("~"):
@@ -53,20 +53,20 @@ def generated(
     puzzle_seed: int = 0,
     **generator_options: Any,
 ) -> Puzzles:
-    """Puzzles made by the task's generator, from the cache where they were made before.
+    """Generates puzzles, or reads them from the cache.
 
-    A puzzle belongs to the split that the parity of its symmetry key says, so that train and test never share a
-    puzzle up to symmetry, whatever their seeds and sizes.
+    The parity of its symmetry key assigns a puzzle to a split. So training and test never share a puzzle up to
+    symmetry, whatever their seeds and sizes.
 
     Args:
         task: The puzzle family.
         split: ``"train"`` or ``"test"``.
-        num_puzzles: How many.
+        num_puzzles: Number of puzzles.
         puzzle_seed: Seed of the generator.
-        **generator_options: Those of the task's ``generate``, such as Sudoku's ``clues``.
+        **generator_options: Options of the task's ``generate``, such as Sudoku's ``clues``.
 
     Raises:
-        ValueError: An option is of another type or out of range.
+        ValueError: An option has the wrong type or is out of range.
     """
     check_split(split)
     num_puzzles = check_integer("num_puzzles", num_puzzles, 1, 2**31 - 1)
@@ -83,10 +83,10 @@ def generated(
 
 
 def check_split(split: str) -> None:
-    """Refuses what is neither ``"train"`` nor ``"test"``.
+    """Refuses a split other than ``"train"`` and ``"test"``.
 
     Raises:
-        ValueError: ``split`` is another.
+        ValueError: ``split`` is anything else.
     """
     check_choice("split", split, get_args(Split))
 
@@ -94,7 +94,7 @@ def check_split(split: str) -> None:
 def _generate(
     path: Path, task: PuzzleTask, split: Split, num_puzzles: int, seed: int, options: dict[str, Any]
 ) -> Puzzles:
-    """Makes chunks and keeps the puzzles of the split until there are enough; goes on where it was interrupted."""
+    """Generates chunks and keeps the puzzles of the split until there are enough; continues an interrupted call."""
     partial = _partial(path)
     chunks, tried = _read_partial(partial, task, num_puzzles)
     made, size, saved = sum(map(len, chunks)), min(_CHUNK, 2 * num_puzzles + 8), time.monotonic()
@@ -124,7 +124,7 @@ def _file_name(task: PuzzleTask, split: Split, num_puzzles: int, seed: int, opti
 
 
 def _arrays(puzzles: Puzzles) -> dict[str, npt.NDArray[Any]]:
-    """What the cache keeps of generated puzzles."""
+    """Returns the arrays of generated puzzles that the cache stores."""
     columns = {name: getattr(puzzles, name) for name in ("inputs", "solution", "rating", "puzzle_id")}
     return columns | {"names": np.array(puzzles.names)}
 
@@ -173,10 +173,10 @@ def _undamaged(path: Path, read: Callable[[], Read]) -> Read | None:
 
 
 def _checked(task: PuzzleTask, num_puzzles: int, arrays: dict[str, npt.NDArray[Any]]) -> Puzzles:
-    """Puzzles of arrays that are those of the task: all tokens are looked at, and 1,000 puzzles solved.
+    """Returns the puzzles of the arrays. Checks every token, and the solutions of 1,000 puzzles.
 
     Raises:
-        ValueError: They are others.
+        ValueError: The arrays do not hold puzzles of the task.
     """
     tokens, numbers = (num_puzzles, task.spec.seq_len), (num_puzzles,)
     shapes = {"inputs": tokens, "solution": tokens, "rating": numbers, "puzzle_id": numbers}
@@ -200,7 +200,7 @@ def _write(path: Path, puzzles: Puzzles, **more: int) -> None:
     arrays["sha256"] = _digest(arrays)
     try:
         with atomic_write(path) as file:
-            np.savez_compressed(file, **cast(dict[str, Any], arrays))  # its stubs know its own options alone
+            np.savez_compressed(file, **cast(dict[str, Any], arrays))  # its stubs name its own options alone
     except OSError as error:
         warnings.warn(
             f"{path}: could not be written ({reason(error)}); the puzzles are made anew next time", stacklevel=2

@@ -1,4 +1,4 @@
-"""Puzzles from a data set of the Hugging Face hub that holds ``train.csv`` and ``test.csv``, as Sudoku-Extreme does."""
+"""Reads a data set of the Hugging Face hub that holds ``train.csv`` and ``test.csv``, such as Sudoku-Extreme."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ def read_hub(
     max_rating: int | None = None,
     unique: bool = False,
 ) -> Puzzles:
-    """Downloads a split, unless the hub's cache has it, and reads it as `read_csv` does.
+    """Downloads a split, unless the hub's cache holds it, and reads it as `read_csv` does.
 
-    The hub's own settings hold, such as the environment variables ``HF_HOME`` (where its cache lies), ``HF_ENDPOINT``
-    (a mirror) and ``HF_HUB_OFFLINE``.
+    The hub's own settings apply, such as the environment variables ``HF_HOME`` (the folder of its cache),
+    ``HF_ENDPOINT`` (a mirror) and ``HF_HUB_OFFLINE``.
 
     Args:
         task: The puzzle family.
-        name: ``"owner/name"``, or ``"owner/name@revision"`` of a branch, tag or commit.
+        name: ``"owner/name"``, or ``"owner/name@revision"`` for a branch, tag or commit.
         split: ``"train"`` or ``"test"``.
-        rows: As `read_csv`.
-        bad_rows: As `read_csv`.
-        min_rating: As `read_csv`.
-        max_rating: As `read_csv`.
-        unique: As `read_csv`.
+        rows: As in `read_csv`.
+        bad_rows: As in `read_csv`.
+        min_rating: As in `read_csv`.
+        max_rating: As in `read_csv`.
+        unique: As in `read_csv`.
 
     Raises:
-        ValueError: The split cannot be had, or a row is bad.
-        DependencyNotInstalled: huggingface_hub is not.
+        ValueError: The split cannot be downloaded, or a row is bad.
+        DependencyNotInstalled: huggingface_hub is not installed.
     """
     check_split(split)
     check_csv_options(rows, bad_rows, min_rating, max_rating, unique)
@@ -50,12 +50,12 @@ def read_hub(
 
 
 def _download(name: str, file: str) -> str:
-    """The file's path in the hub's cache."""
+    """Downloads a file unless the hub's cache holds it, and returns its path there."""
     hub = optional("huggingface_hub", "hub")
     repository, _, revision = name.partition("@")
     try:
         path: str = hub.hf_hub_download(repository, file, repo_type="dataset", revision=revision or None)
-    except Exception as error:  # also those of its HTTP library, which differs from version to version
+    except Exception as error:  # including errors of its HTTP library, which differs between versions
         found = _reason(error, hub.errors)
         raise ValueError(f"hub:{name}: expected a data set that holds {file}, found {found}") from error
     return path

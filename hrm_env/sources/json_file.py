@@ -1,4 +1,4 @@
-"""JSON from files of strangers: what is read takes no more memory than the file's size allows."""
+"""Untrusted JSON files: the memory that the content takes is bounded by the file's size."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 from hrm_env.checks import reason
 from hrm_env.sources.unpacked import Unpacked
 
-_MOST = 250  # bytes that are taken for each byte of a file; 200 for the densest of ARC's own, which are gzip
-_MOST_OF_TEXT = 30  # for each byte of its text; 16 for the densest of ARC's own
-_ALWAYS = 2**26  # bytes that may be taken for any file
+_MOST = 250  # bytes of memory per byte of a file; ARC's densest files, which are gzip, need 200
+_MOST_OF_TEXT = 30  # bytes of memory per byte of its text; ARC's densest files need 16
+_ALWAYS = 2**26  # bytes of memory allowed for any file
 
 
 def holds_json(path: Path) -> bool:
@@ -21,10 +21,10 @@ def holds_json(path: Path) -> bool:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file, plain or gzip.
+    """Reads a JSON file, plain or gzip.
 
     Raises:
-        ValueError: Names the file, what was expected and what was found.
+        ValueError: The file is invalid; the message names it, what was expected and what was found.
     """
     try:
         with Unpacked(path) as file:
@@ -34,12 +34,12 @@ def read_json(path: Path) -> Any:
 
 
 def parse_json(data: bytes, size: int) -> Any:
-    """The content of JSON text that lies in ``size`` bytes of a file.
+    """Parses JSON text from a file of ``size`` bytes.
 
     Raises:
-        ValueError: It is no JSON, or its content would take more than 250 times that size, or 30 times its text, and
-            more than 64 MiB.
-        RecursionError: It is nested too deeply.
+        ValueError: The text is no JSON, or its content would take more than 64 MiB and more than 250 times the file's
+            size or 30 times the text's.
+        RecursionError: The text is nested too deeply.
     """
     if _memory(data) > max(_ALWAYS, min(_MOST * size, _MOST_OF_TEXT * len(data))):
         raise ValueError(f"its content would take more than {_MOST} times its size, or {_MOST_OF_TEXT} times its text")
@@ -47,11 +47,11 @@ def parse_json(data: bytes, size: int) -> Any:
 
 
 def _memory(data: bytes) -> int:
-    """Bytes that the content takes at most, estimated from the characters that every value comes with.
+    """Estimates an upper bound of the content's bytes from the characters that introduce each value.
 
-    An object is counted with the two canvases that a pair of ARC's grids fills.
+    The count of an object includes the two canvases that a pair of ARC's grids fills.
     """
     objects, lists, commas = (data.count(char) for char in (b"{", b"[", b","))
     digits = len(data) - len(data.translate(None, b"0123456789"))
-    long_numbers = max(0, digits - objects - lists - commas)  # small integers are there already, and take none
+    long_numbers = max(0, digits - objects - lists - commas)  # Python shares small integers
     return 2300 * objects + 100 * lists + 12 * commas + 32 * data.count(b'"') + 24 * long_numbers

@@ -1,4 +1,4 @@
-"""Arrays from ``.npy`` files: large ones stay on disk, and every number is checked."""
+"""Reads arrays from ``.npy`` files: tokens stay on disk, and every number is checked."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from hrm_env.files import open_regular
 from hrm_env.puzzles import Numbers, Tokens
 from hrm_env.sources.npy_header import read_header
 
-_BUFFER = 1 << 20  # bytes that are checked at a time
+_BUFFER = 1 << 20  # bytes checked at a time
 
 
 def open_tokens(path: Path, seq_len: int, vocab_size: int) -> Tokens:
-    """Tokens ``(N, L)`` uint8: mapped from a file of uint8 (writing to them leaves the file), converted from others.
+    """Opens tokens ``(N, L)`` uint8: mapped from a file of uint8 (copy on write), converted from other integers.
 
-    They are checked through a buffer and not through the mapping, so that hardly any of them stay in memory.
+    The check reads through a buffer instead of the mapping, so that few of the tokens stay in memory.
 
     Args:
-        path: The file.
-        seq_len: L.
-        vocab_size: The tokens are below.
+        path: Path of the file.
+        seq_len: Number of tokens L of a puzzle.
+        vocab_size: Exclusive upper bound V of the tokens.
 
     Raises:
-        ValueError: Names the file, what was expected and what was found.
+        ValueError: The file is invalid; the message names it, what was expected and what was found.
     """
     mapped = _open(path, f"integers of shape (N, {seq_len})", (None, seq_len))
     convert = mapped.dtype != np.uint8
@@ -48,10 +48,10 @@ def open_tokens(path: Path, seq_len: int, vocab_size: int) -> Tokens:
 
 
 def read_offsets(path: Path, end: int) -> Numbers:
-    """Where each of K things starts, and their end ``(K + 1,)``: ascending from 0 to ``end``.
+    """Reads the starts of K things and their end, ``(K + 1,)`` int32: ascending from 0 to ``end``.
 
     Raises:
-        ValueError: Names the file, what was expected and what was found.
+        ValueError: The file is invalid; the message names it, what was expected and what was found.
     """
     offsets = np.array(_open(path, "integers of shape (K + 1,)", (None,)))
     found = None
@@ -68,10 +68,10 @@ def read_offsets(path: Path, end: int) -> Numbers:
 
 
 def read_numbers(path: Path, count: int, below: int) -> Numbers:
-    """Numbers ``(count,)`` from 0 on, each below a limit.
+    """Reads numbers ``(count,)`` int32, from 0 to ``below`` - 1.
 
     Raises:
-        ValueError: Names the file, what was expected and what was found.
+        ValueError: The file is invalid; the message names it, what was expected and what was found.
     """
     numbers = np.array(_open(path, f"integers of shape ({count},)", (count,)))
     outside = numbers[(numbers < 0) | (numbers >= below)]
@@ -81,13 +81,13 @@ def read_numbers(path: Path, count: int, below: int) -> Numbers:
 
 
 def _open(path: Path, wanted: str, shape: tuple[int | None, ...]) -> np.memmap[Any, np.dtype[np.integer[Any]]]:
-    """Maps integers of a shape, in which None stands for any length but 0."""
+    """Maps integers of a shape, in which None stands for any length above 0."""
     try:
         with open_regular(path) as file:
             header, offset = read_header(file), file.tell()
             if header.num_bytes > os.fstat(file.fileno()).st_size - offset:
                 raise ValueError("it is shorter than its header says")
-            # copy on write: torch wants arrays that it may write to
+            # copy on write, because torch wants writable arrays
             mapped = np.memmap(file, header.dtype, "c", offset, header.shape, header.order)
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: expected a readable npy file ({reason(error)})") from error

@@ -1,4 +1,4 @@
-"""The header of numpy's ``.npy`` format, read without evaluating it as Python, which numpy does.
+"""Reads the header of numpy's ``.npy`` format without evaluating it as Python, as numpy does.
 
 Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, versions 1 to 3.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from hrm_env.checks import shortened
 
 _MAGIC = b"\x93NUMPY"
-_LONGEST = 10_000  # bytes, as for numpy
+_LONGEST = 10_000  # bytes, numpy's own limit
 _ENTRY = r"'(descr|fortran_order|shape)':('[^']*'|True|False|\([\d,]*\))"
 _HEADER = re.compile(rf"\{{{_ENTRY},{_ENTRY},{_ENTRY},?\}}")  # in any order
 _TYPE = re.compile(r"'([<>|=]?(?:b1|[iu][1248]|f[248]|U\d{1,8}))'")
@@ -23,12 +23,12 @@ _SHAPE = re.compile(r"\((?:\d{1,18},)*(?:\d{1,18})?\)")
 
 
 class NpyHeader(NamedTuple):
-    """How an array lies in a file.
+    """Layout of an array in a file.
 
     Attributes:
-        dtype: Of numbers, bools or text.
-        shape: Of the array.
-        order: ``"F"`` for Fortran's.
+        dtype: Dtype of the array: numbers, bools or text.
+        shape: Shape of the array.
+        order: Memory order, ``"C"`` or ``"F"`` (Fortran).
     """
 
     dtype: np.dtype[np.generic]
@@ -37,15 +37,15 @@ class NpyHeader(NamedTuple):
 
     @property
     def num_bytes(self) -> int:
-        """The size of the array."""
+        """Size of the array in bytes."""
         return prod(self.shape) * self.dtype.itemsize
 
 
 def read_header(file: BufferedIOBase) -> NpyHeader:
-    """Reads a header, and leaves the file where the array begins.
+    """Reads a header, and leaves the file at the beginning of the array.
 
     Raises:
-        ValueError: It is no header, or that of an array of objects or records.
+        ValueError: There is no header, or it describes an array of objects or records.
         OSError: The file cannot be read.
     """
     start = file.read(8)

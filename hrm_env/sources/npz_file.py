@@ -1,4 +1,4 @@
-"""Arrays by name from numpy's ``.npz`` files; nothing is unpickled, and nothing is allocated that is not there."""
+"""Reads numpy's ``.npz`` files: nothing is unpickled, and no more memory is allocated than the file fills."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _LAST_CHARACTER = 0x10FFFF
 
 
 def read_npz(file: BinaryIO, most: int, prefix: str = "") -> dict[str, npt.NDArray[Any]]:
-    """The arrays of a file, under the names that they were saved under.
+    """Returns the arrays of a file by name.
 
     Args:
-        file: At its beginning.
-        most: Bytes that the file may unpack to.
-        prefix: Leaves out the arrays whose names do not begin so.
+        file: The file, at its beginning.
+        most: Largest size of the unpacked file, in bytes.
+        prefix: Prefix of the names to read; arrays of other names are left out.
 
     Raises:
-        ValueError: The file is damaged or unpacks to more, or an array is none of numbers, bools or text.
+        ValueError: The file is damaged or unpacks to more, or an array holds anything but numbers, bools or text.
         OSError: The file cannot be read.
     """
     with open_archive(file, most) as archive:

@@ -1,4 +1,4 @@
-"""Which rows of a file are wanted."""
+"""Slices of rows, given as text."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _SLICE = re.compile(f"{_NUMBER}:{_NUMBER}(?::{_NUMBER})?")
 
 
 def row_slice(rows: str | None) -> slice:
-    """The slice that a text such as ``":-5000"`` means; all rows for None.
+    """Returns the slice that a text such as ``":-5000"`` means; None means all rows.
 
     Raises:
-        ValueError: It is anything else, or a slice that goes backwards.
+        ValueError: The text is no slice, or its step is negative.
     """
     if rows is None:
         return slice(None)

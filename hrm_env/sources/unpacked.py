@@ -1,4 +1,4 @@
-"""The bytes of a file that may be packed with gzip: no more of them than the file's size allows."""
+"""Reads files that may be packed with gzip; the unpacked size is bounded by the file's size."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 MOST_UNPACKED = 50
-"""Times what was read of a file. Sudoku unpacks to 3 times its size, mazes to 6 times, ARC to 13 times."""
-_ALWAYS = 2**22  # bytes that any file may unpack to
+"""Largest ratio of unpacked to read bytes. Sudoku unpacks to 3 times its size, mazes to 6 times, ARC to 13 times."""
+_ALWAYS = 2**22  # unpacked bytes allowed for any file
 
 
 class Unpacked(io.RawIOBase):
-    """A file to be read once, plain or gzip, which its first two bytes tell.
+    """A file to read once, plain or gzip; its first two bytes tell which.
 
     Args:
-        path: The file.
+        path: Path of the file.
 
     Attributes:
-        size: Of the file, in bytes.
+        size: Size of the file in bytes.
 
     Raises:
-        OSError: The file cannot be opened or is no regular one. Reading raises it where the file is damaged, too, or
-            unpacks to more than `MOST_UNPACKED` times what was read of it, and 4 MiB.
+        OSError: The file cannot be opened or is not regular. Reading raises it if the file is damaged or unpacks to
+            more than 4 MiB plus `MOST_UNPACKED` times the bytes read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,15 +43,15 @@ class Unpacked(io.RawIOBase):
 
     @property
     def position(self) -> int:
-        """How far the file itself was read."""
+        """Number of bytes read from the file itself."""
         return self._file.tell()
 
     def readable(self) -> bool:
-        """It is."""
+        """Returns True."""
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Fills the buffer with the next bytes, and returns their number; see the class for what is raised."""
+        """Fills the buffer with the next bytes and returns their number; the class says what is raised."""
         try:
             count = self._source.readinto(buffer)
         except (EOFError, zlib.error) as error:

@@ -114,7 +114,7 @@ def _generate(
 
 
 def _partial(path: Path) -> Path:
-    """Where an interrupted generation keeps what it has made."""
+    """Returns the path at which an interrupted generation keeps its puzzles."""
     return path.with_suffix(".partial.npz")
 
 
@@ -135,12 +135,12 @@ def _digest(arrays: dict[str, npt.NDArray[Any]]) -> npt.NDArray[np.uint8]:
 
 
 def _read(path: Path, task: PuzzleTask, num_puzzles: int) -> Puzzles | None:
-    """The cached puzzles, or None where there are none or the file is damaged or holds others."""
+    """Returns the cached puzzles, or None if there is no file or it is damaged or holds other puzzles."""
     return _undamaged(path, lambda: _checked(task, num_puzzles, _read_arrays(path, task, num_puzzles)))
 
 
 def _read_partial(path: Path, task: PuzzleTask, num_puzzles: int) -> tuple[list[Puzzles], int]:
-    """What an interrupted generation has made, and of how many chunks; nothing where there was none."""
+    """Returns the puzzles of an interrupted generation and the number of its chunks; none if there was no such."""
 
     def read() -> tuple[list[Puzzles], int]:
         arrays = _read_arrays(path, task, num_puzzles)
@@ -153,7 +153,12 @@ def _read_partial(path: Path, task: PuzzleTask, num_puzzles: int) -> tuple[list[
 
 
 def _read_arrays(path: Path, task: PuzzleTask, num_puzzles: int) -> dict[str, npt.NDArray[Any]]:
-    """The arrays of a file, whose checksum matches."""
+    """Reads the arrays of a file.
+
+    Raises:
+        ValueError: The file is damaged.
+        OSError: The file cannot be read.
+    """
     with open_regular(path) as file:
         arrays = read_npz(file, most=num_puzzles * (2 * task.spec.seq_len + 1000) + 2**16)
     if not np.array_equal(arrays.pop("sha256", []), _digest(arrays)):
@@ -162,7 +167,7 @@ def _read_arrays(path: Path, task: PuzzleTask, num_puzzles: int) -> dict[str, np
 
 
 def _undamaged(path: Path, read: Callable[[], Read]) -> Read | None:
-    """What a file holds; None, after a warning where it is damaged, and without one where it is missing."""
+    """Returns the content of a file, or None if it is missing or, with a warning, if it is damaged."""
     try:
         return read()
     except (FileNotFoundError, NotADirectoryError):
@@ -195,7 +200,7 @@ def _checked(task: PuzzleTask, num_puzzles: int, arrays: dict[str, npt.NDArray[A
 
 
 def _write(path: Path, puzzles: Puzzles, **more: int) -> None:
-    """Keeps puzzles, and numbers beside them; where that is not possible, with a warning alone."""
+    """Writes puzzles and numbers to the cache, or warns if that fails."""
     arrays = _arrays(puzzles) | {name: np.array(number) for name, number in more.items()}
     arrays["sha256"] = _digest(arrays)
     try:

@@ -11,7 +11,7 @@ from hrm_env.checks import check_choice, check_flag, check_integer, check_number
 Mixer = Literal["attention", "mlp"]
 MixerNorm = Literal["features", "positions"]
 Gradient = Literal["one-step", "last-cycle", "full"]
-Positions = Literal["rope", "learned", "none"]
+Positions = Literal["rope", "rope-2d", "learned", "learned-2d", "none"]
 Precision = Literal["float32", "bfloat16"]
 PrecisionOrAuto = Literal["auto", "float32", "bfloat16"]
 _COUNTS = {"hidden_size": 1, "num_heads": 1, "h_layers": 0, "l_layers": 1, "h_cycles": 1, "l_cycles": 1}
@@ -55,7 +55,9 @@ class HRMConfig(CoreConfig):
         mixer_multiple: The inner width of an MLP mixer is rounded up to a multiple of this.
         mixer_norm: What a state is normalised over after an MLP mixer.
         swiglu_norm: Normalise the gated product inside every SwiGLU, as Muon at a high rate wants it.
-        positions: How attention knows positions. An MLP mixer needs none.
+        positions: How attention knows positions: rotary embeddings, or learned ones added to the input; ``"-2d"`` gives
+            a cell its row and its column apart, in a grid of ``grid_columns`` columns. An MLP mixer needs none.
+        grid_columns: Columns of the grid, where positions are two-dimensional; else None.
         puzzle_positions: Extra positions P in front of the puzzle, filled by the puzzle embedding; the Q head reads the
             first position.
         embedded_positions: How many of them the puzzle embedding fills, the others being zeros; None for all.
@@ -79,6 +81,7 @@ class HRMConfig(CoreConfig):
     mixer_norm: MixerNorm = "features"
     swiglu_norm: bool = False
     positions: Positions = "rope"
+    grid_columns: int | None = None
     puzzle_positions: int = 1
     embedded_positions: int | None = None
     gradient: Gradient = "one-step"
@@ -100,6 +103,7 @@ class HRMConfig(CoreConfig):
                 f"embedded_positions: expected 1 to puzzle_positions = {self.puzzle_positions}, "
                 f"found {shortened(self.embedded_positions)}"
             )
+        self._check_positions()
         if check_number("expansion", self.expansion, 0, MOST_OF_A_KIND) == 0:
             raise ValueError(f"expansion: expected more than 0, found {self.expansion}")
         if self.hidden_size % (2 * self.num_heads):
@@ -107,6 +111,20 @@ class HRMConfig(CoreConfig):
                 f"hidden_size: expected a multiple of 2 * num_heads = {2 * self.num_heads}, found {self.hidden_size}"
             )
         check_passes("h_cycles, l_cycles, h_layers and l_layers", self.passes)
+
+    def _check_positions(self) -> None:
+        two_dimensional = self.positions.endswith("-2d")
+        if two_dimensional:
+            check_integer("grid_columns", self.grid_columns, 1, MOST_OF_A_KIND)
+        elif self.grid_columns is not None:
+            raise ValueError(
+                f"grid_columns: expected None with positions {self.positions!r}, found {self.grid_columns}"
+            )
+        if self.positions == "rope-2d" and self.hidden_size % (4 * self.num_heads):
+            raise ValueError(
+                f"hidden_size: expected a multiple of 4 * num_heads = {4 * self.num_heads} with positions 'rope-2d', "
+                f"found {self.hidden_size}"
+            )
 
     @property
     def passes(self) -> int:

@@ -37,6 +37,23 @@ def precision(chosen: PrecisionOrAuto) -> Precision:
     return "bfloat16" if torch.cuda.is_available() or torch.cpu._is_amx_tile_supported() else "float32"
 
 
+def position_coordinates(prefix: int, cells: int, width: int | None) -> list[list[int]]:
+    """Returns where each position lies: its number; or, in a grid of ``width`` columns, its row and its column.
+
+    The ``prefix`` positions in front of the puzzle lie on the diagonal before the grid.
+    """
+    if width is None:
+        return [[position] for position in range(prefix + cells)]
+    grid = [[prefix + cell // width, prefix + cell % width] for cell in range(cells)]
+    return [[position, position] for position in range(prefix)] + grid
+
+
+def own_rows(coordinates: list[list[int]]) -> list[list[int]]:
+    """Returns, for the coordinates of each position, rows of a table in which each coordinate has rows of its own."""
+    first = 1 + max(position[0] for position in coordinates)
+    return [[value + number * first for number, value in enumerate(position)] for position in coordinates]
+
+
 class HRMCore(ReasoningCore):
     """One segment of HRM: N cycles of T fast steps and one slow step, then the answer and the Q values.
 
@@ -49,6 +66,7 @@ class HRMCore(ReasoningCore):
     cycles: tuple[int, int]
     start_h: Tensor
     start_l: Tensor
+    position_index: Tensor
     h_module: ReasoningModule
 
     def __init__(self, shape: PuzzleShape, config: HRMConfig) -> None:
@@ -68,15 +86,16 @@ class HRMCore(ReasoningCore):
         self.puzzle_embedding = (
             nn.Embedding(table[0], table[1], sparse=True, _weight=torch.zeros(table)) if prefix else None
         )
-        attention = config.mixer == "attention"
+        kind = config.positions if config.mixer == "attention" else "none"
+        coordinates = position_coordinates(prefix, shape.seq_len, config.grid_columns)
+        index = own_rows(coordinates)
+        self.register_buffer("position_index", torch.tensor(index), persistent=False)
         self.position_embedding = (
-            nn.Parameter(truncated_normal_(torch.empty(length, dim), 1 / self.embed_scale))
-            if attention and config.positions == "learned"
+            nn.Parameter(truncated_normal_(torch.empty(1 + max(map(max, index)), dim), 1 / self.embed_scale))
+            if kind.startswith("learned")
             else None
         )
-        self.rotary = (
-            RotaryEmbedding(dim // config.num_heads, length) if attention and config.positions == "rope" else None
-        )
+        self.rotary = RotaryEmbedding(dim // config.num_heads, coordinates) if kind.startswith("rope") else None
 
         def module(layers: int) -> ReasoningModule:
             arguments = (dim, config.num_heads, config.expansion, config.mixer, length, self.rotary)
@@ -119,7 +138,7 @@ class HRMCore(ReasoningCore):
             prefix = F.pad(prefix, (0, 0, 0, self.config.puzzle_positions - prefix.shape[1]))
             x = torch.cat([prefix, x], dim=1)
         if self.position_embedding is not None:
-            x = (x + self.position_embedding) * math.sqrt(0.5)
+            x = (x + self.position_embedding[self.position_index].sum(1)) * math.sqrt(0.5)
         return (self.embed_scale * x).to(self.activation_dtype)
 
     def q_values(self, q_input: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
 
@@ -89,15 +89,25 @@ class SwiGLU(nn.Module):
 
 
 class RotaryEmbedding(nn.Module):
-    """Rotary position embedding (arXiv 2104.09864), rotating the two halves of each head."""
+    """Rotary position embedding (arXiv 2104.09864), rotating the two halves of each head.
+
+    With two coordinates a position, the first half of the frequencies turns by the one, the second half by the other
+    (arXiv 2403.13298, axial).
+
+    Args:
+        head_dim: Width of a head, a multiple of twice the number of coordinates.
+        coordinates: Where each position lies, one or two whole numbers each.
+        theta: Longest period, as a multiple of 2π.
+    """
 
     cos: Tensor
     sin: Tensor
 
-    def __init__(self, head_dim: int, length: int, theta: float = 10_000.0) -> None:
+    def __init__(self, head_dim: int, coordinates: Sequence[Sequence[int]], theta: float = 10_000.0) -> None:
         super().__init__()
-        frequency = theta ** (-torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim)
-        angle = torch.outer(torch.arange(length, dtype=torch.float32), frequency)
+        part = head_dim // len(coordinates[0])
+        frequency = theta ** (-torch.arange(0, part, 2, dtype=torch.float32) / part)
+        angle = (torch.tensor(coordinates, dtype=torch.float32).unsqueeze(-1) * frequency).flatten(1)
         self.register_buffer("cos", angle.cos(), persistent=False)
         self.register_buffer("sin", angle.sin(), persistent=False)
 

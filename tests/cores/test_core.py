@@ -260,7 +260,7 @@ def test_defaults_are_the_papers() -> None:
     sizes = {"hidden_size": 512, "num_heads": 8, "expansion": 4.0, "h_layers": 4, "l_layers": 4}
     cycles = {"h_cycles": 2, "l_cycles": 2, "gradient": "one-step"}
     positions = {"mixer": "attention", "mixer_multiple": 32, "mixer_norm": "features", "swiglu_norm": False}
-    positions |= {"positions": "rope", "puzzle_positions": 1}
+    positions |= {"positions": "rope", "grid_columns": None, "puzzle_positions": 1}
     expected = {**sizes, **cycles, **positions, "embedded_positions": None, "dtype": "float32"}
     assert asdict(HRMConfig()) == expected
 

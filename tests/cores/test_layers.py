@@ -72,7 +72,7 @@ def test_rms_norm() -> None:
 
 
 def test_rotary_sees_distances_alone() -> None:
-    rotary = RotaryEmbedding(head_dim=8, length=12)
+    rotary = RotaryEmbedding(head_dim=8, coordinates=[[number] for number in range(12)])
     query, key = noise(8, seed=1), noise(8, seed=2)
     queries, keys = (rotary(vector.expand(1, 1, 12, 8))[0, 0] for vector in (query, key))
     product = queries @ keys.T  # (position of the query, position of the key)
@@ -82,6 +82,22 @@ def test_rotary_sees_distances_alone() -> None:
     assert product[0].std() > 0.1  # and other distances give other products
     torch.testing.assert_close(queries[0], query)
     torch.testing.assert_close(queries.norm(dim=-1), query.norm().expand(12))
+
+
+def test_rotary_in_a_grid_sees_distances_of_rows_and_of_columns() -> None:
+    places = [[row, column] for row in range(5) for column in range(4)]
+    rotary = RotaryEmbedding(head_dim=8, coordinates=places)
+    query, key = noise(8, seed=1), noise(8, seed=2)
+    queries, keys = (rotary(vector.expand(1, 1, 20, 8))[0, 0] for vector in (query, key))
+    product = (queries @ keys.T).view(5, 4, 5, 4)
+    torch.testing.assert_close(product[1, 1, 2, 3], product[3, 0, 4, 2])
+    torch.testing.assert_close(product[4, 3, 1, 1], product[3, 2, 0, 0])
+    assert (product[0, 0, 1, 2] - product[0, 0, 2, 1]).abs() > 0.01  # a row is not a column
+    # each half of the frequencies is the one-dimensional embedding of its coordinate
+    halves = torch.tensor([0, 1, 4, 5]), torch.tensor([2, 3, 6, 7])
+    for half, coordinate in zip(halves, (0, 1), strict=True):
+        alone = RotaryEmbedding(head_dim=4, coordinates=[[place[coordinate]] for place in places])
+        torch.testing.assert_close(queries[:, half], alone(query[half].expand(1, 1, 20, 4))[0, 0])
 
 
 def test_attention_without_positions_is_the_textbooks() -> None:
@@ -114,17 +130,21 @@ def hrm(**options: Any) -> HRMCore:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("positions", ["rope", "learned"])
+@pytest.mark.parametrize("positions", ["rope", "rope-2d", "learned", "learned-2d"])
 def test_input_embedding(positions: str) -> None:
-    core = hrm(positions=positions, puzzle_positions=2)
+    core = hrm(positions=positions, grid_columns=3 if "2d" in positions else None, puzzle_positions=2)
     assert core.puzzle_embedding is not None
     core.puzzle_embedding.weight.copy_(noise(*core.puzzle_embedding.weight.shape))
     inputs, puzzle_id = torch.tensor([[1, 2, 3, 4, 0, 1]]), torch.tensor([2])
     prefix = core.puzzle_embedding.weight[2].view(2, 16)
     tokens = torch.cat([prefix, core.token_embedding[inputs[0]]])
-    if positions == "learned":
-        assert core.position_embedding is not None
-        tokens = (tokens + core.position_embedding) / math.sqrt(2)
+    if core.position_embedding is not None:
+        table = core.position_embedding
+        rows = [[0], [1], [2], [3], [4], [5], [6], [7]]
+        if positions == "learned-2d":  # two positions in front, then a grid of two rows and three columns
+            rows = [[0, 4], [1, 5], [2, 6], [2, 7], [2, 8], [3, 6], [3, 7], [3, 8]]
+        assert len(table) == 1 + rows[-1][-1]
+        tokens = (tokens + torch.stack([table[row].sum(0) for row in rows])) / math.sqrt(2)
     assert relative_error(core.embed(inputs, puzzle_id)[0], 4 * tokens) <= 1e-6
 
 

@@ -39,7 +39,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def csv_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve puzzles, the last with a wrong answer."""
     task = make_task("sudoku:2x2")
-    puzzles = load_puzzles(task, split="test", num_puzzles=12)
+    puzzles = load_puzzles(task, split="test", num_puzzles=12, puzzle_seed=12)
     rows = [
         ["test", task.decode(question), task.decode(answer), "0"]
         for question, answer in zip(puzzles.inputs, puzzles.solution, strict=True)

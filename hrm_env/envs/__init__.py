@@ -1,1 +1,1 @@
-"""What an episode is: the scalar and the batched environment over shared rules."""
+"""The environments: a scalar and a batched one that share the rules of an episode."""

@@ -1,4 +1,4 @@
-"""Which puzzle comes next in the slots of a batched environment."""
+"""The order in which a batched environment deals puzzles to its slots."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class Dealing:
     """Deals the puzzles of a source to the slots, in an `hrm_env.envs.episode.Order`.
 
     Args:
-        count: Puzzles N of the source.
+        count: Number of puzzles N in the source.
         order: ``"random"``, ``"sequential"`` or ``"once"``.
-        device: Where the indices are wanted.
+        device: Device of the indices.
 
     Attributes:
-        next: How many were dealt where the order is not random, int64 of no dimension.
-        shard: (k, n): every n-th puzzle is dealt, from the k-th on.
+        next: Number of puzzles dealt so far if the order is not random, ``()`` int64.
+        shard: The pair (k, n): every n-th puzzle is dealt, from the k-th on.
     """
 
     def __init__(self, count: int, order: str, device: torch.device) -> None:
@@ -29,14 +29,14 @@ class Dealing:
         self.restart()
 
     def restart(self) -> None:
-        """Begins again with the first puzzle."""
+        """Starts again with the first puzzle."""
         self.next = torch.zeros((), dtype=torch.long, device=self.device)
 
     def share(self, shard: Any) -> None:
-        """Deals to one of n processes from now on.
+        """Sets the shard (k, n) of one of n processes.
 
         Raises:
-            ValueError: It is no pair (k, n) with k below n.
+            ValueError: The shard is no pair (k, n) with k below n.
         """
         pair = shard if isinstance(shard, tuple | list) and len(shard) == 2 else (0, 0)
         if any(type(number) is not int for number in pair) or not 0 <= pair[0] < pair[1]:
@@ -44,7 +44,7 @@ class Dealing:
         self.shard = pair[0], pair[1]
 
     def deal(self, wanted: Tensor, generator: torch.Generator) -> Tensor:
-        """An index for each slot, of which those that ``wanted (B,)`` marks are used; counts on past N."""
+        """Deals an index ``(B,)`` to each slot that ``wanted (B,)`` marks; the rest is undefined. Counts past N."""
         if self.order == "random":
             return torch.randint(self.count, wanted.shape, generator=generator, device=self.device)
         dealt = self.next + wanted.cumsum(0) - 1
@@ -53,6 +53,6 @@ class Dealing:
         return first + every * dealt
 
     def has_puzzle(self, index: Tensor) -> Tensor:
-        """Whether an index counts on to a puzzle: not past the end where each is dealt once."""
+        """Returns whether each index refers to a puzzle; with ``order="once"``, an index from N on does not."""
         past_the_end = index >= self.count
         return ~past_the_end if self.order == "once" else torch.ones_like(past_the_end)

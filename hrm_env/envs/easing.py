@@ -1,6 +1,6 @@
-"""Easier puzzles out of hard ones: blank cells filled in from the solution.
+"""Makes puzzles easier by filling in blank cells from the solution.
 
-Trained on hard puzzles alone, HRM fails on nearly finished ones, of which it has seen none (arXiv 2601.10679).
+HRM trained on hard puzzles alone fails on nearly finished ones, because it has never seen any (arXiv 2601.10679).
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from hrm_env.task import PuzzleBatch, PuzzleTask
 def fill_in(
     batch: PuzzleBatch, blank_id: int, bounds: tuple[float, float], share: float, generator: torch.Generator
 ) -> PuzzleBatch:
-    """Keeps each blank cell with a probability and gives away the others.
+    """Keeps each blank cell with a probability of its puzzle's own, and fills in the others.
 
     Args:
         batch: Puzzles ``(B, L)``.
         blank_id: Token of a blank cell.
-        bounds: The probability of a puzzle is uniform between these two.
+        bounds: Bounds of the uniform distribution from which each puzzle's probability is drawn.
         share: Probability that a puzzle is eased at all.
-        generator: On the batch's device.
+        generator: Random generator on the batch's device.
     """
     device, (low, high) = batch.inputs.device, bounds
     eased, spread = torch.rand(2, len(batch.inputs), 1, generator=generator, device=device)
@@ -33,10 +33,10 @@ def fill_in(
 
 
 def check_blanks(task: PuzzleTask, fraction: float | tuple[float, float], share: float) -> tuple[float, float]:
-    """The bounds of a ``blank_fraction``.
+    """Returns the bounds that ``blank_fraction`` gives.
 
     Raises:
-        ValueError: A number is not within 0 and 1, or the task has no blank cells.
+        ValueError: A number lies outside 0 to 1, the bounds do not ascend, or the task has no blank cells.
     """
     given = tuple(fraction) if isinstance(fraction, tuple | list) else (fraction, fraction)
     numbers = [check_number("blank_fraction", number, 0, 1) for number in given]

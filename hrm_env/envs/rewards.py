@@ -1,4 +1,4 @@
-"""Reward functions: what an answer is worth when the episode ends."""
+"""Reward functions: the value of an answer at the end of an episode."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ Reward = Callable[[PuzzleTask, PuzzleBatch, Tensor], Tensor]
 
 
 def exact(task: PuzzleTask, batch: PuzzleBatch, answer: Tensor) -> Tensor:
-    """1 where the answer equals the stored solution, else 0."""
+    """Returns 1 for an answer that equals the stored solution, else 0."""
     return exact_match(answer, batch.solution).float()
 
 
 def cells(task: PuzzleTask, batch: PuzzleBatch, answer: Tensor) -> Tensor:
-    """Share of cells that equal the stored solution."""
+    """Returns the share of graded cells that equal the stored solution."""
     return cell_accuracy(answer, batch.solution)
 
 
 def rules(task: PuzzleTask, batch: PuzzleBatch, answer: Tensor) -> Tensor:
-    """1 where the answer solves the puzzle by the task's own check, else 0: no stored solution is read."""
+    """Returns 1 for an answer that passes the task's own check, else 0. Reads no stored solution."""
     return task.check(batch.inputs, answer).float()
 
 
@@ -36,10 +36,10 @@ REWARDS: dict[str, Reward] = {"exact": exact, "cells": cells, "rules": rules}
 
 
 def reward_of(given: Any) -> Reward:
-    """The reward function that an option names or is.
+    """Returns the reward function that an option names or is.
 
     Raises:
-        ValueError: It is none of `REWARDS`, and no function of task, puzzles and answers.
+        ValueError: The option is no name in `REWARDS` and no function of (task, batch, answer).
     """
     if isinstance(given, str) and given in REWARDS:
         return REWARDS[given]
@@ -47,26 +47,26 @@ def reward_of(given: Any) -> Reward:
         raise ValueError(f"reward: expected one of {', '.join(REWARDS)} or a function, found {shortened(given)}")
     try:
         signature = inspect.signature(given)
-    except ValueError:  # some functions written in C do not tell theirs; trying it tells
+    except ValueError:  # some functions written in C have no signature; `try_reward` tests them
         return given  # type: ignore[no-any-return]
     try:
         signature.bind("task", "batch", "answer")
-    except TypeError as error:  # of `bind`, which only compares names: nothing of the function runs here
+    except TypeError as error:  # raised by `bind`, which runs no code of the function
         found = f"{getattr(given, '__name__', type(given).__name__)}{signature}"
         raise ValueError(f"reward: expected a function of (task, batch, answer), found {shortened(found)}") from error
     return given  # type: ignore[no-any-return]
 
 
 def try_reward(reward: Reward, task: PuzzleTask, stored: PuzzleBatch) -> None:
-    """Calls a reward function of the user's once, with the solutions of two puzzles; what it raises is its own.
+    """Calls a user's reward function once, on the solutions of two puzzles; its own errors pass through.
 
     Args:
         reward: The function.
         task: The puzzle family.
-        stored: Puzzles ``(N, L)`` as the environment holds them.
+        stored: The environment's puzzles ``(N, L)``.
 
     Raises:
-        ValueError: It returns anything but one real number for each answer.
+        ValueError: The function returns anything but one real number per answer.
     """
     if reward in REWARDS.values():
         return

@@ -1,4 +1,4 @@
-"""One puzzle at a time: the scalar environment."""
+"""The scalar environment: one puzzle at a time."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ Observation = dict[str, Any]
 
 
 class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
-    """A puzzle is an episode, a deep-supervision segment is a step.
+    """An environment in which a puzzle is an episode and a deep-supervision segment is a step.
 
-    **Observation**: Dict of ``inputs`` (L,) tokens, ``puzzle_id``, and ``segment``, the segments used so far (0 at
+    **Observation**: Dict of ``inputs`` (L,) tokens, ``puzzle_id``, and ``segment``, the number of segments used (0 at
     reset). The solution is only in ``info["solution"]``.
 
     **Action**: ``MultiDiscrete([V] * L + [2])``: the current answer, then 1 to halt or 0 to continue.
 
-    **Reward**: ``reward(answer)`` when the episode ends, 0 before; every step costs ``segment_cost``. With the
-    defaults the mean return is the exact accuracy.
+    **Reward**: ``reward(answer)`` when the episode ends, 0 before. Every step costs ``segment_cost``. With the
+    defaults, the mean return is the exact accuracy.
 
-    **Episode end**: at halt, and at the step that uses the last of ``max_segments`` (terminated, not truncated: the
-    segment is observed). ``info`` then also holds ``exact``, ``cell_accuracy``, ``segments`` and ``halt_reason``,
-    "agent" or "budget".
+    **Episode end**: at halt, and at the step that uses the last of ``max_segments`` (terminated, not truncated, because
+    the segment is observed). ``info`` then also holds ``exact``, ``cell_accuracy``, ``segments`` and ``halt_reason``
+    ("agent" or "budget").
 
-    **Reset options**: ``{"index": k}`` picks a puzzle.
+    **Reset options**: ``{"index": k}`` chooses a puzzle.
 
-    **Drawings** compare an answer with the stored solution; under ``reward="rules"`` one that solves the puzzle is
-    right in every cell.
+    **Drawings** compare an answer with the stored solution. With ``reward="rules"``, every cell of an answer that
+    solves the puzzle is right.
 
     Args:
         task: A `PuzzleTask` or the name of a built-in one.
-        render_mode: ``"ansi"``, ``"rgb_array"``, or ``"human"``, a window that reset and step draw in by themselves.
-        **options: Those of `EpisodeRules.build` and `hrm_env.sources.load_puzzles`.
+        render_mode: ``"ansi"``, ``"rgb_array"``, or ``"human"``, a window that reset and step update.
+        **options: Options of `EpisodeRules.build` and `hrm_env.sources.load_puzzles`.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["ansi", "human", "rgb_array"], "render_fps": 2}  # noqa: RUF012
@@ -73,7 +73,7 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begins an episode with the next puzzle, or the one of ``options["index"]``."""
+        """Starts an episode with the next puzzle, or with puzzle ``options["index"]``."""
         super().reset(seed=check_seed(seed))
         if seed is not None:
             self._cursor = -1
@@ -96,7 +96,7 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
         return self._cursor
 
     def step(self, action: npt.NDArray[np.int64]) -> tuple[Observation, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Hands in an answer and a decision."""
+        """Takes an answer and a halt decision; see the class."""
         if self._batch is None or self._ended:
             when = "after the end of an episode" if self._ended else "before the first step"
             raise gym.error.ResetNeeded(f"step: expected reset() {when}")
@@ -129,10 +129,11 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
         return {"solution": self._batch.solution[0].numpy().copy(), "index": self._index}
 
     def render(self) -> Any:
-        """The puzzle with the newest answer.
+        """Draws the puzzle with the latest answer.
 
         Returns:
-            Text for "ansi", a picture ``(H, W, 3)`` uint8 for "rgb_array"; None for "human", which shows the picture.
+            Text for "ansi", a picture ``(H, W, 3)`` uint8 for "rgb_array", and None for "human", which updates the
+            window.
         """
         if self._batch is None:
             raise gym.error.ResetNeeded("render: expected reset() before the first render")
@@ -154,15 +155,15 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
             self.render()
 
     def close(self) -> None:
-        """Closes the window, if there is one."""
+        """Closes the window if there is one."""
         if self._window is not None:
             self._window.close()
 
 
 def check_render_mode(render_mode: str | None, metadata: dict[str, Any]) -> str | None:
-    """The mode, where the environment has it or it is None.
+    """Returns the mode if it is None or the environment offers it.
 
     Raises:
-        ValueError: ``render_mode`` is none of those in ``metadata``.
+        ValueError: ``metadata`` does not list ``render_mode``.
     """
     return None if render_mode is None else check_choice("render_mode", render_mode, metadata["render_modes"])

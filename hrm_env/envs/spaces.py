@@ -1,4 +1,4 @@
-"""The spaces: what an agent observes, and what it hands in. This is the only file that knows both layouts."""
+"""The observation space and the action space. Only this file knows their layouts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ObservationSizes:
         seq_len: Tokens L of a puzzle.
         vocab_size: Number of tokens V.
         num_puzzle_ids: Rows of the puzzle-embedding table.
-        max_segments: Segments of an episode at most.
+        max_segments: Largest number of segments of an episode.
     """
 
     seq_len: int

@@ -1,4 +1,4 @@
-"""The built-in puzzle families, by name: ``"sudoku:3x3"``, ``"maze:30x30"``, ``"copy:4x4"``."""
+"""The built-in puzzle families by name: ``"sudoku:3x3"``, ``"maze:30x30"``, ``"copy:4x4"``, ``"arc:30x30"``."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _FAMILIES: dict[str, Callable[[int, int], PuzzleTask]] = {"sudoku": Sudoku, "maz
 
 
 def make_task(task: str | PuzzleTask) -> PuzzleTask:
-    """The task of a name such as ``"sudoku:2x3"``; a task itself is returned as it is.
+    """Returns the task of a name such as ``"sudoku:2x3"``; a task is returned unchanged.
 
     Raises:
-        ValueError: It is neither, or the family has no puzzles of this size.
+        ValueError: ``task`` is neither, or the family has no puzzles of this size.
     """
     if isinstance(task, PuzzleTask):
         return task

@@ -1,4 +1,4 @@
-"""Copy: the answer is the input. The smallest task, for tests and first steps."""
+"""Copy: the answer is the input. It is the smallest task, for tests and first steps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hrm_env.task import PuzzleSpec, PuzzleTask
 
 
 class Copy(PuzzleTask):
-    """Repeat ``length`` random letters out of ``symbols``.
+    """The agent repeats ``length`` random letters out of ``symbols``.
 
     Args:
         length: Number of letters L.
@@ -25,10 +25,10 @@ class Copy(PuzzleTask):
         self.spec = PuzzleSpec(f"copy:{length}x{symbols}", height=1, width=length, vocab_size=symbols + 1)
 
     def generate(self, count: int, rng: np.random.Generator) -> Puzzles:
-        """Random letters."""
+        """Draws random letters."""
         letters = rng.integers(1, self.spec.vocab_size, (count, self.spec.seq_len), dtype=np.uint8)
         return Puzzles(letters, letters.copy())
 
     def satisfies_rules(self, inputs: Tensor, answer: Tensor) -> Tensor:
-        """There is no rule beyond repeating the input."""
+        """Returns True for every answer, because `keeps_givens` already compares it with the input."""
         return torch.ones(len(answer), dtype=torch.bool, device=answer.device)

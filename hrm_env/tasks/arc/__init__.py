@@ -1,1 +1,1 @@
-"""ARC: its task, grids, files and voting."""
+"""ARC: task, grids, files and voting."""

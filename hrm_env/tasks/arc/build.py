@@ -1,4 +1,4 @@
-"""Puzzles from ARC tasks: every task in many variants, and no test answer among the training pairs."""
+"""Builds puzzles from ARC tasks: many variants of every task, and no test answer among the training pairs."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from hrm_env.tasks.arc.grids import SYMMETRIES, UNCHANGED, Variant, place
 from hrm_env.tasks.arc.leaks import without_leaks
 
 _MOST_AUGMENTATIONS = 1_000_000
-_TRIES = 5  # for every wanted variant, as in the reference code
+_TRIES = 5  # per variant, as in the reference code
 
 
 @dataclass(frozen=True)
 class ArcBuild:
-    """Training and test puzzles of ARC, made for each other.
+    """Training and test puzzles of ARC that belong together.
 
     Attributes:
         train: All pairs of the training tasks and the demonstrations of the evaluation tasks.
-        test: The test pairs of the evaluation tasks; its `names` are those of ``train``.
-        left_out: One sentence for each training task and demonstration that would have told a test answer.
+        test: The test pairs of the evaluation tasks, with the same `names` as ``train``.
+        left_out: One sentence for each training task and demonstration left out because it reveals a test answer.
     """
 
     train: Puzzles
@@ -42,20 +42,20 @@ class ArcBuild:
 def read_arc(
     task: PuzzleTask, path: str | Path, *, split: Split = "train", augmentations: int = 0, puzzle_seed: int = 0
 ) -> Puzzles:
-    """Reads evaluation tasks; the two splits belong together if ``augmentations`` is the same.
+    """Reads evaluation tasks. The two splits belong together if ``augmentations`` is the same.
 
     Args:
         task: The canvas, an `hrm_env.tasks.arc.task.Arc`.
-        path: A file or a folder, see `hrm_env.tasks.arc.files.read_tasks`.
+        path: Path of a file or folder, as in `hrm_env.tasks.arc.files.read_tasks`.
         split: ``"train"`` for the demonstrations, ``"test"`` for the test pairs.
-        augmentations: Variants of every task beside itself.
-        puzzle_seed: Of the training grids' places.
+        augmentations: Number of variants of every task besides the task itself.
+        puzzle_seed: Seed for the positions of the training grids.
 
     Returns:
-        Puzzles as those of `build_arc`; `skipped` counts the demonstrations left out of ``"train"``.
+        Puzzles in the form of `build_arc`; `skipped` counts the demonstrations left out of ``"train"``.
 
     Raises:
-        ValueError: A file or an option is not as it should be; the message names it.
+        ValueError: A file or an option is invalid; the message names it.
     """
     check_split(split)
     _check_options(augmentations, puzzle_seed)
@@ -72,25 +72,25 @@ def build_arc(
     augmentations: int = 0,
     seed: int = 0,
 ) -> ArcBuild:
-    """The data set of the HRM reference code (``dataset/build_arc_dataset.py``), without its leaks.
+    """Builds the data set of the HRM reference code (``dataset/build_arc_dataset.py``) without its leaks.
 
-    A task and each of its variants, which differ in colours, symmetry and content, have a puzzle id of their own; where
-    five tries for each do not find enough variants, there are fewer. The variants of a task are always the same, so
-    that splits and data sets agree on them. A `group` is a task. The rows of a puzzle id are contiguous and in the
-    file's order. Training grids stand at a random place but for one pair of every puzzle id; test grids stand in the
-    corner. Unpublished outputs are PAD, and no pair without an output is trained on.
+    A task and each of its variants, which differ in colours, symmetry and content, have their own puzzle id. There are
+    fewer variants than requested if five tries per variant do not find enough. The variants of a task are always the
+    same, so splits and data sets agree on them. A `group` is a task. The rows of a puzzle id are contiguous and in the
+    file's order. Training grids have random positions, except for one pair of every puzzle id; test grids lie in the
+    corner. Unpublished outputs are PAD, and pairs without an output are not in the training split.
 
-    What holds a pair of an evaluation task's tests, up to colours and symmetries, is left out of training.
+    Training leaves out every pair that equals a test pair of an evaluation task up to colours and symmetries.
 
     Args:
         task: The canvas.
-        training: Files and folders of tasks all of whose pairs are for training.
-        evaluation: Those of tasks whose demonstrations are for training and whose tests are the test split.
-        augmentations: Variants of every task beside itself; 1000 in the paper.
-        seed: Of the training grids' places.
+        training: Files and folders of tasks whose pairs are all for training.
+        evaluation: Files and folders of tasks whose demonstrations are for training and whose tests are the test split.
+        augmentations: Number of variants of every task besides the task itself; 1000 in the paper.
+        seed: Seed for the positions of the training grids.
 
     Raises:
-        ValueError: A file or an option is not as it should be; the message names it.
+        ValueError: A file or an option is invalid; the message names it.
     """
     _check_options(augmentations, seed, seed_called="seed")
     plan = _plan(task, training, evaluation, augmentations)
@@ -103,9 +103,9 @@ def _check_options(augmentations: int, seed: int, seed_called: str = "puzzle_see
 
 
 class _Plan(NamedTuple):
-    """What the data set is made of; ``variants[i]`` are those of ``tasks[i]``, the first is the task as it is."""
+    """The content of a data set; ``variants[i]`` are the variants of ``tasks[i]``, beginning with the task itself."""
 
-    tasks: list[ArcTask]  # whose pairs stand under the split that they are for
+    tasks: list[ArcTask]  # their pairs are listed under the split that uses them
     variants: list[list[Variant]]
     names: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -135,7 +135,7 @@ def _all_for_training(task: ArcTask) -> ArcTask:
 
 
 def _draw_variants(task: ArcTask, count: int) -> list[Variant]:
-    """The task as it is and up to ``count`` variants of other content, the first ones of an endless series."""
+    """Returns the task itself and up to ``count`` variants of different content, from a fixed series."""
     rng = np.random.default_rng(zlib.crc32(task.id.encode()))
     pairs = task.pairs["train"] + task.pairs["test"]
     found = {_content(pairs, UNCHANGED): UNCHANGED}
@@ -149,13 +149,13 @@ def _draw_variants(task: ArcTask, count: int) -> list[Variant]:
 
 
 def _content(pairs: Sequence[Pair], variant: Variant) -> tuple[bytes, ...]:
-    """What tells a variant of a task from another, whatever the order of its pairs."""
+    """Returns a key that differs between variants and ignores the order of the pairs."""
     grids = ([variant.apply(grid) for grid in pair if grid is not None] for pair in pairs)
     return tuple(sorted(b"".join(bytes(grid.shape) + grid.tobytes() for grid in pair) for pair in grids))
 
 
 def _puzzles(canvas: PuzzleTask, plan: _Plan, split: Split, seed: int) -> Puzzles:
-    """The rows of one split, in arrays that are allocated once."""
+    """Returns the rows of one split, in arrays that are allocated once."""
     pairs = [task.pairs[split] for task in plan.tasks]
     num_pairs, num_variants = list(map(len, pairs)), list(map(len, plan.variants))
     rows = np.multiply(num_pairs, num_variants, dtype=np.int64)
@@ -186,7 +186,7 @@ def _fill(
     variants: Sequence[Variant],
     rng: np.random.Generator | None,
 ) -> None:
-    """Writes the variants of one task; with ``rng`` all pairs but one of each variant stand at a random place."""
+    """Writes the variants of one task; with ``rng``, all pairs of a variant but one have random positions."""
     where = np.zeros((len(variants), len(pairs), 2))  # share of the free rows above and of the free columns to the left
     if rng is not None and pairs:
         where = rng.random(where.shape)

@@ -1,4 +1,4 @@
-"""ARC tasks from JSON files as ARC Prize publishes them, plain or gzip. Every grid is checked."""
+"""Reads ARC tasks from the JSON files that ARC Prize publishes, plain or gzip. Every grid is checked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST_ID = 100
 
 
 class Pair(NamedTuple):
-    """An input grid and its output; None where that is not published."""
+    """An input grid and its output, which is None if it is not published."""
 
     input: Grid
     output: Grid | None
@@ -29,8 +29,8 @@ class ArcTask(NamedTuple):
     """One ARC task.
 
     Attributes:
-        id: Its name in ARC, such as ``"007bbfb7"``.
-        pairs: Those that show the rule, under ``"train"``, and those that ask for it, under ``"test"``.
+        id: Name of the task in ARC, such as ``"007bbfb7"``.
+        pairs: Demonstrations under ``"train"``, test pairs under ``"test"``.
     """
 
     id: str
@@ -38,16 +38,16 @@ class ArcTask(NamedTuple):
 
 
 def read_tasks(canvas: PuzzleTask, paths: Iterable[str | Path]) -> list[ArcTask]:
-    """The tasks of several files and folders, in their order.
+    """Reads the tasks of several files and folders, in order.
 
     Args:
-        canvas: Says how large a grid may be.
-        paths: Each a file ``{id: {"train": [...], "test": [...]}}``, where the ``"output"`` of the tests may be left
-            out and, for ``NAME_challenges.json``, stands in ``NAME_solutions.json`` beside it; a file of one task; or a
-            folder of such files.
+        canvas: The task whose canvas bounds the size of a grid.
+        paths: Paths of files or folders of files. A file holds ``{id: {"train": [...], "test": [...]}}``, or one task.
+            The ``"output"`` of a test may be missing; for ``NAME_challenges.json``, ``NAME_solutions.json`` beside it
+            holds the outputs.
 
     Raises:
-        ValueError: Names file, task and pair, what was expected and what was found.
+        ValueError: A file is invalid; the message names file, task and pair, what was expected and what was found.
     """
     home: dict[str, Path] = {}
     tasks = []
@@ -82,7 +82,7 @@ def _read_file(canvas: PuzzleTask, path: Path) -> list[ArcTask]:
 
 
 def _object(path: Path) -> dict[str, Any]:
-    """A JSON file's content, which must be an object whose keys can be names."""
+    """Reads a JSON file, which must hold an object whose keys can be names."""
     content = read_json(path)
     if not isinstance(content, dict) or not content:
         raise ValueError(f"{path}: expected a JSON object of ARC tasks, found {shortened(content)}")
@@ -91,7 +91,7 @@ def _object(path: Path) -> dict[str, Any]:
 
 
 def _check_ids(path: Path, ids: Iterable[str]) -> None:
-    """Refuses ids that cannot be written as names."""
+    """Refuses ids that cannot be names."""
     odd = next((id for id in ids if not (id.isprintable() and 0 < len(id) <= _LONGEST_ID)), None)
     if odd is not None:
         wanted = f"ids of 1 to {_LONGEST_ID} printable characters"
@@ -99,7 +99,7 @@ def _check_ids(path: Path, ids: Iterable[str]) -> None:
 
 
 def _solutions(path: Path, challenges: dict[str, Any]) -> dict[str, Any]:
-    """The test outputs of each task of ``NAME_challenges.json``, where ``NAME_solutions.json`` is there."""
+    """Returns the test outputs of each task of ``NAME_challenges.json`` if ``NAME_solutions.json`` exists."""
     beside = path.with_name(path.name.replace("_challenges.json", "_solutions.json"))
     if beside == path or not beside.exists():
         return {}
@@ -154,6 +154,6 @@ def _grid(canvas: PuzzleTask, where: str, rows: Any) -> Grid:
         most = f"{canvas.spec.height}x{canvas.spec.width}"
         raise ValueError(f"{where}: expected at most {most} cells, found {height}x{width}")
     for cell in (cell for row in rows for cell in row):
-        if type(cell) is not int or not 0 <= cell < NUM_COLOURS:  # a bool is an int, too, but no colour
+        if type(cell) is not int or not 0 <= cell < NUM_COLOURS:  # a bool is an int but no colour
             raise ValueError(f"{where}: expected colours 0 to {NUM_COLOURS - 1}, found {shortened(cell)}")
     return np.array(rows, dtype=np.uint8)

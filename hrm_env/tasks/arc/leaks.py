@@ -1,4 +1,4 @@
-"""No answer of an evaluation task's tests may be in training, in whatever colours and however it is turned."""
+"""Removes from training every pair that equals a test pair of an evaluation task up to colours and symmetries."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from hrm_env.tasks.arc.grids import canonical
 def without_leaks(
     training: Sequence[ArcTask], evaluation: Sequence[ArcTask]
 ) -> tuple[list[ArcTask], list[ArcTask], tuple[str, ...]]:
-    """Leaves out what holds a test pair of an evaluation task, up to symmetries and colours other than 0.
+    """Leaves out tasks and demonstrations that hold a test pair up to symmetries and colours other than 0.
 
-    ARC-1 needs it: its training task 40853293 is its evaluation task 070dd51e. A task's own demonstrations are part of
-    the question as published: they are left out only where they are the test to the last cell. (In 7 of ARC-1's 400
-    evaluation tasks a demonstration is the test turned or recoloured.) A test without a published output matches none.
+    ARC-1 needs this: its training task 40853293 is its evaluation task 070dd51e. A task's own demonstrations belong to
+    the published question, so they are left out only if they equal the test cell by cell. (In 7 of ARC-1's 400
+    evaluation tasks, a demonstration is a rotated or recoloured test.) A test without a published output matches none.
 
     Returns:
-        The other training tasks; the evaluation tasks with their other demonstrations; and a sentence for each training
-        task and each demonstration left out.
+        The remaining training tasks; the evaluation tasks with their remaining demonstrations; and a sentence for each
+        training task and each demonstration left out.
     """
     tests = _Tests(evaluation)
     kept_training, kept_evaluation, left_out = [], [], []
@@ -47,7 +47,7 @@ def without_leaks(
 
 
 class _Tests:
-    """All test pairs with a published output, by what their variants share."""
+    """All test pairs with a published output, by a key that their variants share."""
 
     def __init__(self, tasks: Sequence[ArcTask]) -> None:
         found: dict[bytes, list[tuple[str, Pair]]] = defaultdict(list)
@@ -58,7 +58,7 @@ class _Tests:
         self._found = dict(found)
 
     def told_by(self, pair: Pair, own_task: str | None = None) -> str | None:
-        """The task whose test a pair is, in some variant; of its own task only the test as it is counts."""
+        """Returns the task of which a pair is a test in some variant; in its own task, only the test itself counts."""
         for id, test in self._found.get(_key(pair), []):
             if id != own_task or _same(pair, test):
                 return id

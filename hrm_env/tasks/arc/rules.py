@@ -1,4 +1,4 @@
-"""Simple rules from grid to grid: ARC tasks that need no files."""
+"""Simple rules from grid to grid, for ARC tasks without files."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from hrm_env.tasks.arc.grids import NUM_COLOURS, Grid
 
 
 def random_grid(rng: np.random.Generator, side: int) -> Grid:
-    """A rectangle of up to ``side`` cells either way, about half of them coloured."""
+    """Draws a rectangle of up to ``side`` rows and columns, about half of its cells coloured."""
     shape = rng.integers(3, side, size=2, endpoint=True)
     colours = rng.integers(1, NUM_COLOURS, size=shape, dtype=np.uint8)
     return colours * rng.integers(2, size=shape, dtype=np.uint8)
 
 
 def _recolour(grid: Grid) -> Grid:
-    """Every colour becomes the next one, the last becomes the first."""
+    """Replaces every colour by the next one, and the last by the first."""
     return np.where(grid > 0, grid % 9 + 1, 0).astype(np.uint8)
 
 
@@ -28,7 +28,7 @@ def _outline(grid: Grid) -> Grid:
 
 
 def _gravity(grid: Grid) -> Grid:
-    """Coloured cells fall to the bottom of their column and keep their order."""
+    """Moves coloured cells to the bottom of their column, in their order."""
     return np.take_along_axis(grid, np.argsort(grid > 0, axis=0, kind="stable"), axis=0)
 
 
@@ -45,4 +45,4 @@ RULES: dict[str, Callable[[Grid], Grid]] = {
     "gravity": _gravity,
     "left half": _left_half,
 }
-"""By the name of their puzzle id; no output is higher or wider than its input's longer side."""
+"""Rules by the name of their puzzle id; no output is higher or wider than its input's longer side."""

@@ -1,4 +1,4 @@
-"""ARC-AGI: grids of colours, and the rule from input to output is for the agent to find."""
+"""ARC-AGI: grids of colours, and an agent that has to find the rule from input to output."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from hrm_env.tasks.arc.build import read_arc
 from hrm_env.tasks.arc.grids import EOS, FIRST_COLOUR, NUM_COLOURS, Grid, canonical, place, read
 from hrm_env.tasks.arc.rules import RULES, random_grid
 
-_MAX_SIDE = 30  # of ARC's grids
+_MAX_SIDE = 30  # largest side of a grid in ARC
 _GENERATED_SIDE = 10
-# colours 0 to 9 on ARC's own site
+# colours 0 to 9 on ARC's website
 _PAINTS = ("#000000", "#0074d9", "#ff4136", "#2ecc40", "#ffdc00", "#aaaaaa", "#f012be", "#ff851b", "#7fdbff", "#870c25")
 
 
@@ -29,8 +29,8 @@ class Arc(PuzzleTask):
     """Pairs of grids on a canvas of ``height`` × ``width`` cells.
 
     Tokens and layout are those of the HRM reference code: PAD 0, EOS 1, colours 0-9 are 2-11. Input and output of a
-    pair stand at one offset; EOS closes each grid off below and to the right. Text is ``_`` for PAD, ``|`` for EOS and
-    the digits. A demonstration and a test of one ARC task are tied together by their puzzle id alone.
+    pair have the same position; EOS bounds each grid below and on the right. Text is ``_`` for PAD, ``|`` for EOS, and
+    the digits. The puzzle id alone connects the demonstrations and tests of one ARC task.
 
     Raises:
         ValueError: The canvas is smaller than 3x3 or larger than 30x30.
@@ -45,7 +45,7 @@ class Arc(PuzzleTask):
         self.spec = PuzzleSpec(f"arc:{height}x{width}", height, width, vocab_size=FIRST_COLOUR + NUM_COLOURS)
 
     def generate(self, count: int, rng: np.random.Generator) -> Puzzles:
-        """Random grids under the rules of `RULES`, one puzzle id each, in the canvas' upper left corner."""
+        """Draws random grids for the rules of `RULES`, one puzzle id each, in the upper left corner of the canvas."""
         inputs, solution = np.zeros((2, count, self.spec.seq_len), dtype=np.uint8)
         shape, rules = (self.spec.height, self.spec.width), list(RULES.values())
         chosen = rng.integers(len(rules), size=count)
@@ -63,28 +63,28 @@ class Arc(PuzzleTask):
         return read_arc if holds_json(path) else None
 
     def satisfies_rules(self, inputs: Tensor, answer: Tensor) -> Tensor:
-        """Whether each answer is well formed, which is not whether it is right: nobody tells the rules of ARC.
+        """Returns whether each answer is well formed. Whether it is right is unknown, as ARC does not state its rules.
 
-        Where the input's grid begins must stand a rectangle of colours, closed off by EOS. All other positions are PAD
-        in a solution, so they are not graded and may hold anything.
+        A well-formed answer holds a rectangle of colours where the input's grid begins, bounded by EOS. All other
+        positions are PAD in a solution, so they are not graded and may hold anything.
         """
         inside, closing = self._grid(inputs, answer)
         closed = ((answer >= FIRST_COLOUR) | ~inside).all(1) & ((answer == EOS) | ~closing).all(1)
         return closed & inside.any(1) & (inputs >= FIRST_COLOUR).any(1)
 
     def answer_cells(self, inputs: Tensor, answer: Tensor) -> Tensor:
-        """The grid that each answer draws, with the EOS that closes it off, ``(B, L)`` bool.
+        """Returns the cells of each answer's grid and of the EOS that bounds it, ``(B, L)`` bool.
 
-        All other positions are PAD in a solution, so they are not graded and may hold anything. Where an answer draws
-        no grid, its cells are those of the input.
+        All other positions are PAD in a solution, so they are not graded and may hold anything. If an answer has no
+        grid, its cells are those of the input.
         """
         inside, closing = self._grid(inputs, answer)
         return torch.where(inside.any(1, keepdim=True), inside | closing, inputs != PAD_ID)
 
     def _grid(self, inputs: Tensor, answer: Tensor) -> tuple[Tensor, Tensor]:
-        """The rectangle of each answer and the line that closes it off, ``(B, L)`` bool each.
+        """Returns the rectangle of each answer and the line that bounds it, ``(B, L)`` bool each.
 
-        It begins where the input's grid does, and its first row and column of colours tell its size.
+        The rectangle begins where the input's grid does; its first row and column of colours give its size.
         """
         asked, coloured = self._canvas(inputs) >= FIRST_COLOUR, self._canvas(answer) >= FIRST_COLOUR
         first = asked.flatten(1).int().argmax(1)
@@ -100,13 +100,13 @@ class Arc(PuzzleTask):
         return inside, closing
 
     def keeps_givens(self, inputs: Tensor, answer: Tensor) -> Tensor:
-        """Always: an answer of ARC is a grid of its own, of which nothing is given."""
+        """Returns True for every answer, because the answer is a new grid and no cell of it is given."""
         return torch.ones(len(answer), dtype=torch.bool, device=answer.device)
 
     def augment(self, batch: PuzzleBatch, generator: torch.Generator) -> PuzzleBatch:
-        """Moves input and solution together to a random place where both fit.
+        """Moves input and solution together to a random position at which both fit.
 
-        Colours and symmetries are not varied here: they belong to the puzzle id.
+        Colours and symmetries stay, because they belong to the puzzle id.
         """
         grids = [self._canvas(tokens) for tokens in (batch.inputs, batch.solution)]
         taken = torch.stack([grid >= FIRST_COLOUR for grid in grids]).any(0)
@@ -116,9 +116,9 @@ class Arc(PuzzleTask):
         return batch._replace(inputs=inputs, solution=solution)
 
     def _moved(self, taken: Tensor, generator: torch.Generator) -> Tensor:
-        """Which old line stands at each new one, ``(B, n)``, once ``taken (B, n)`` has moved to a random place inside.
+        """Returns the old index of each new line, ``(B, n)``, after a random shift that keeps ``taken (B, n)`` inside.
 
-        Free lines that leave come round from the other side.
+        Free lines that leave on one side return on the other.
         """
         batch_size, count = taken.shape
         room = count - taken.sum(1) + 1
@@ -127,7 +127,7 @@ class Arc(PuzzleTask):
         return (torch.arange(count, device=taken.device) + shift) % count
 
     def _closed_off(self, tokens: Tensor) -> Tensor:
-        """The grids of ``tokens (B, L)`` with EOS where it belongs now, whatever EOS they held."""
+        """Returns the grids of ``tokens (B, L)`` with new EOS at their bounds."""
         coloured = self._canvas(tokens) >= FIRST_COLOUR
         before = torch.zeros_like(coloured)
         before[:, 1:] |= coloured[:, :-1]
@@ -135,16 +135,16 @@ class Arc(PuzzleTask):
         return torch.where(coloured.flatten(1), tokens, torch.where(before.flatten(1), EOS, PAD_ID))
 
     def symmetry_key(self, inputs: Tokens) -> npt.NDArray[np.uint64]:
-        """A hash of the input's grid up to place, symmetry and colours."""
+        """Returns a hash of the input's grid that ignores position, symmetry and colours, ``(N,)`` uint64."""
         return np.array([zlib.crc32(canonical(self.read_grid(row, row))) for row in inputs], dtype=np.uint64)
 
     def read_grid(self, inputs: Tokens, answer: Tokens) -> Grid:
-        """The grid of an answer ``(L,)`` to a puzzle ``(L,)``, whatever else it holds; see `arc_grids.read`."""
+        """Reads the grid of an answer ``(L,)`` to a puzzle ``(L,)``, as `hrm_env.tasks.arc.grids.read` does."""
         shape = self.spec.height, self.spec.width
         return read(inputs.reshape(shape), answer.reshape(shape))
 
     def encode(self, text: str) -> Tokens:
-        """As for every task; ``_`` is PAD, so that ``encode(decode(tokens))`` are the tokens.
+        """Encodes text as every task does; ``_`` is PAD, so that `encode` inverts `decode`.
 
         Raises:
             ValueError: The text has another length or a character outside the alphabet.
@@ -158,10 +158,10 @@ class Arc(PuzzleTask):
 
 
 def _outer(rows: Tensor, columns: Tensor) -> Tensor:
-    """Cells ``(B, H, W)`` of marked rows ``(B, H)`` and marked columns ``(B, W)``."""
+    """Returns the cells ``(B, H, W)`` in marked rows ``(B, H)`` and marked columns ``(B, W)``."""
     return rows.unsqueeze(2) & columns.unsqueeze(1)
 
 
 def _run(line: Tensor, distance: Tensor) -> Tensor:
-    """How many cells of ``line (B, n)`` are set without a gap from the one at distance 0, ``(B,)``."""
+    """Returns the length of the run of set cells in ``line (B, n)`` that begins at distance 0, ``(B,)``."""
     return (line | (distance < 0)).int().cumprod(1).sum(1) - (distance < 0).sum(1)

@@ -1,6 +1,6 @@
-"""One answer to an ARC test out of the answers to all its variants, its score, and the file that ARC Prize takes.
+"""Votes on ARC tests among the answers to all variants, scores them, and writes the submission file of ARC Prize.
 
-As in the HRM reference code (``arc_eval.ipynb``).
+Source: ``arc_eval.ipynb`` of the HRM reference code.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from hrm_env.tasks.arc.grids import Grid, parse_name
 from hrm_env.tasks.arc.task import Arc
 
 Candidates = dict[str, list[list[Grid]]]
-"""By task, for each of its test pairs: the different grids that were answered, the best first."""
+"""By task, for each of its test pairs: the distinct answered grids, the best first."""
 
 _ATTEMPTS = (1, 2)
 
 
 def vote(task: Arc, puzzles: Puzzles, answers: Tokens, q_halt: npt.NDArray[np.floating[Any]]) -> Candidates:
-    """Brings all answers back to the task as it was and counts them.
+    """Undoes the variants of all answers and counts equal grids.
 
-    The grid that most variants agree on comes first, of equally many the one with the higher mean probability of being
-    right, sigmoid(q_halt). Rows ask the same where the name of their puzzle id tells the same task and the input is the
-    same, once the variant is undone.
+    The grid with the most votes comes first; among equals, the one with the highest mean probability of being right,
+    sigmoid(q_halt). Rows belong to one test pair if their puzzle ids name the same task and their inputs are equal
+    after the variant is undone.
 
     Args:
         task: The canvas.
         puzzles: N test puzzles, from `hrm_env.tasks.arc.build` or a folder built by the reference code.
-        answers: ``(N, L)`` uint8.
-        q_halt: Logits, ``(N,)``.
+        answers: Answer tokens, ``(N, L)`` uint8.
+        q_halt: Logits of being right, ``(N,)``.
     """
     ballots: dict[str, dict[bytes, dict[bytes, list[tuple[float, Grid]]]]] = {}
     right = np.exp(-np.logaddexp(0, -q_halt.astype(np.float64)))  # sigmoid
@@ -52,11 +52,11 @@ def _ranked(votes: list[list[tuple[float, Grid]]]) -> list[Grid]:
 
 
 def score(task: Arc, puzzles: Puzzles, candidates: Candidates) -> dict[str, float]:
-    """The share that is right with one and with two attempts.
+    """Scores the candidates with one and with two attempts.
 
     Returns:
-        ``pass@k``: of the tasks all of whose test pairs are right; ``pass@k_pairs``: of the test pairs. Tasks with an
-        unpublished output do not count; empty where there are no others.
+        ``pass@k``, the share of tasks whose test pairs are all right, and ``pass@k_pairs``, the share of right test
+        pairs. Tasks with an unpublished output do not count; empty if there are no others.
     """
     solutions: dict[str, dict[bytes, Grid]] = {}
     for id, asked, solution in _originals(task, puzzles, puzzles.solution):
@@ -77,7 +77,7 @@ def score(task: Arc, puzzles: Puzzles, candidates: Candidates) -> dict[str, floa
 
 
 def submission(candidates: Candidates) -> dict[str, list[dict[str, list[list[int]]]]]:
-    """The two best grids of every test pair as ARC Prize wants them; the only one twice where there is no second."""
+    """Returns the two best grids of every test pair in ARC Prize's form; a single grid appears twice."""
     return {
         id: [{f"attempt_{n}": _rows(grid) for n, grid in zip(_ATTEMPTS, 2 * grids, strict=False)} for grids in tests]
         for id, tests in candidates.items()
@@ -96,11 +96,11 @@ def write_submission(path: Path, candidates: Candidates) -> None:
 
 def _rows(grid: Grid) -> list[list[int]]:
     rows: list[list[int]] = grid.tolist()
-    return rows or [[0]]  # an answer without any grid is wrong, but must have the form of one
+    return rows or [[0]]  # an answer without a grid is wrong, but must have the form of a grid
 
 
 def _originals(task: Arc, puzzles: Puzzles, answers: Tokens) -> Iterator[tuple[str, Grid, Grid]]:
-    """Task, input grid and answered grid of every row, with its variant undone."""
+    """Yields task, input grid and answered grid of every row, with its variant undone."""
     undoing = {}
     for number, asked, answer in zip(puzzles.puzzle_id.tolist(), puzzles.inputs, answers, strict=True):
         if number not in undoing:

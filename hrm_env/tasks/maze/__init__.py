@@ -1,1 +1,1 @@
-"""Mazes: their task, generator and search."""
+"""Mazes: task, generator and search."""

@@ -1,4 +1,4 @@
-"""Mazes: the shortest way from S to G."""
+"""Mazes: the agent finds a shortest path from S to G."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from hrm_env.tasks.maze.generator import make_mazes
 from hrm_env.tasks.maze.search import LONGEST_ROW, distance, longest_path, pack_tensor
 
 WALL, FREE, START, GOAL, PATH = 1, 2, 3, 4, 5  # tokens of the HRM reference code; PAD is 0
-MAZE_HARD = 110  # cells on the shortest path of the easiest puzzle of Maze-Hard
+MAZE_HARD = 110  # shortest path, in cells, of the easiest puzzle of Maze-Hard
 
 
 class Maze(PuzzleTask):
-    """Mark the cells between S and G that form a shortest path; a step leads to one of the four neighbours.
+    """The agent marks the cells of a shortest path between S and G; a step leads to one of the four neighbours.
 
-    Shortest paths are almost never unique, so two metrics are worth telling apart. The exact match asks for the stored
-    path, and with it for a tie-break: Maze-Hard and our generator store the one of `first_parent_path`. The check, and
-    with it ``reward="rules"``, takes any shortest path. A turned or mirrored puzzle keeps its own path, turned along,
-    which the tie-break would mostly not have chosen.
+    Shortest paths are almost never unique, so two metrics differ. The exact match requires the stored path, and so
+    implies a tie-break: Maze-Hard and our generator store the path of `first_parent_path`. The check, and with it
+    ``reward="rules"``, accepts any shortest path. A rotated or reflected puzzle keeps its own path, which
+    is mostly not the path that the tie-break would choose.
 
-    Text is ``#`` wall, `` `` free, ``S``, ``G`` and ``o`` for the path, in rows from top to bottom.
+    Text is ``#`` for a wall, `` `` for a free cell, ``S``, ``G``, and ``o`` for the path, in rows from top to bottom.
 
     Args:
         height: Rows, 3 to 63.
@@ -50,17 +50,17 @@ class Maze(PuzzleTask):
         min_rating: int | None = None,
         max_rating: int | None = None,
     ) -> Puzzles:
-        """Makes mazes as those of Maze-Hard seem to be made; `make_mazes` tells how, and where it differs.
+        """Generates mazes as Maze-Hard seems to have been generated; `make_mazes` says how, and where it differs.
 
         Args:
-            count: How many.
+            count: Number of mazes.
             rng: The only source of randomness.
-            min_rating: Cells on the shortest path at least, S and G included. By default 110 at 30×30, as in Maze-Hard,
-                else height + width.
-            max_rating: The same at most; by default there is no limit.
+            min_rating: Smallest length of the shortest path in cells, including S and G. Default: 110 at 30×30, as in
+                Maze-Hard, else height + width.
+            max_rating: Largest length of the shortest path in cells; None sets no bound.
 
         Returns:
-            Puzzles whose rating is the number of cells on the shortest path, S and G included.
+            Puzzles whose rating is the length of the shortest path in cells, including S and G.
 
         Raises:
             ValueError: The bounds are impossible, or hardly any random maze meets them.
@@ -81,10 +81,10 @@ class Maze(PuzzleTask):
         return Puzzles(inputs.reshape(count, -1), solution.reshape(count, -1), rating)
 
     def satisfies_rules(self, inputs: Tensor, answer: Tensor) -> Tensor:
-        """One S and one G, blanks are free or path, and the path is a shortest one: which one does not matter.
+        """Returns whether each answer has one S and one G and marks any shortest path on blank cells.
 
-        With d(cells) the steps from S to G inside a set of cells, an answer with n path cells is right if and only if
-        d(free cells) = d(path cells) = n + 1: then the path is as short as can be, and no path cell lies beside it.
+        Let d(cells) be the number of steps from S to G inside a set of cells. An answer with n path cells is right if
+        and only if d(free cells) = d(path cells) = n + 1: then the path is shortest, and no other cell is marked.
         """
         path = answer == PATH
         well_formed = ((inputs != FREE) | (answer == FREE) | path).all(-1)
@@ -97,11 +97,11 @@ class Maze(PuzzleTask):
         return well_formed & (shortest == along) & (along == path.sum(-1) + 1)
 
     def _masks(self, cells: Tensor) -> Tensor:
-        """Bit masks ``(H, B)`` int64 of cells ``(B, L)`` bool."""
+        """Returns bit masks ``(H, B)`` int64 of cells ``(B, L)`` bool."""
         return pack_tensor(cells.reshape(-1, self.spec.height, self.spec.width))
 
     def symmetries(self, count: int, generator: torch.Generator) -> Symmetry:
-        """Flip rows and columns, and transpose square mazes: each of the 8 or 4 symmetries is as likely."""
+        """Draws reflections, and transpositions of square mazes; all 8 (or 4) symmetries are equally likely."""
         height, width, device = self.spec.height, self.spec.width, generator.device
         coins = torch.rand(3, count, 1, 1, generator=generator, device=device) < 0.5
         cells = torch.arange(height * width, device=device).view(1, height, width)
@@ -113,7 +113,7 @@ class Maze(PuzzleTask):
         return Symmetry(cells.flatten(1), unchanged)
 
     def symmetry_key(self, inputs: Tokens) -> npt.NDArray[np.uint64]:
-        """The least hash of all symmetric variants."""
+        """Returns the smallest hash of all symmetric variants, ``(N,)`` uint64."""
         grids = inputs.reshape(-1, self.spec.height, self.spec.width)
         turned = [grids, grids.swapaxes(1, 2)] if self.spec.height == self.spec.width else [grids]
         variants = [grid[:, ::down, ::right] for grid in turned for down in (1, -1) for right in (1, -1)]

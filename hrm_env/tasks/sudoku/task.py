@@ -47,7 +47,7 @@ class Sudoku(PuzzleTask):
         return self.box_height, self.box_width
 
     def conflicts(self, answer: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
-        """The cells whose digit stands again in their row, column or box."""
+        """Returns the cells whose digit occurs again in their row, column or box, ``(L,)`` bool."""
         in_units = answer[self.solver.units]  # (3n, n)
         again = (in_units[:, :, None] == in_units[:, None, :]).sum(-1) > 1
         found = np.zeros(len(answer), dtype=np.bool_)
@@ -62,21 +62,21 @@ class Sudoku(PuzzleTask):
         min_rating: int = 0,
         max_rating: int | None = None,
     ) -> Puzzles:
-        """Makes puzzles with exactly one solution, proved by the solver.
+        """Generates puzzles with exactly one solution, which the solver proves.
 
         Args:
-            count: How many.
+            count: Number of puzzles.
             rng: The only source of randomness.
-            clues: Exact number of givens; 0 makes minimal puzzles, of which no clue can be spared.
-            min_rating: Least rating, at most `HARDEST`. Few puzzles are hard, so a climb makes them.
-            max_rating: Greatest rating; None sets no bound.
+            clues: Exact number of givens; 0 generates minimal puzzles, in which every clue is needed.
+            min_rating: Smallest rating, at most `HARDEST`. Few puzzles are hard, so `climb_to` searches for them.
+            max_rating: Largest rating; None sets no bound.
 
         Returns:
-            Puzzles rated by the guesses that our solver needs to prove the solution the only one
+            Puzzles rated by the number of guesses that our solver needs to prove the solution unique
             (`SudokuSolver.rate`).
 
         Raises:
-            ValueError: An option is out of range, or hardly any puzzle is as wanted.
+            ValueError: An option is out of range, or almost no puzzle meets the options.
         """
         self._check_options(clues, min_rating, max_rating)
         if min_rating == 0 and max_rating is None:
@@ -96,7 +96,7 @@ class Sudoku(PuzzleTask):
             raise ValueError(f"max_rating: expected at least min_rating, which is {min_rating}, found {max_rating}")
 
     def _dig(self, count: int, clues: int, rng: np.random.Generator) -> tuple[Tokens, Tokens]:
-        """Puzzles with so many clues, or minimal ones, and their solutions, ``(count, L)`` digits each."""
+        """Returns puzzles with ``clues`` clues (minimal ones for 0) and their solutions, ``(count, L)`` digits each."""
         kept: list[tuple[Tokens, Tokens]] = []
         made = tried = 0
         while made < count:
@@ -112,7 +112,7 @@ class Sudoku(PuzzleTask):
         return puzzles, grids
 
     def count_solutions(self, inputs: Tokens) -> npt.NDArray[np.int32]:
-        """The solutions of each puzzle ``(N, L)``, counted up to 2: ``(N,)`` int32."""
+        """Counts the solutions of each puzzle ``(N, L)`` up to 2: ``(N,)`` int32."""
         found = np.empty(len(inputs), dtype=np.int32)
         for start in range(0, len(inputs), _CHUNK):
             rows = slice(start, start + _CHUNK)
@@ -120,17 +120,17 @@ class Sudoku(PuzzleTask):
         return found
 
     def satisfies_rules(self, inputs: Tensor, answer: Tensor) -> Tensor:
-        """Every row, column and box holds every digit once."""
+        """Returns whether every row, column and box holds every digit once, ``(B,)`` bool."""
         digits = answer.long() - FIRST_DIGIT
         in_range = ((digits >= 0) & (digits < self.size)).all(-1)
         bits, n, (height, width) = 1 << digits.clamp(0, self.size - 1), self.size, self.boxes
         rows, boxes = bits.view(-1, n, n), bits.view(-1, n // height, height, n // width, width)
         units = torch.cat([rows.sum(2), rows.sum(1), boxes.sum((2, 4)).flatten(1)], dim=1)
-        # n powers of two add up to 2^n - 1 only if they are all different
+        # n powers of two below 2^n add up to 2^n - 1 only if all differ
         return in_range & (units == (1 << self.size) - 1).all(-1)
 
     def symmetries(self, count: int, generator: torch.Generator) -> Symmetry:
-        """Relabel digits, permute bands, stacks, rows and columns, and transpose where boxes are square."""
+        """Draws permutations of digits, bands, stacks, rows and columns, and transpositions if boxes are square."""
         device, n = generator.device, self.size
 
         def shuffled(*shape: int) -> Tensor:
@@ -148,9 +148,9 @@ class Sudoku(PuzzleTask):
         return Symmetry(cells.flatten(1), torch.cat([unchanged, shuffled(n) + FIRST_DIGIT], dim=1))
 
     def symmetry_key(self, inputs: Tokens) -> npt.NDArray[np.uint64]:
-        """Colour refinement (Weisfeiler-Leman) of the givens over rows, columns, boxes and equal digits.
+        """Refines colours (Weisfeiler-Leman) of the givens over rows, columns, boxes and equal digits.
 
-        Symmetric puzzles always agree; puzzles that agree are almost always symmetric.
+        Symmetric puzzles always have equal keys; puzzles with equal keys are almost always symmetric.
         """
         digits = inputs.astype(np.int64) - 1  # 0 is blank
         same = digits[:, None, :] == np.arange(1, self.size + 1)[None, :, None]  # (N, n, L)
@@ -169,7 +169,7 @@ class Sudoku(PuzzleTask):
 
 
 def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """SplitMix64's finaliser: a fixed, well-spread permutation of the 64-bit numbers."""
+    """Applies SplitMix64's finaliser, a fixed permutation of the 64-bit numbers that mixes their bits."""
     x = x + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

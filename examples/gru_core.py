@@ -7,9 +7,7 @@ import gymnasium as gym
 import torch
 from torch import Tensor, nn
 
-from hrm_agent import HRM
-from hrm_agent.cores import CoreConfig, PuzzleShape, ReasoningCore, SegmentOutput, register_core
-from hrm_env.checks import check_integer
+from hrm_agent import HRM, CoreConfig, PuzzleShape, ReasoningCore, SegmentOutput, register_core
 
 
 @dataclass(frozen=True)
@@ -22,8 +20,9 @@ class GRUConfig(CoreConfig):
 
     def __post_init__(self) -> None:
         """Refuses sizes that no file may ask for."""
-        check_integer("width", self.width, 1, 4096)
-        check_integer("steps", self.steps, 1, 1024)
+        for name, highest in (("width", 4096), ("steps", 1024)):
+            if type(size := getattr(self, name)) is not int or not 1 <= size <= highest:
+                raise ValueError(f"{name}: expected an integer from 1 to {highest}, found {size!r}")
 
     @property
     def passes(self) -> int:

@@ -48,8 +48,10 @@ def sudoku(**options: Any) -> PuzzleVectorEnv:
     return cast(PuzzleVectorEnv, gym.make_vec("HRM-Sudoku4x4-v0", **{**common, **options}).unwrapped)
 
 
-def test_the_example_stays_below_80_lines() -> None:
-    assert len((ROOT / "examples" / "gru_core.py").read_text().splitlines()) < 80
+def test_the_example_stays_below_80_lines_and_stands_in_the_page() -> None:
+    text = (ROOT / "examples" / "gru_core.py").read_text()
+    assert len(text.splitlines()) < 80
+    assert text in (ROOT / "docs" / "cores.md").read_text()
 
 
 def test_it_learns_sudoku_and_when_to_stop(trained: HRM) -> None:

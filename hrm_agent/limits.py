@@ -1,4 +1,4 @@
-"""Limits on the work and the memory that the options of an agent ask for: they hold when it is built and when read."""
+"""Limits on the work and the memory that the options of an agent ask for, when it is built and when it is read."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
 MOST_OF_A_KIND = 2**14
 """The largest width, number of layers, heads, positions or cycles of a core."""
 MOST_PASSES = 2**14
-"""Blocks that a row passes through in one segment, at most."""
+"""The most blocks that a row passes through in a segment."""
 MOST_VIEWS = 2**10
-"""Views of a puzzle, at most; to tell them apart takes time that grows with their square."""
+"""The most views of a puzzle; the time to tell them apart grows with their square."""
 MOST_WORK = 2**22
-"""Blocks that all views of a puzzle pass through up to its budget, at most."""
+"""The most blocks that all views of a puzzle pass through up to its budget."""
 MOST_STATE = 2**24
-"""Numbers in a part of the hidden state of all views of a puzzle, at most."""
+"""The most numbers in a part of the hidden state of all views of a puzzle."""
 
 
 def check_passes(name: str, passes: int) -> None:
-    """Refuses options with which a single segment would be endless.
+    """Refuses options with which a segment would take too long.
 
     Args:
-        name: Of the options, as the caller typed them.
+        name: Names of the options, as the caller typed them.
         passes: Blocks that a row passes through in a segment.
 
     Raises:

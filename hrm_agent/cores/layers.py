@@ -18,11 +18,11 @@ SHORT_LENGTH = 256
 
 
 def truncated_normal_(tensor: Tensor, std: float, generator: torch.Generator | None = None) -> Tensor:
-    """Fills a tensor with a normal cut at two deviations and rescaled so that the result has deviation ``std``.
+    """Fills a tensor from a normal distribution, cut at two deviations and rescaled to the deviation ``std``.
 
     `torch.nn.init.trunc_normal_` does not rescale; this is JAX's truncated-normal initialiser, which the paper uses.
     """
-    if tensor.is_meta:  # holds no numbers, and torch takes its time to fill it with none
+    if tensor.is_meta:  # it holds no numbers, but filling it takes time
         return tensor
     edge = math.erf(2 / math.sqrt(2))
     density = math.exp(-2.0) / math.sqrt(2 * math.pi)
@@ -52,9 +52,9 @@ class Linear(nn.Module):
 
 @contextmanager
 def weights_cast_once(module: nn.Module, dtype: torch.dtype) -> Iterator[None]:
-    """Within it every `Linear` of ``module`` is cast to ``dtype`` once, however often it is used.
+    """Casts, within, the weight of every `Linear` of ``module`` to ``dtype`` once, however often it is used.
 
-    The weights must not change meanwhile. Gradients of several uses add up in ``dtype`` and reach the float32 weight
+    The weights must not change within. Gradients of several uses add up in ``dtype`` and reach the float32 weight
     through the one cast, as under `torch.autocast`. Inside another such context it does nothing.
     """
     parts = (part for part in module.modules() if isinstance(part, Linear) and part._cast is None)
@@ -69,9 +69,9 @@ def weights_cast_once(module: nn.Module, dtype: torch.dtype) -> Iterator[None]:
 
 
 class SwiGLU(nn.Module):
-    """Gated feed-forward layer (arXiv 2002.05202), inner width 2/3·expansion·d rounded up to ``multiple``.
+    """A gated feed-forward layer (arXiv 2002.05202), inner width 2/3·expansion·d rounded up to ``multiple``.
 
-    silu(g) ⊙ u is σ(g) ⊙ (g ⊙ u); ``norm`` makes σ(g) ⊙ rms(g ⊙ u) of it, whose size no weight can drive up (arXiv
+    silu(g) ⊙ u is σ(g) ⊙ (g ⊙ u). With ``norm`` it becomes σ(g) ⊙ rms(g ⊙ u), whose size no weight can increase (arXiv
     2601.19085, for Muon).
     """
 
@@ -196,7 +196,7 @@ BlockFunction = Callable[[Block, Tensor], Tensor]
 
 
 class ReasoningModule(nn.Module):
-    """A recurrent module, H or L: adds the injection to its state, then a stack of blocks.
+    """A recurrent module, H or L: adds the injection to its state and applies a stack of blocks.
 
     Attributes:
         run_block: Function that computes a block; its own ``forward``, unless training compiles it (`cores.compiling`).
@@ -209,7 +209,7 @@ class ReasoningModule(nn.Module):
         self.blocks = nn.ModuleList(blocks)
 
     def forward(self, state: Tensor, injection: Tensor) -> Tensor:
-        """The next state ``(B, length, dim)``."""
+        """Returns the next state ``(B, length, dim)``."""
         x = state + injection
         for block in self.blocks:
             x = self.run_block(cast(Block, block), x)

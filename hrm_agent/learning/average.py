@@ -17,11 +17,11 @@ class WeightAverage(nn.Module):
     """Exponential moving average of the dense weights: a ← decay · a + (1 - decay) · w; the first update copies.
 
     The sparse puzzle embedding is not averaged but shared with the trained core, as in the code of TRM (arXiv
-    2510.04871), so an update costs the same for every number of puzzle ids. A state dict leaves the shared table out.
+    2510.04871), so an update costs the same for every number of puzzle ids. A state dict leaves that table out.
 
     Args:
         core: The network whose weights are averaged.
-        decay: From 0, no memory, to below 1.
+        decay: Decay a, from 0 (no memory) to below 1.
 
     Attributes:
         module: The network with the averaged weights.
@@ -43,7 +43,7 @@ class WeightAverage(nn.Module):
 
     @torch.no_grad()
     def update(self, weights: Sequence[Tensor]) -> None:
-        """Takes the trained core's dense weights in, in the order of `split_parameters`."""
+        """Adds the trained core's dense weights, in the order of `split_parameters`."""
         torch._foreach_lerp_(self._dense, list(weights), 1 - self.decay if self.n_averaged else 1.0)
         self.n_averaged += 1
 

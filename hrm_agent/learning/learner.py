@@ -32,13 +32,13 @@ HALTING_LOSSES: dict[str, type[HaltingLoss]] = {"q-learning": QLearning, "ponder
 
 
 class SegmentStep(NamedTuple):
-    """What one training segment gives.
+    """The result of a training segment.
 
     Attributes:
         carry: Hidden state for the next segment, detached.
         answer: The most probable tokens, ``(B, L)`` int64.
-        halt: Which rows the policy stops now, ``(B,)`` bool: what is handed in.
-        done: Which rows stop now, by its choice or at the budget, ``(B,)`` bool.
+        halt: Rows that the policy stops now, ``(B,)`` bool: the halt bit of the action.
+        done: Rows that stop now, by the policy's choice or at the budget, ``(B,)`` bool.
         metrics: Values to log, each a device scalar.
     """
 
@@ -65,10 +65,10 @@ class Learner:
 
     Args:
         core: The network; trained in place.
-        halting: Decides which rows stop, exploration included.
+        halting: The policy that decides which rows stop, exploration included.
         max_segments: The budget M_max.
         config: Options.
-        task: The puzzle family, for halting rules that check the answer; None where it is not known.
+        task: The puzzle family, for halting rules that check the answer; None if it is not known.
     """
 
     def __init__(
@@ -103,17 +103,17 @@ class Learner:
 
     @property
     def acting_core(self) -> ReasoningCore:
-        """The weights that are evaluated and saved for use: the moving average where there is one."""
+        """The network that is evaluated and saved for use: the moving average if there is one."""
         return self.core if self.ema is None else self.ema.module
 
     def set_learning_rate_factor(self, factor: float) -> None:
-        """Scales every group's own full rate (schedules)."""
+        """Sets the learning rate of every group to this factor of its full rate."""
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
     def compile(self, batch_size: int) -> None:
-        """Compiles what `step` runs, for this batch size; where that is not possible, warns and goes on without."""
+        """Compiles what `step` runs, for this batch size; if that fails, warns and goes on without."""
         if self._compiled is not None:
             return
         self._compiled = compiled_pieces(self.core, batch_size)
@@ -122,7 +122,7 @@ class Learner:
                 optimizer.compile()
 
     def set_progress(self, progress: float) -> None:
-        """Sets the cycles of the core, and of its average, by the depth curriculum where there is one.
+        """Sets the cycles of the core and of its average by the depth curriculum, if there is one.
 
         Args:
             progress: Share of the run that is done, from 0.
@@ -131,7 +131,7 @@ class Learner:
             self.core.cycles = self.acting_core.cycles = cycles_at(self.config.depth, progress)
 
     def step(self, carry: Carry, batch: PuzzleBatch, segment: Tensor) -> SegmentStep:
-        """One segment for every row and one optimizer step.
+        """Computes one segment for every row and makes one optimizer step.
 
         Args:
             carry: Hidden states of B rows; rows with ``segment == 0`` are reset first.
@@ -166,7 +166,7 @@ class Learner:
         self._segment(carry, batch, segment)
 
     def _segment(self, carry: Carry, batch: PuzzleBatch, segment: Tensor) -> _Segment:
-        """The segment of `step`, up to its losses."""
+        """Computes the segment of `step`, up to its losses."""
         start = segment == 0
         segment = segment + 1
         carry = self.core.reset_carry(carry, start)
@@ -189,7 +189,7 @@ class Learner:
         return _Segment(seen, answer, grades, halt, outcome, losses)
 
     def _descend(self, loss: Tensor) -> Tensor:
-        """Backward pass, clipping, optimizer steps and moving average; returns the gradient's norm."""
+        """Makes the backward pass, clips, steps the optimizers and updates the average; returns the gradient's norm."""
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()

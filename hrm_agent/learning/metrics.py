@@ -18,11 +18,11 @@ Q_BINS = 20
 
 
 class Histogram(NamedTuple):
-    """Counts of the values between edges.
+    """Counts of values by bin.
 
     Attributes:
-        edges: ``(n + 1,)``, ascending.
-        counts: ``(n,)``.
+        edges: Edges of the bins, ``(n + 1,)``, ascending.
+        counts: Number of values in each bin, ``(n,)``.
     """
 
     edges: Tensor
@@ -55,7 +55,7 @@ class MetricSums(Stateful):
         self.steps += 1
 
     def pop(self) -> dict[str, Tensor]:
-        """The sums as float64 tensors on the host, in one transfer; starts anew."""
+        """Returns the sums as float64 tensors on the host, in one transfer, and clears them."""
         names, values = list(self._sums), list(self._sums.values())
         if not names:
             return {}
@@ -65,7 +65,7 @@ class MetricSums(Stateful):
         return {name: part.view(value.shape) for name, part, value in zip(names, parts, values, strict=True)}
 
     def state_dict(self) -> State:
-        """The sums so far."""
+        """Returns the sums so far."""
         return {"steps": self.steps, "sums": dict(self._sums)}
 
     def check_state(self, name: str, state: State, rehearsal: Rehearsal) -> None:
@@ -90,12 +90,12 @@ class MetricSums(Stateful):
 def halting_metrics(
     output: SegmentOutput, grades: Grade, halt: Tensor, segment: Tensor, max_segments: int
 ) -> dict[str, Tensor]:
-    """Sums over the episodes that end with this segment, and the mean Q values of all rows.
+    """Returns sums over the episodes that end with this segment, and the mean Q values of all rows.
 
     Args:
-        output: The segment's outputs.
-        grades: How right its answers are.
-        halt: Rows that the policy stops, ``(B,)`` bool; those at the budget end in any case.
+        output: Outputs of the segment.
+        grades: Grades of its answers.
+        halt: Rows that the policy stops, ``(B,)`` bool; rows at the budget end in any case.
         segment: Segments used, ``(B,)``.
         max_segments: The budget.
 
@@ -125,13 +125,13 @@ def halting_metrics(
 
 
 def _counts(bins: Tensor, size: int, exact: Tensor, done: Tensor) -> Tensor:
-    """How many of the rows that end fall into each bin, of the wrong and of the right ones: ``(2, size)``."""
-    place = exact.long() * size + bins.clamp(0, size - 1)  # a NaN is no place either
+    """Counts the rows that end by bin, wrong and right ones apart: ``(2, size)``."""
+    place = exact.long() * size + bins.clamp(0, size - 1)  # NaN, too, becomes a bin
     return torch.zeros(2 * size, device=done.device).scatter_add(0, place, done.float()).view(2, size)
 
 
 def tensorboard_tags(sums: Mapping[str, Tensor], steps: int) -> dict[str, float]:
-    """The scalars that an interval of training logs, by TensorBoard tag (docs/tensorboard.md explains each).
+    """Returns the scalars that an interval of training logs, by TensorBoard tag (see docs/tensorboard.md).
 
     Args:
         sums: `MetricSums.pop()`.
@@ -167,7 +167,7 @@ def tensorboard_tags(sums: Mapping[str, Tensor], steps: int) -> dict[str, float]
 
 
 def tensorboard_histograms(sums: Mapping[str, Tensor]) -> dict[str, Histogram]:
-    """The histograms of the episodes that ended within an interval, by TensorBoard tag; only those that count any."""
+    """Returns the histograms of the episodes that ended within an interval, by TensorBoard tag; no empty ones."""
     by_segments, by_q_halt = sums["segments_counts"], sums["q_halt_counts"]
     segments, belief = torch.arange(by_segments.shape[1] + 1) + 0.5, torch.linspace(0, 1, Q_BINS + 1)
     found = {"halting/segments": Histogram(segments, by_segments.sum(0))}

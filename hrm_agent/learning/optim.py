@@ -32,13 +32,13 @@ class SparseSignSGD(torch.optim.Optimizer):
 
 
 def _summed_by_row(gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows of a sparse gradient and the sum of each; a row that occurs n times occurs n times with its whole sum.
+    """Returns the rows of a sparse gradient and the sum of each; a row that occurs n times does so with its whole sum.
 
-    `Tensor.coalesce` would count the distinct rows, for which a CUDA device must be waited for.
+    `Tensor.coalesce` would count the distinct rows, and so wait for a CUDA device.
     """
     rows, order = gradient._indices()[0].sort()
     values = gradient._values()[order]
-    place = F.pad(rows[1:] != rows[:-1], (1, 0)).cumsum(0)  # of each distinct row, counted from 0
+    place = F.pad(rows[1:] != rows[:-1], (1, 0)).cumsum(0)  # number of each distinct row
     return rows, torch.zeros_like(values).index_add_(0, place, values)[place]
 
 

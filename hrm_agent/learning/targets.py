@@ -7,19 +7,19 @@ from torch import Tensor
 
 
 def halt_target(correct: Tensor) -> Tensor:
-    """G_halt = 1 if the answer is right, else 0: the reward of halting now, ``(B,)`` float32."""
+    """Returns G_halt = 1 if the answer is right, else 0: the reward of halting now, ``(B,)`` float32."""
     return correct.float()
 
 
 def continue_target(next_q_halt: Tensor, next_q_continue: Tensor, is_last: Tensor, segment_cost: float = 0.0) -> Tensor:
-    """G_continue = σ(next Q_halt) where no decision is left, else σ(max(next Q_halt, next Q_continue)), ``(B,)``.
+    """Returns G_continue, ``(B,)``: σ(next Q_halt) if no decision is left, else σ(max(next Q_halt, next Q_continue)).
 
-    A segment's cost is taken off, down to 0: a Q value is the logit of a probability.
+    The cost of a segment is subtracted, down to 0, because a Q value is the logit of a probability.
 
     Args:
-        next_q_halt: Logits one segment later.
-        next_q_continue: Logits one segment later.
-        is_last: Where the budget leaves no choice.
+        next_q_halt: Logits of halting one segment later.
+        next_q_continue: Logits of continuing one segment later.
+        is_last: Rows to which the budget leaves no choice, ``(B,)`` bool.
         segment_cost: Price of the segment that continuing takes, as a share of the reward of a right answer.
     """
     best = torch.where(is_last, next_q_halt, torch.maximum(next_q_halt, next_q_continue))

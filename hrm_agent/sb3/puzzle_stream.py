@@ -1,6 +1,6 @@
 """One way to step every kind of environment with tensors.
 
-For the native environment without a detour over numpy, for any other `VecEnv` with one.
+The native environment is stepped as it is; any other `VecEnv` takes and returns arrays.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from hrm_env.task import PuzzleBatch
 
 
 class StreamStep(NamedTuple):
-    """What one step gives.
+    """Result of one step.
 
     Attributes:
         reward: ``(B,)`` float32.
-        done: Ended episodes, ``(B,)`` bool.
-        infos: One for each slot of an SB3 environment; None for the native one, which has tensors.
+        done: Slots whose episode ended, ``(B,)`` bool.
+        infos: A dict for each slot of an SB3 environment; None for the native one, which has tensors.
     """
 
     reward: Tensor
@@ -38,37 +38,40 @@ class PuzzleStream:
     Args:
         env: Any `VecEnv` of puzzles.
         device: The agent's device.
+
+    Attributes:
+        native: The environment, if it is the native one.
     """
 
     def __init__(self, env: VecEnv, device: torch.device) -> None:
         self.env, self.device = env, device
         self.native = env if isinstance(env, NativeVecEnv) else None
-        self._observation: dict[str, np.ndarray] = {}
 
     def begin(self, observation: VecEnvObs) -> None:
-        """Takes note of what `VecEnv.reset` returned."""
-        self._observation = cast(dict[str, np.ndarray], observation)
+        """Begins with the puzzles that `VecEnv.reset` returned."""
+        if self.native is None:
+            self._slots = self._read(observation)
 
     def current(self) -> tuple[PuzzleBatch, Tensor]:
-        """The puzzles in the slots and the segments each has used, ``(B,)`` int64; 0 begins an episode."""
-        if self.native is not None and self.native.last is not None:
-            observation, info = self.native.last
-            solution = info["solution"]
-        else:
-            observation = {key: torch.as_tensor(value) for key, value in self._observation.items()}
-            infos = self.env.unwrapped.reset_infos
-            solution = torch.as_tensor(np.stack([info["solution"] for info in infos]))
-        tensors = (observation["inputs"], solution, observation["puzzle_id"], observation["segment"])
-        inputs, solution, puzzle_id, segment = (tensor.to(self.device).long() for tensor in tensors)
-        return PuzzleBatch(inputs, solution, puzzle_id), segment
+        """Returns the puzzles in the slots and the segments that each has used, ``(B,)`` int64; 0 begins an episode."""
+        batch, segment = self._slots if self.native is None else self.native.native.current()
+        return PuzzleBatch(*(tensor.to(self.device) for tensor in batch)), segment.to(self.device)
 
     def step(self, answer: Tensor, halt: Tensor) -> StreamStep:
         """Hands in answers ``(B, L)`` and halt decisions ``(B,)``."""
         action = pack_action(answer, halt)
         if self.native is not None:
-            _, reward, done, _, _ = self.native.step_tensors(action.to(self.native.native.device))
+            _, reward, done, _, _ = self.native.native.step_tensors(action.to(self.native.native.device))
             return StreamStep(reward.to(self.device), done.to(self.device))
         observation, rewards, dones, infos = self.env.step(action.cpu().numpy())
-        self._observation = cast(dict[str, np.ndarray], observation)
+        self._slots = self._read(observation)
         reward, done = (torch.as_tensor(array, device=self.device) for array in (rewards, dones))
         return StreamStep(reward, done, infos)
+
+    def _read(self, observation: VecEnvObs) -> tuple[PuzzleBatch, Tensor]:
+        """Returns what `current` returns, from arrays."""
+        shown = cast(dict[str, np.ndarray], observation)
+        solution = np.stack([info["solution"] for info in self.env.unwrapped.reset_infos])
+        arrays = (shown["inputs"], solution, shown["puzzle_id"], shown["segment"])
+        inputs, solutions, puzzle_id, segment = (torch.as_tensor(array).to(self.device).long() for array in arrays)
+        return PuzzleBatch(inputs, solutions, puzzle_id), segment

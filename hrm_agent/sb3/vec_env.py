@@ -47,7 +47,6 @@ class NativeVecEnv(VecEnv):
                 'env: expected order="random" or order="sequential", found order="once", which only evaluate sweeps'
             )
         self.native = env
-        self.last: tuple[dict[str, Tensor], dict[str, Any]] | None = None
         self.render_mode = env.render_mode
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self.metadata = env.metadata
@@ -63,7 +62,7 @@ class NativeVecEnv(VecEnv):
 
     def step_wait(self) -> VecEnvStepReturn:
         """SB3's step: the finished observation is in ``info["terminal_observation"]``."""
-        observation, reward, done, _, info = self.step_tensors(self._action.to(self.native.device))
+        observation, reward, done, _, info = self.native.step_tensors(self._action.to(self.native.device))
         rewards, dones = reward.cpu().numpy(), done.cpu().numpy()
         self._returns += rewards
         solutions = info["solution"].cpu().numpy()
@@ -79,20 +78,13 @@ class NativeVecEnv(VecEnv):
         self._returns[dones] = 0
         return to_numpy(observation), rewards, dones, infos
 
-    def step_tensors(self, action: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor, dict[str, Any]]:
-        """The native step; remembers what it showed last."""
-        step = self.native.step_tensors(action)
-        self.last = step[0], step[4]
-        return step
-
     def load_state_dict(self, state: Mapping[str, Any]) -> VecEnvObs:
         """Goes on where the native environment's `state_dict` was taken; returns what its slots show."""
         self.native.load_state_dict(state)
         return self._begin(self.native.shown())
 
     def _begin(self, shown: tuple[dict[str, Tensor], dict[str, Any]]) -> VecEnvObs:
-        """Takes note of observation and info; a seed for the next reset has been used."""
-        self.last = shown
+        """Returns the observation as arrays; a seed for the next reset has been used."""
         self._reset_seeds()
         self._returns, self._started = np.zeros(self.num_envs), time.time()
         observation, info = shown

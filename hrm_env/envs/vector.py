@@ -192,6 +192,11 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         """What `reset` or the last step returned of the slots as they are now: observation and info, as tensors."""
         return self._observation(), self._info()
 
+    def current(self) -> tuple[PuzzleBatch, Tensor]:
+        """Returns the puzzles in the slots and the segments that each has used, ``(B,)`` int64; 0 begins an episode."""
+        assert self._batch is not None
+        return self._batch, self._segment
+
     def stored(self, rows: slice | npt.NDArray[np.int64]) -> PuzzleBatch:
         """The puzzles of some rows of the source as `reset` hands them out, but for `augment`: int64, on the device."""
         return PuzzleBatch(*(tensor[rows].long() for tensor in self._stored))

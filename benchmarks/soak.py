@@ -25,7 +25,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 from benchmarks.options import Options as Shared
 from benchmarks.report import Part, Value, print_part
 from hrm_agent.checkpoints.folder import CheckpointFolder
-from hrm_agent.sb3.callbacks import EvaluateCallback, HaltingDashboard, SaveCallback
+from hrm_agent.sb3.callbacks import EvaluateCallback, HaltingDashboard
+from hrm_agent.sb3.save_callback import SaveCallback
 from hrm_agent.study.figures.style import new_figure, save_figure
 from train.options import read_options
 from train.presets import PRESETS

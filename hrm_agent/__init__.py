@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from hrm_agent.halting import POLICIES as HALTING_POLICIES
     from hrm_agent.halting import Exploration, HaltContext, HaltingPolicy, register_signal
     from hrm_agent.halting import make as make_halting_policy
-    from hrm_agent.halting.signals import Moment
+    from hrm_agent.halting.signals import SignalInput
     from hrm_agent.inference.evaluation import Evaluation, evaluate
     from hrm_agent.learning.learner import Learner
     from hrm_agent.sb3.agent import HRM
-    from hrm_agent.sb3.callbacks import EvaluateCallback, HaltingDashboard, SaveCallback
+    from hrm_agent.sb3.callbacks import EvaluateCallback, HaltingDashboard
     from hrm_agent.sb3.policy import HRMPolicy
+    from hrm_agent.sb3.save_callback import SaveCallback
     from hrm_agent.sb3.vec_env import as_vec_env
     from hrm_agent.study.study import Study, StudyPlan, run_study
     from hrm_agent.traces.record import Traces, record
@@ -49,12 +50,12 @@ __all__ = [
     "HaltingPolicy",
     "Learner",
     "LearnerConfig",
-    "Moment",
     "NonFiniteError",
     "PuzzleShape",
     "ReasoningCore",
     "SaveCallback",
     "SegmentOutput",
+    "SignalInput",
     "Study",
     "StudyPlan",
     "Traces",
@@ -90,11 +91,11 @@ _HOMES = {
     "HaltingPolicy": "halting",
     "Learner": "learning.learner",
     "LearnerConfig": "config",
-    "Moment": "halting.signals",
+    "SignalInput": "halting.signals",
     "NonFiniteError": "errors",
     "PuzzleShape": "cores",
     "ReasoningCore": "cores",
-    "SaveCallback": "sb3.callbacks",
+    "SaveCallback": "sb3.save_callback",
     "SegmentOutput": "cores",
     "Study": "study.study",
     "StudyPlan": "study.study",

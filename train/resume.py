@@ -16,7 +16,7 @@ from hrm_agent.checkpoints.saved_agent import entries_of
 from hrm_agent.checkpoints.training_state import TrainingCheckpoint
 from hrm_agent.distributed import local_world_size, rank, run_on_rank0, world_size
 from hrm_agent.errors import CheckpointError
-from hrm_agent.sb3.callbacks import Stopped
+from hrm_agent.sb3.save_callback import Stopped
 from hrm_env.checks import check_number, shortened
 from hrm_env.files import remove_temporaries
 from hrm_env.files.locks import sole_use

@@ -24,8 +24,9 @@ from hrm_agent.distributed import (
     world_size,
 )
 from hrm_agent.sb3.agent import HRM
-from hrm_agent.sb3.callbacks import EvaluateCallback, HaltingDashboard, Progress, SaveCallback
+from hrm_agent.sb3.callbacks import EvaluateCallback, HaltingDashboard, Progress
 from hrm_agent.sb3.event_files import silenced_writer_thread
+from hrm_agent.sb3.save_callback import SaveCallback
 from hrm_env.devices import check_device
 from hrm_env.envs.vector import PuzzleVectorEnv
 from hrm_env.files import atomic_write

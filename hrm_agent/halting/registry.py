@@ -1,7 +1,7 @@
 """Halting policies by their string form: ``make("kl:0.001")``, ``make("any(patience:2, min:3(kl:0.1))")``.
 
-A new policy is one class in `rules.py` and one line in `POLICIES`. A policy of anyone's needs no line: it is written
-``package.module:Class``, with parameters behind it as for any other.
+A new policy is one class in `rules.py` or `threshold_rules.py` and one line in `POLICIES`. A user's own policy needs no
+line: it is written ``package.module:Class``, followed by its parameters.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from importlib import import_module
 from typing import Any
 
-from hrm_agent.halting import minds, rules
+from hrm_agent.halting import rules, threshold_rules, view_policies
 from hrm_agent.halting.combinators import AllOf, AnyOf, Combination, Max, Min
 from hrm_agent.halting.learned import Learned
 from hrm_agent.halting.policy import HaltingPolicy
@@ -24,23 +24,23 @@ POLICIES: dict[str, type[HaltingPolicy]] = {
     "cumulative": rules.Cumulative,
     "cdf": rules.HaltingCDF,
     "ponder": rules.Ponder,
-    "residual": rules.Residual,
-    "cosine": rules.Cosine,
-    "kl": rules.KL,
-    "entropy": rules.Entropy,
-    "margin": rules.Margin,
+    "residual": threshold_rules.Residual,
+    "cosine": threshold_rules.Cosine,
+    "kl": threshold_rules.KL,
+    "entropy": threshold_rules.Entropy,
+    "margin": threshold_rules.Margin,
     "patience": rules.Patience,
-    "verifier": rules.Verifier,
+    "verifier": threshold_rules.Verifier,
     "fixed": rules.Fixed,
     "random": rules.Random,
-    "oracle": rules.Oracle,
+    "oracle": threshold_rules.Oracle,
     "sb3": Learned,
     "any": AnyOf,
     "all": AllOf,
     "min": Min,
     "max": Max,
-    "halt-first": minds.HaltFirst,
-    "best-q": minds.BestQ,
+    "halt-first": view_policies.HaltFirst,
+    "best-q": view_policies.BestQ,
 }
 """By name; those that are a `Combination` take other policies in parentheses."""
 

@@ -1,9 +1,11 @@
-"""The halting rules, one short class each, with formula and source; m is the segment, σ the logistic function."""
+"""Halting rules, one short class each, with formula and source; m is the segment, σ the logistic function.
+
+Rules that compare one signal with a threshold are in `threshold_rules.py`.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 from torch import Tensor
 
@@ -25,7 +27,7 @@ class Fixed(HaltingPolicy):
         self.segments = segments
 
     def decide(self, context: HaltContext) -> Tensor:
-        """Which rows halt now, ``(B,)`` bool."""
+        """Returns which rows halt now, ``(B,)`` bool."""
         return context.segment >= self.segments
 
 
@@ -33,7 +35,7 @@ class Random(HaltingPolicy):
     """Halt with probability p at every segment: the baseline that looks at nothing.
 
     The draw is a hash of puzzle, segment and seed, so that figures are the same for every batch size and order. In
-    training it is also one of the episode: a puzzle that comes again is drawn for anew.
+    training the hash includes the episode, so that a puzzle gets a new draw each time.
     """
 
     rule = "with probability {probability} at every segment, seed {seed}"
@@ -47,8 +49,8 @@ class Random(HaltingPolicy):
         self.probability, self.seed = probability, seed
 
     def decide(self, context: HaltContext) -> Tensor:
-        """Which rows halt now, ``(B,)`` bool."""
-        return lot(context, self.seed) < self.probability
+        """Returns which rows halt now, ``(B,)`` bool."""
+        return hash_uniform(context, self.seed) < self.probability
 
 
 class QCompare(HaltingPolicy):
@@ -65,7 +67,7 @@ class QCompare(HaltingPolicy):
         self.min_segments = min_segments
 
     def decide(self, context: HaltContext) -> Tensor:
-        """Which rows halt now, ``(B,)`` bool."""
+        """Returns which rows halt now, ``(B,)`` bool."""
         return (context["q_halt"] > context["q_continue"]) & (context.segment >= self.min_segments)
 
 
@@ -83,7 +85,7 @@ class QThreshold(HaltingPolicy):
         self.threshold = threshold
 
     def decide(self, context: HaltContext) -> Tensor:
-        """Which rows halt now, ``(B,)`` bool."""
+        """Returns which rows halt now, ``(B,)`` bool."""
         return context["q_halt"] >= math.log(self.threshold / (1 - self.threshold))
 
 
@@ -101,7 +103,7 @@ class QMargin(HaltingPolicy):
         self.margin = margin
 
     def decide(self, context: HaltContext) -> Tensor:
-        """Which rows halt now, ``(B,)`` bool."""
+        """Returns which rows halt now, ``(B,)`` bool."""
         return context["q_halt"] - context["q_continue"] >= self.margin
 
 
@@ -120,7 +122,7 @@ class Cumulative(RowMemory):
         self.epsilon = epsilon
 
     def decide(self, context: HaltContext) -> Tensor:
-        """Which rows halt now, ``(B,)`` bool."""
+        """Returns which rows halt now, ``(B,)`` bool."""
         self.memory = self.memory + context["q_halt"].double().sigmoid()
         return self.memory >= 1 - self.epsilon
 
@@ -140,7 +142,7 @@ class HaltingCDF(RowMemory):
         self.quantile = quantile
 
     def decide(self, context: HaltContext) -> Tensor:
-        """Which rows halt now, ``(B,)`` bool."""
+        """Returns which rows halt now, ``(B,)`` bool."""
         self.memory = self.memory * (-context["q_halt"].double()).sigmoid()
         return 1 - self.memory >= self.quantile
 
@@ -156,91 +158,8 @@ class Ponder(HaltingPolicy):
         self.seed = seed
 
     def decide(self, context: HaltContext) -> Tensor:
-        """Which rows halt now, ``(B,)`` bool."""
-        return lot(context, self.seed) < context["q_halt"].double().sigmoid()
-
-
-class Below(HaltingPolicy):
-    """Halts where a signal falls below a threshold; the rules that follow are of this kind."""
-
-    rule = "{signal} < {threshold}"
-    parameters: ClassVar[tuple[type, ...]] = (float,)
-    signal: str
-    default: float
-
-    def __init__(self, threshold: float | None = None) -> None:
-        threshold = self.default if threshold is None else threshold
-        if not math.isfinite(threshold):
-            raise ValueError(f"expected a finite threshold, found {threshold}")
-        self.threshold, self.needs = threshold, (self.signal,)
-
-    def decide(self, context: HaltContext) -> Tensor:
-        """Which rows halt now, ``(B,)`` bool."""
-        return context[self.signal] < self.threshold
-
-
-class Residual(Below):
-    """Halt where ‖z_H^m − z_H^{m−1}‖ / ‖z_H^m‖ < τ (deep equilibrium models, arXiv 1909.01377; FPRM, 2606.18206)."""
-
-    signal, default = "residual_h", 0.05
-    rule = "‖Δz_H‖ / ‖z_H‖ < {threshold}"
-    sweep = ("1", "0.5", "0.3", "0.2", "0.1", "0.05", "0.02", "0.01")
-
-
-class KL(Below):
-    """Halt where KL(p^{m−1} ‖ p^m) < τ, the mean over cells (recurrent depth, arXiv 2502.05171, section 6)."""
-
-    signal, default = "kl", 1e-3
-    rule = "KL(p^{{m−1}} ‖ p^m) < {threshold}"
-    sweep = ("1", "0.3", "0.1", "0.03", "0.01", "0.003", "0.001", "0.0001")
-
-
-class Entropy(Below):
-    """Halt where the mean entropy of the cells is below τ nats (BranchyNet, arXiv 1709.01686)."""
-
-    signal, default = "entropy", 0.01
-    rule = "mean entropy < {threshold}"
-    sweep = ("0.3", "0.1", "0.03", "0.01", "0.003", "0.001")
-
-
-class Above(Below):
-    """Halts where a signal rises above a threshold."""
-
-    def decide(self, context: HaltContext) -> Tensor:
-        """Which rows halt now, ``(B,)`` bool."""
-        return context[self.signal] > self.threshold
-
-
-class Cosine(Above):
-    """Halt where cos(z_H^m, z_H^{m−1}) > τ, the mean over positions (CALM, arXiv 2207.07061, section 3)."""
-
-    signal, default = "cosine", 0.999
-    rule = "cos(z_H^m, z_H^{{m−1}}) > {threshold}"
-    sweep = ("0.5", "0.8", "0.9", "0.95", "0.98", "0.99", "0.995", "0.999")
-
-
-class Margin(Above):
-    """Halt where the least margin of a cell's two best tokens exceeds τ (CALM, arXiv 2207.07061, section 3)."""
-
-    signal, default = "margin", 0.9
-    rule = "least margin > {threshold}"
-    sweep = ("0.1", "0.3", "0.5", "0.7", "0.9", "0.95", "0.99")
-
-
-class Verifier(Above):
-    """Halt where the answer satisfies the puzzle's own rules; no label is read."""
-
-    signal, default = "valid", 0.5
-    rule = "the answer keeps the puzzle's rules"
-    parameters = ()
-
-
-class Oracle(Above):
-    """Halt at the first right answer: the upper bound of every rule, needs the solution."""
-
-    signal, default = "correct", 0.5
-    rule = "the answer is right"
-    parameters = ()
+        """Returns which rows halt now, ``(B,)`` bool."""
+        return hash_uniform(context, self.seed) < context["q_halt"].double().sigmoid()
 
 
 class Patience(RowMemory):
@@ -258,12 +177,12 @@ class Patience(RowMemory):
         self.segments = segments
 
     def decide(self, context: HaltContext) -> Tensor:
-        """Which rows halt now, ``(B,)`` bool."""
+        """Returns which rows halt now, ``(B,)`` bool."""
         self.memory = (self.memory + 1) * (context["changed"] == 0)
         return self.memory >= self.segments
 
 
-def lot(context: HaltContext, seed: int) -> Tensor:
-    """A number from 0 to below 1 for each puzzle, segment and, in training, episode: ``(B,)``."""
+def hash_uniform(context: HaltContext, seed: int) -> Tensor:
+    """Returns uniform numbers in [0, 1), ``(B,)``: hashes of puzzle, segment, seed and, in training, episode."""
     key = context["puzzle"].long() * 0x9E3779B1 + context.segment * 0xC2B2AE35 + seed * 0x27D4EB2F
     return hashed(key + context.episode * 0x165667B1).float() / 2**24

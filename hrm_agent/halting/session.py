@@ -8,7 +8,7 @@ from torch import Tensor
 from hrm_agent.cores.carry import Carry
 from hrm_agent.cores.core import SegmentOutput
 from hrm_agent.halting.policy import HaltContext, HaltingPolicy, begin, decision
-from hrm_agent.halting.signals import Moment, measure
+from hrm_agent.halting.signals import SignalInput, measure
 from hrm_agent.state import Stateful
 from hrm_env.task import PuzzleTask
 
@@ -57,8 +57,8 @@ class HaltingSession(Stateful):
             ValueError: The policy needs a signal that is unknown, or has not kept up with the rows of the batch.
         """
         begin(self.policy, start)
-        moment = Moment(output, before, self._last_logits, start, inputs, solution, self.task, self.probabilities)
-        signals = measure(moment, self.policy.needs)
+        seen = SignalInput(output, before, self._last_logits, start, inputs, solution, self.task, self.probabilities)
+        signals = measure(seen, self.policy.needs)
         self._last_logits = output.logits
         return decision(self.policy, HaltContext(segment, self.max_segments, signals))
 

@@ -23,8 +23,8 @@ from hrm_env.task import PAD_ID, PuzzleTask
 
 
 @dataclass
-class Moment:
-    """The rows of a batch right after a segment.
+class SignalInput:
+    """Everything observable after a segment of a batch of B rows.
 
     Attributes:
         output: What the segment gave.
@@ -92,81 +92,81 @@ class Moment:
         return self.inputs != PAD_ID if self.task is None else self.task.answer_cells(self.inputs, answer)
 
 
-def q_halt(moment: Moment) -> Tensor:
+def q_halt(seen: SignalInput) -> Tensor:
     """Logit of halting."""
-    return moment.output.q_halt
+    return seen.output.q_halt
 
 
-def q_continue(moment: Moment) -> Tensor:
+def q_continue(seen: SignalInput) -> Tensor:
     """Logit of continuing."""
-    return moment.output.q_continue
+    return seen.output.q_continue
 
 
-def entropy(moment: Moment) -> Tensor:
+def entropy(seen: SignalInput) -> Tensor:
     """Mean over cells of −Σ p ln p, in nats."""
-    return moment.mean_over_cells(-(moment.log_probs.exp() * moment.log_probs).sum(-1))
+    return seen.mean_over_cells(-(seen.log_probs.exp() * seen.log_probs).sum(-1))
 
 
-def margin(moment: Moment) -> Tensor:
+def margin(seen: SignalInput) -> Tensor:
     """Least over cells of p(first choice) − p(second choice)."""
-    top = moment.log_probs.topk(2, dim=-1).values.exp()
-    return (top[..., 0] - top[..., 1]).masked_fill(~moment.cells, 1.0).amin(-1)
+    top = seen.log_probs.topk(2, dim=-1).values.exp()
+    return (top[..., 0] - top[..., 1]).masked_fill(~seen.cells, 1.0).amin(-1)
 
 
-def kl(moment: Moment) -> Tensor:
+def kl(seen: SignalInput) -> Tensor:
     """Mean over cells, so far, of KL(p^{m−1} ‖ p^m), in nats; p^0 gives all tokens the same probability."""
-    before = moment.previous_log_probs
-    return moment.mean_over_cells((before.exp() * (before - moment.log_probs)).sum(-1), moment.cells_so_far)
+    before = seen.previous_log_probs
+    return seen.mean_over_cells((before.exp() * (before - seen.log_probs)).sum(-1), seen.cells_so_far)
 
 
-def changed(moment: Moment) -> Tensor:
+def changed(seen: SignalInput) -> Tensor:
     """Share of cells, so far, whose most probable token is another than a segment before; 1 at m = 1."""
-    other = moment.answer != moment.previous_logits.argmax(-1)
-    return torch.where(moment.start, 1.0, moment.mean_over_cells(other.float(), moment.cells_so_far))
+    other = seen.answer != seen.previous_logits.argmax(-1)
+    return torch.where(seen.start, 1.0, seen.mean_over_cells(other.float(), seen.cells_so_far))
 
 
-def residual_h(moment: Moment) -> Tensor:
+def residual_h(seen: SignalInput) -> Tensor:
     """‖z_H^m − z_H^{m−1}‖ / ‖z_H^m‖ of the slow state, over all positions; z^0 is the start state."""
-    return _residual(slow_state(moment.output.carry), slow_state(moment.before))
+    return _residual(slow_state(seen.output.carry), slow_state(seen.before))
 
 
-def residual_l(moment: Moment) -> Tensor:
+def residual_l(seen: SignalInput) -> Tensor:
     """‖z_L^m − z_L^{m−1}‖ / ‖z_L^m‖ of the fast state, over all positions; z^0 is the start state."""
-    return _residual(fast_state(moment.output.carry), fast_state(moment.before))
+    return _residual(fast_state(seen.output.carry), fast_state(seen.before))
 
 
-def cosine(moment: Moment) -> Tensor:
+def cosine(seen: SignalInput) -> Tensor:
     """Mean over positions of cos(z_H^m, z_H^{m−1}) of the slow state; z^0 is the start state."""
-    now, before = _by_position(moment.output.carry), _by_position(moment.before)
+    now, before = _by_position(seen.output.carry), _by_position(seen.before)
     return F.cosine_similarity(now, before, dim=-1).mean(-1)
 
 
-def valid(moment: Moment) -> Tensor:
+def valid(seen: SignalInput) -> Tensor:
     """1 where the answer solves the puzzle by the task's own rules, else 0; reads no solution."""
-    if moment.task is None:
+    if seen.task is None:
         raise ValueError(
             'halting: "verifier" needs the rules of the puzzle, and this environment does not name its task'
         )
-    return moment.task.check(moment.inputs, moment.answer).float()
+    return seen.task.check(seen.inputs, seen.answer).float()
 
 
-def correct(moment: Moment) -> Tensor:
+def correct(seen: SignalInput) -> Tensor:
     """1 where the answer is the stored solution, else 0."""
-    if moment.solution is None:
+    if seen.solution is None:
         raise ValueError('halting: "oracle" needs the solution, which only training and evaluation know')
-    return exact_match(moment.answer, moment.solution).float()
+    return exact_match(seen.answer, seen.solution).float()
 
 
-def puzzle(moment: Moment) -> Tensor:
-    """A hash of the puzzle, an integer below 2^24: what rules that draw lots draw them from."""
-    position = torch.arange(1, moment.inputs.shape[1] + 1, device=moment.inputs.device)
+def puzzle(seen: SignalInput) -> Tensor:
+    """A hash of the puzzle, an integer below 2^24, from which the random rules draw."""
+    position = torch.arange(1, seen.inputs.shape[1] + 1, device=seen.inputs.device)
     weights = hashed(position * 0x9E3779B1)  # without a pattern, or puzzles with equal sums would share a hash
-    return hashed((moment.inputs * weights).sum(-1)).float()
+    return hashed((seen.inputs * weights).sum(-1)).float()
 
 
-def state(moment: Moment) -> Tensor:
+def state(seen: SignalInput) -> Tensor:
     """Mean of the slow state z_H over positions, ``(B, D)``."""
-    return _by_position(moment.output.carry).mean(1)
+    return _by_position(seen.output.carry).mean(1)
 
 
 def _by_position(carry: Carry) -> Tensor:
@@ -186,7 +186,7 @@ def hashed(key: Tensor) -> Tensor:
     return (key >> 16) & 0xFFFFFF
 
 
-SIGNALS: dict[str, Callable[[Moment], Tensor]] = {
+SIGNALS: dict[str, Callable[[SignalInput], Tensor]] = {
     signal.__name__: signal
     for signal in (
         q_halt,
@@ -204,14 +204,14 @@ SIGNALS: dict[str, Callable[[Moment], Tensor]] = {
         state,
     )
 }
-"""By name; each maps a `Moment` to ``(B,)`` float32 (``state`` to ``(B, D)``)."""
+"""By name; each maps a `SignalInput` to ``(B,)`` float32 (``state`` to ``(B, D)``)."""
 
 
-def register_signal(signal: Callable[[Moment], Tensor]) -> Callable[[Moment], Tensor]:
+def register_signal(signal: Callable[[SignalInput], Tensor]) -> Callable[[SignalInput], Tensor]:
     """Makes a signal of one's own known by the function's name: policies may need it, and traces record it.
 
     Args:
-        signal: Maps a `Moment` to one float32 number a row, ``(B,)``, which depends on that row alone.
+        signal: Maps a `SignalInput` to one float32 number a row, ``(B,)``, which depends on that row alone.
 
     Returns:
         The same function: this is a decorator.
@@ -228,16 +228,16 @@ def register_signal(signal: Callable[[Moment], Tensor]) -> Callable[[Moment], Te
     return signal
 
 
-def measure(moment: Moment, names: Iterable[str]) -> dict[str, Tensor]:
+def measure(seen: SignalInput, names: Iterable[str]) -> dict[str, Tensor]:
     """Some signals by name.
 
     Raises:
         ValueError: One is not registered, or is not one float32 number a row.
     """
-    found = {name: SIGNALS[check_choice("signals", name, SIGNALS)](moment) for name in names}
+    found = {name: SIGNALS[check_choice("signals", name, SIGNALS)](seen) for name in names}
     for name, values in found.items():
-        one_a_row = values.shape[:1] == moment.start.shape and values.ndim == 1 + (name == "state")
+        one_a_row = values.shape[:1] == seen.start.shape and values.ndim == 1 + (name == "state")
         if values.dtype != torch.float32 or not one_a_row:
             shape = f"{str(values.dtype).removeprefix('torch.')} {tuple(values.shape)}"
-            raise ValueError(f"signal {name!r}: expected float32 {tuple(moment.start.shape)}, found {shape}")
+            raise ValueError(f"signal {name!r}: expected float32 {tuple(seen.start.shape)}, found {shape}")
     return found

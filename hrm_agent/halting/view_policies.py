@@ -1,4 +1,4 @@
-"""Many minds: K views of a puzzle think side by side, and one of them answers for all."""
+"""Policies of several views: K views of a puzzle are computed side by side, and one of them answers for all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hrm_agent.halting.combinators import AnyOf
 from hrm_agent.halting.policy import HaltContext, HaltingPolicy
 
 
-class ManyMinds(AnyOf):
+class ViewPolicy(AnyOf):
     """Base class. Row ``b·K + k`` of a batch is view k of puzzle b; the rows of a puzzle halt together.
 
     A view halts where one of the policies would halt it; from then on its logit of halting stays as it was there. A
@@ -89,7 +89,7 @@ class ManyMinds(AnyOf):
         return values.view(-1, self.views)
 
 
-class HaltFirst(ManyMinds):
+class HaltFirst(ViewPolicy):
     """The first of K views to halt answers for all (Speed is Confidence, arXiv 2601.19085).
 
     Of several in one segment, or of all where none has halted by the budget, the one with the highest Q_halt answers.
@@ -108,7 +108,7 @@ class HaltFirst(ManyMinds):
         return q_halt.masked_fill(~candidates, -math.inf).argmax(1)
 
 
-class BestQ(ManyMinds):
+class BestQ(ViewPolicy):
     """All of K views think, and the one with the highest Q_halt where it halted answers (PTRM, arXiv 2605.19943).
 
     Without policies every view uses the whole budget, as in PTRM.

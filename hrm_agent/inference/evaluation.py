@@ -17,7 +17,7 @@ from tqdm import tqdm
 from hrm_agent.cores.core import ReasoningCore
 from hrm_agent.distributed import rank, sum_over_ranks, world_size
 from hrm_agent.halting.policy import HaltingPolicy
-from hrm_agent.inference.reasoner import Reasoner, Thought
+from hrm_agent.inference.reasoner import Reasoner, SegmentResult
 from hrm_env.envs.grading import cell_accuracy, exact_match
 from hrm_env.envs.spaces import pack_action
 from hrm_env.envs.vector import PuzzleVectorEnv
@@ -36,7 +36,7 @@ class Evaluation:
         cells: Share of right cells there, ``(N,)``.
         answer: The answer there, ``(N, L)`` uint8.
         segments: Segments used, ``(N,)``.
-        work: Segments computed, over all views of a policy of many minds, ``(N,)``; else the same as `segments`.
+        work: Segments computed, over all views of the policy, ``(N,)``; with one view the same as `segments`.
         q_halt: Logit of halting at that segment, ``(N,)``.
         right_by_segment: Right answers after 1, 2, ... M_max segments, where a puzzle keeps the answer it halted with,
             ``(M_max,)`` counts.
@@ -99,17 +99,17 @@ def evaluate(
     shard = rank(), world_size()
     mine, hidden = slice(shard[0], None, shard[1]), not progress_bar or rank() > 0
     bar = tqdm(total=len(exact[mine]), desc="evaluating", unit=" puzzles", delay=1, leave=False, disable=hidden)
-    for puzzles, inputs, solution, segment, active, thought in _sweep(core, halting, env, shard):
-        correct = exact_match(thought.answer, solution)
-        np.add.at(right, segment[correct & ~thought.done & active].cpu().numpy(), 1)
-        done = (thought.done & active).nonzero().squeeze(1)
-        index, answer = puzzles[done].cpu().numpy(), thought.answer[done]
+    for puzzles, inputs, solution, segment, active, result in _sweep(core, halting, env, shard):
+        correct = exact_match(result.answer, solution)
+        np.add.at(right, segment[correct & ~result.done & active].cpu().numpy(), 1)
+        done = (result.done & active).nonzero().squeeze(1)
+        index, answer = puzzles[done].cpu().numpy(), result.answer[done]
         exact[index] = correct[done].cpu().numpy()
         cells[index] = cell_accuracy(answer, solution[done]).cpu().numpy()
         asked[index], answers[index] = inputs[done].cpu().numpy(), answer.cpu().numpy()
         segments[index] = segment[done].cpu().numpy() + 1
-        work[index] = thought.work[done].cpu().numpy()
-        q_halt[index] = thought.q_halt[done].cpu().numpy()
+        work[index] = result.work[done].cpu().numpy()
+        q_halt[index] = result.q_halt[done].cpu().numpy()
         bar.update(len(index))
     bar.close()
     spent = np.zeros(shard[1])
@@ -123,8 +123,8 @@ def evaluate(
     return Evaluation(exact, valid, cells, answers, segments, work, q_halt, right, float(spent.max()))
 
 
-class _Swept(NamedTuple):
-    """A segment of the B slots that are still thought about.
+class _SweptSegment(NamedTuple):
+    """One segment of the B slots that the batch still holds.
 
     Attributes:
         puzzles: Their numbers, ``(B,)``.
@@ -132,7 +132,7 @@ class _Swept(NamedTuple):
         solution: ``(B, L)``.
         segment: Segments used before this one, ``(B,)``.
         active: Slots that hold a puzzle, ``(B,)`` bool.
-        thought: What came of it.
+        result: Its outcome.
     """
 
     puzzles: Tensor
@@ -140,12 +140,12 @@ class _Swept(NamedTuple):
     solution: Tensor
     segment: Tensor
     active: Tensor
-    thought: Thought
+    result: SegmentResult
 
 
 def _sweep(
     core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv, shard: tuple[int, int]
-) -> Iterator[_Swept]:
+) -> Iterator[_SweptSegment]:
     """Thinks about all puzzles of a shard, segment by segment; a slot that finishes takes the next one."""
     observation, info = env.reset_tensors(seed=0, options={"shard": shard})
     rows = info["active"].nonzero().squeeze(1)
@@ -159,9 +159,9 @@ def _sweep(
             rows = rows[still]
         active = info["active"][rows]
         inputs, segment, solution = observation["inputs"][rows], observation["segment"][rows], info["solution"][rows]
-        thought = reasoner.think(inputs, observation["puzzle_id"][rows], (segment == 0) & active, segment, solution)
-        yield _Swept(info["index"][rows], inputs, solution, segment, active, thought)
-        action[rows] = pack_action(thought.answer, thought.halt)
+        result = reasoner.think(inputs, observation["puzzle_id"][rows], (segment == 0) & active, segment, solution)
+        yield _SweptSegment(info["index"][rows], inputs, solution, segment, active, result)
+        action[rows] = pack_action(result.answer, result.halt)
         observation, _, _, _, info = env.step_tensors(action)
 
 

@@ -19,7 +19,7 @@ from hrm_env.task import PuzzleTask
 
 @dataclass(frozen=True)
 class Frame:
-    """One moment.
+    """What is shown of a puzzle after a segment.
 
     Attributes:
         index: Number of the puzzle.
@@ -74,19 +74,19 @@ def frames(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv, in
     reasoner = Reasoner(core, halting, frame.budget, batch_size=1, task=env.rules.task)
     while not frame.halted:
         used = torch.tensor([frame.segment], device=env.device)
-        thought = reasoner.think(batch.inputs, batch.puzzle_id, used == 0, used, batch.solution)
-        judged = env.rules.judged_by(batch, thought.answer)
+        result = reasoner.think(batch.inputs, batch.puzzle_id, used == 0, used, batch.solution)
+        judged = env.rules.judged_by(batch, result.answer)
         frame = replace(
             frame,
             solution=judged[0].cpu(),
             segment=frame.segment + 1,
-            answer=thought.answer[0].cpu(),
+            answer=result.answer[0].cpu(),
             previous=frame.answer,
-            q_halt=float(thought.q_halt.sigmoid()),
-            q_continue=float(thought.q_continue.sigmoid()),
-            halted=bool(thought.done),
-            chosen=bool(thought.halt),
-            solved=bool(exact_match(thought.answer, judged)),
+            q_halt=float(result.q_halt.sigmoid()),
+            q_continue=float(result.q_continue.sigmoid()),
+            halted=bool(result.done),
+            chosen=bool(result.halt),
+            solved=bool(exact_match(result.answer, judged)),
         )
         yield frame
 

@@ -16,7 +16,7 @@ from hrm_agent.inference.views import Views, rows_of
 from hrm_env.task import PuzzleTask
 
 
-class Thought(NamedTuple):
+class SegmentResult(NamedTuple):
     """What a segment gives for each of B puzzles; of several views, what the one gives that answers.
 
     Attributes:
@@ -72,7 +72,7 @@ class Reasoner:
     @torch.no_grad()
     def think(
         self, inputs: Tensor, puzzle_id: Tensor, start: Tensor, segment: Tensor, solution: Tensor | None = None
-    ) -> Thought:
+    ) -> SegmentResult:
         """One segment.
 
         Args:
@@ -94,7 +94,7 @@ class Reasoner:
         puzzles = torch.arange(len(inputs), device=inputs.device)
         view = self.session.policy.elect()
         answers, elected = self.views.restore(output.logits.argmax(-1)), puzzles * count + view
-        return Thought(
+        return SegmentResult(
             answer=answers[puzzles, view],
             halt=halt[elected],
             done=halt[elected] | (segment + 1 >= self.session.max_segments),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,7 @@ from stable_baselines3.common.logger import HParam
 from hrm_agent.checkpoints.checkpoint import checkpoint_path
 from hrm_agent.checkpoints.failing_disk import Attempts
 from hrm_agent.checkpoints.figures import PRINTED, check_figures
-from hrm_agent.checkpoints.folder import CheckpointFolder
-from hrm_agent.distributed import AgreedMaximum, max_over_ranks, rank
+from hrm_agent.distributed import rank
 from hrm_agent.inference.evaluation import Evaluation
 from hrm_agent.sb3.agent import HRM
 from hrm_agent.sb3.dashboard import describe, sweep_pictures
@@ -23,8 +21,6 @@ from hrm_agent.sb3.event_files import event_writers, outliving_a_full_disk
 from hrm_agent.sb3.run_card import run_options
 from hrm_agent.sb3.vec_env import native
 from hrm_env.checks import check_integer, shortened
-
-_DUE = 1  # less than any signal that stops a run
 
 SCALARS = (
     "exact",
@@ -197,80 +193,3 @@ class HaltingDashboard(BaseCallback):
                 for tag, picture in shown.items():
                     writer.add_image(tag, picture, sweeps.model.num_timesteps, dataformats="HWC")
                 writer.flush()
-
-
-class Stopped(Exception):
-    """A signal has asked a run to stop, and it has saved itself.
-
-    Attributes:
-        signal: The signal's number.
-    """
-
-    def __init__(self, signal: int, message: str) -> None:
-        super().__init__(message)
-        self.signal = signal
-
-
-class SaveCallback(BaseCallback):
-    """Saves the whole run now and then, so that it can go on as if it had never stopped; stands last in the list.
-
-    A checkpoint is due when ``seconds`` have passed, but not before 100 times as long as the last one took: no more
-    than 1 % of the time is spent on them. The last step of `HRM.learn` is left out, because more is logged after it:
-    call `save` at the end.
-
-    Args:
-        folder: Where.
-        seconds: Between two checkpoints; 0 saves after every optimizer step, whatever it costs.
-        extra: What else to remember, such as the `state_dict` of other callbacks, as JSON can hold it.
-        stop: Asked after every step; the number of the signal that asks the run to stop, else 0.
-        verbose: For SB3's signature.
-    """
-
-    def __init__(
-        self,
-        folder: CheckpointFolder,
-        seconds: float = 60.0,
-        extra: Callable[[], Mapping[str, Any]] = dict,
-        stop: Callable[[], int] = int,
-        verbose: int = 0,
-    ) -> None:
-        super().__init__(verbose)
-        if not seconds >= 0:
-            raise ValueError(f"seconds between checkpoints: expected 0 or more, found {seconds}")
-        self.folder, self.seconds, self.extra, self.stop = folder, seconds, extra, stop
-        self._attempts, self._cost, self._last = Attempts(), 0.0, time.perf_counter()
-        self._signal = AgreedMaximum()
-
-    def _on_training_start(self) -> None:
-        self._last = time.perf_counter()
-
-    def _on_step(self) -> bool:
-        if self.model.num_timesteps < self.model._total_timesteps:
-            signal = self._signal.propose(self.stop() or _DUE * self._is_due())
-            if signal == _DUE:
-                self.save()
-            self._obey(signal)
-        return True
-
-    def _is_due(self) -> bool:
-        pause = max(self.seconds, 100 * self._cost) if self.seconds else 0.0
-        return not rank() and time.perf_counter() - self._last >= pause  # rank 0 writes, and knows the cost
-
-    def save(self) -> bool:
-        """Saves now; False, after a warning, where the disk is full or read-only: the older checkpoints stay."""
-        model, began = self.model, time.perf_counter()
-        assert isinstance(model, HRM)
-        file = self.folder.file_of(model._n_updates)
-        written = self._attempts.write(file, lambda: self.folder.save(model, self.extra()))
-        self._last = time.perf_counter()
-        self._cost = self._last - began
-        return written
-
-    def obey(self) -> None:
-        """Saves and raises `Stopped` where the run is to stop; of several processes all do, whichever was asked."""
-        self._obey(max_over_ranks(self.stop()))
-
-    def _obey(self, signal: int) -> None:
-        if signal > _DUE:
-            found = "saved" if self.save() else "not saved; the newest checkpoint is older"
-            raise Stopped(signal, f"stopped after {self.model._n_updates:,} optimizer steps, {found}")

@@ -90,8 +90,8 @@ class HRMPolicy(BasePolicy):
                 raise ValueError(f"state: expected that of {len(inputs)} rows, found {len(state.work)}")
             reasoner = state.copy()
             start = start | (segment == 0)
-        thought = reasoner.think(inputs, puzzle_id, start, segment)
-        return pack_action(thought.answer, thought.halt), reasoner
+        result = reasoner.think(inputs, puzzle_id, start, segment)
+        return pack_action(result.answer, result.halt), reasoner
 
     def predict(  # type: ignore[override]  # SB3 types every state as arrays
         self,

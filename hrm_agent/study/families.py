@@ -11,7 +11,7 @@ COLOURS = {
     "hidden state": GREEN,
     "answer": RED,
     "combination": PURPLE,
-    "many minds": BROWN,
+    "several views": BROWN,
     "learned": PINK,
     "baseline": GREY,
     "bound": INK,
@@ -44,7 +44,7 @@ def family_of(policy: HaltingPolicy) -> str:
     if "bound" in read:
         return "bound"
     if policy.views > 1:
-        return "many minds"
+        return "several views"
     if isinstance(policy, Combination):
         return "combination"
     if len(read) > 1:

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from hrm_agent.cores.carry import slow_state
 from hrm_agent.cores.core import ReasoningCore
-from hrm_agent.halting.signals import SIGNALS, Moment, measure
+from hrm_agent.halting.signals import SIGNALS, SignalInput, measure
 from hrm_agent.inference.evaluation import check_sweep
 from hrm_agent.inference.views import Views
 from hrm_agent.traces.file import TraceWriter, pack, read_records, unpack
@@ -33,7 +33,7 @@ _ROWS = 4096  # puzzles at a time, where a column is gone through
 
 @dataclass(frozen=True)
 class Traces:
-    """What an agent thought of N puzzles, in V views, through M segments; L cells.
+    """Answers and signals of an agent on N puzzles of L cells, in V views, through M segments.
 
     Attributes:
         header: What was recorded.
@@ -118,8 +118,8 @@ def record(
         core: The network that acts.
         env: Made with ``order="once"``, on the core's device; ``num_envs`` puzzles are computed at a time.
         path: The file.
-        views: Views V of each puzzle, for policies of many minds.
-        noise: Of the views' start states, as in those policies.
+        views: Views V of each puzzle, for policies of several views.
+        noise: Standard deviation of the noise on the start states, as in those policies.
         signals: Names of `SIGNALS`, all of `default_signals` unless given; ``q_halt`` and ``correct`` always are.
         agent: Which weights; the `fingerprint` of the core unless given.
         source: Which puzzles, in words.
@@ -224,9 +224,9 @@ def _think(
     signals: dict[str, list[Tensor]] = {name: [] for name in header.signals}
     for _ in range(header.max_segments):
         output = core(carry, inputs, puzzle_id)
-        moment = Moment(output, carry, last_logits, start, inputs, solution, task, header.probabilities)
-        answers.append(views.restore(moment.answer))
-        for name, signal in measure(moment, signals).items():
+        seen = SignalInput(output, carry, last_logits, start, inputs, solution, task, header.probabilities)
+        answers.append(views.restore(seen.answer))
+        for name, signal in measure(seen, signals).items():
             signals[name].append(signal.view(-1, views.count, *signal.shape[1:]))
         carry, last_logits, start = output.carry, output.logits, torch.zeros_like(start)
     arrays = {name: torch.stack(found, dim=2).cpu().numpy() for name, found in signals.items()}

@@ -59,12 +59,12 @@ def replay(traces: Traces, policy: str | HaltingPolicy, max_segments: int | None
     signals = {name: torch.from_numpy(traces.signals[name][:, : policy.views, :budget]) for name in policy.needs}
     by_choice = np.zeros(len(traces), np.bool_)
     view = np.zeros(len(traces), np.int64)
-    thought = torch.zeros(len(traces), policy.views, dtype=torch.long)  # segments that each view has computed
+    computed = torch.zeros(len(traces), policy.views, dtype=torch.long)  # segments computed by each view
     alive = torch.arange(len(traces))
     for segment in range(1, budget + 1):
         if not len(alive):
             break
-        chosen = _decide(policy, signals, alive, segment, budget, thought)
+        chosen = _decide(policy, signals, alive, segment, budget, computed)
         done = chosen | (segment == budget)
         halted = alive[done].numpy()
         by_choice[halted] = chosen[done].numpy()
@@ -72,26 +72,26 @@ def replay(traces: Traces, policy: str | HaltingPolicy, max_segments: int | None
         left = (~done).nonzero().squeeze(1)
         policy.keep(rows_of(left, policy.views))
         alive = alive[left]
-    computed, every = thought.numpy(), np.arange(len(traces))
-    answered = (every, view, computed[every, view] - 1)  # a view that halted before its puzzle keeps its answer
+    work, every = computed.numpy(), np.arange(len(traces))
+    answered = (every, view, work[every, view] - 1)  # a view that halted before its puzzle keeps its answer
     return Replay(
         policy=policy.name,
-        segments=computed.max(1),
+        segments=work.max(1),
         exact=traces.correct[answered],
         q_halt=traces.signals["q_halt"][answered],
         by_choice=by_choice,
-        work=computed.sum(1),
+        work=work.sum(1),
     )
 
 
 def _decide(
-    policy: HaltingPolicy, signals: dict[str, Tensor], alive: Tensor, segment: int, budget: int, thought: Tensor
+    policy: HaltingPolicy, signals: dict[str, Tensor], alive: Tensor, segment: int, budget: int, computed: Tensor
 ) -> Tensor:
-    """Which of the puzzles ``alive (B,)`` the policy halts, ``(B,)`` bool; counts the segment in ``thought (N, K)``."""
+    """Returns which puzzles of ``alive (B,)`` halt, ``(B,)`` bool; counts the segment in ``computed (N, K)``."""
     rows = len(alive) * policy.views
     begin(policy, torch.full((rows,), segment == 1))
     awake = torch.ones(rows, dtype=torch.bool) if policy.halted is None else ~policy.halted
-    thought[alive] += awake.view(-1, policy.views)
+    computed[alive] += awake.view(-1, policy.views)
     seen = {name: signal[alive, :, segment - 1].flatten(0, 1) for name, signal in signals.items()}
     halt = decision(policy, HaltContext(torch.full((rows,), segment), budget, seen))
     return halt.view(-1, policy.views)[:, 0]  # the views of a puzzle halt together

@@ -22,7 +22,8 @@ from hrm_agent.checkpoints.run_parts import capture_parts, restore_parts
 from hrm_agent.checkpoints.shared_generators import SharedGenerators
 from hrm_agent.checkpoints.training_state import TrainingCheckpoint, restore_training, save_training
 from hrm_agent.config import Bootstrap, HaltLossName
-from hrm_agent.sb3.callbacks import EvaluateCallback, SaveCallback
+from hrm_agent.sb3.callbacks import EvaluateCallback
+from hrm_agent.sb3.save_callback import SaveCallback
 from hrm_agent.state import join_state, split_state
 
 UPDATES, SAVED_AT, INTERVAL = 9, 5, 3  # saved within an interval of the log

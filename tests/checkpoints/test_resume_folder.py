@@ -23,8 +23,9 @@ from hrm_agent import HRM
 from hrm_agent.checkpoints.checkpoint import FORMAT, read_checkpoint, write_checkpoint
 from hrm_agent.checkpoints.folder import CheckpointFolder
 from hrm_agent.checkpoints.training_state import TrainingCheckpoint
-from hrm_agent.sb3.callbacks import SCALARS, EvaluateCallback, SaveCallback, Stopped
+from hrm_agent.sb3.callbacks import SCALARS, EvaluateCallback
 from hrm_agent.sb3.event_files import silenced_writer_thread
+from hrm_agent.sb3.save_callback import SaveCallback, Stopped
 from hrm_env.files import atomic_write, locks, open_regular, remove_temporaries
 from hrm_env.files.locks import LOCK, sole_use
 from train.__main__ import main
@@ -365,7 +366,7 @@ def test_checkpoints_take_no_more_than_their_share(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, cost: float, saved_at: list[int]
 ) -> None:
     clock, saved = Clock(), []
-    monkeypatch.setattr("hrm_agent.sb3.callbacks.time.perf_counter", clock)
+    monkeypatch.setattr("hrm_agent.sb3.save_callback.time.perf_counter", clock)
 
     class Folder(CheckpointFolder):
         def save(self, model: HRM, extra: Any) -> None:

@@ -8,7 +8,7 @@ from agents import SHAPE, tiny_core
 from torch import Tensor
 
 from hrm_agent.cores.carry import chosen_rows, fast_state, slow_state, where_rows, with_parts, with_rows
-from hrm_agent.halting.signals import Moment, measure
+from hrm_agent.halting.signals import SignalInput, measure
 from hrm_agent.inference.views import Views
 
 
@@ -39,8 +39,8 @@ def test_signals_of_any_carry(carry: dict[str, Tensor]) -> None:
     inputs = torch.ones(3, SHAPE.seq_len, dtype=torch.long)
     output = core(core.initial_carry(3), inputs, inputs[:, 0])
     before = {name: part * 2 for name, part in carry.items()}
-    moment = Moment(output._replace(carry=carry), before, None, torch.ones(3).bool(), inputs)
-    found = measure(moment, ["residual_h", "residual_l", "cosine", "state"])
+    seen = SignalInput(output._replace(carry=carry), before, None, torch.ones(3).bool(), inputs)
+    found = measure(seen, ["residual_h", "residual_l", "cosine", "state"])
     torch.testing.assert_close(found["residual_h"], torch.ones(3))
     torch.testing.assert_close(found["residual_l"], torch.ones(3))
     torch.testing.assert_close(found["cosine"], torch.ones(3))

@@ -178,8 +178,8 @@ def test_views_with_noise_and_views_that_rest() -> None:
     inputs, ids = torch.ones(2, SHAPE.seq_len, dtype=torch.long), torch.zeros(2, dtype=torch.long)
     for segment in range(3):
         used = torch.full((2,), segment)
-        thought = reasoner.think(inputs, ids, used == 0, used)
-    assert thought.answer.shape == inputs.shape
+        result = reasoner.think(inputs, ids, used == 0, used)
+    assert result.answer.shape == inputs.shape
     assert reasoner.carry.state.shape == (6, SHAPE.seq_len, 16)
 
 

@@ -124,7 +124,7 @@ def test_descriptions(text: str, described: str) -> None:
 
 
 @pytest.mark.parametrize("number", range(4))
-def test_many_minds_stand_outermost(number: int) -> None:
+def test_policies_of_several_views_stand_outermost(number: int) -> None:
     class TwoViews(Counting):
         views = 2
 

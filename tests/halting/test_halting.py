@@ -18,19 +18,21 @@ from hrm_agent.cores import HRMCarry, SegmentOutput
 from hrm_agent.cores.carry import chosen_rows
 from hrm_agent.halting import POLICIES, Exploration, HaltContext, HaltingPolicy, HaltingSession, make, rule_of
 from hrm_agent.halting.combinators import AllOf
-from hrm_agent.halting.signals import SIGNALS, Moment
+from hrm_agent.halting.signals import SIGNALS, SignalInput
 
 EVERY_POLICY = pytest.mark.parametrize("text", row_policies())
 SWEEPS = {name: [f"{name}:{v}" if v else name for v in kind.sweep] for name, kind in POLICIES.items()}
 SEGMENT = torch.arange(1, BUDGET + 1)[:, None]
 
 
-def noting(signal: Callable[[Moment], Tensor], note: Callable[[Moment], None]) -> Callable[[Moment], Tensor]:
+def noting(
+    signal: Callable[[SignalInput], Tensor], note: Callable[[SignalInput], None]
+) -> Callable[[SignalInput], Tensor]:
     """The signal, and a note of every time it is computed."""
 
-    def noted(moment: Moment) -> Tensor:
-        note(moment)
-        return signal(moment)
+    def noted(seen: SignalInput) -> Tensor:
+        note(seen)
+        return signal(seen)
 
     return noted
 
@@ -114,10 +116,12 @@ def _carry(carries: list[HRMCarry]) -> HRMCarry:
 
 def contexts(names: tuple[str, ...]) -> list[HaltContext]:
     """What a policy that needs these signals sees after every segment."""
-    thought = thinking()
+    segments = thinking()
     return [
         HaltContext(
-            torch.full((ROWS,), number + 1), BUDGET + 1, {name: SIGNALS[name](thought.moment(number)) for name in names}
+            torch.full((ROWS,), number + 1),
+            BUDGET + 1,
+            {name: SIGNALS[name](segments.signal_input(number)) for name in names},
         )
         for number in range(BUDGET)
     ]
@@ -145,7 +149,7 @@ def test_needs_are_enough_and_none_too_many(text: str) -> None:
 def test_only_what_is_needed_is_computed_once_a_segment(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
 
-    def note(name: str, _: Moment) -> None:
+    def note(name: str, _: SignalInput) -> None:
         calls.append(name)
 
     for name, signal in list(SIGNALS.items()):
@@ -311,10 +315,10 @@ def test_a_string_out_of_a_file_opens_no_file_and_imports_nothing(text: str, mon
 
 
 def test_a_session_gives_the_policys_own_decision_at_the_budget_too() -> None:
-    thought, segment = thinking(), EVERY % 5 + 1
+    segments, segment = thinking(), EVERY % 5 + 1
     for text, first in (("fixed:9", 9), ("fixed:2", 2)):
         session = HaltingSession(make(text), max_segments=3)
-        found = session.decide(thought.outputs[0], thought.before(0), thought.inputs, segment == 1, segment)
+        found = session.decide(segments.outputs[0], segments.before(0), segments.inputs, segment == 1, segment)
         assert torch.equal(found, segment >= first)
 
 
@@ -378,15 +382,15 @@ def test_a_fault_of_a_policys_own_keeps_its_traceback() -> None:
 
 
 def test_a_session_shows_the_segment_before_within_an_episode(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Moment] = []
+    seen: list[SignalInput] = []
     monkeypatch.setitem(SIGNALS, "q_halt", noting(SIGNALS["q_halt"], seen.append))
-    thought, session = thinking(), HaltingSession(make("q-threshold"), BUDGET)
+    segments, session = thinking(), HaltingSession(make("q-threshold"), BUDGET)
     start = EVERY % 2 == 0  # every other row begins a new episode at the second segment
-    session.decide(thought.outputs[0], thought.before(0), thought.inputs, EVERY >= 0, EVERY * 0 + 1)
-    session.decide(thought.outputs[1], thought.before(1), thought.inputs, start, torch.where(start, 1, 2))
+    session.decide(segments.outputs[0], segments.before(0), segments.inputs, EVERY >= 0, EVERY * 0 + 1)
+    session.decide(segments.outputs[1], segments.before(1), segments.inputs, start, torch.where(start, 1, 2))
     first, second = seen
     assert not first.previous_logits.any()
-    assert torch.equal(second.previous_logits[~start], thought.outputs[0].logits[~start])
+    assert torch.equal(second.previous_logits[~start], segments.outputs[0].logits[~start])
     assert not second.previous_logits[start].any()
-    assert second.output is thought.outputs[1]
-    assert torch.equal(second.before.z_h, thought.outputs[0].carry.z_h)
+    assert second.output is segments.outputs[1]
+    assert torch.equal(second.before.z_h, segments.outputs[0].carry.z_h)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from hrm_agent.halting import POLICIES, HaltContext, make
-from hrm_agent.halting.rules import Above, Below, Random
+from hrm_agent.halting.rules import Random
+from hrm_agent.halting.threshold_rules import Above, Below
 
 LOGIT_09 = math.log(9)  # the logit of 0.9
 

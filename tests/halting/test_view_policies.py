@@ -1,4 +1,4 @@
-"""Many minds: who answers, that views change nothing but the outcome, and that every door leads to the same."""
+"""Many views: who answers, that views change nothing but the outcome, and that every door leads to the same."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hrm_agent import HRM, Evaluation
 from hrm_agent.halting import HaltContext, make
-from hrm_agent.halting.minds import BestQ, HaltFirst, ManyMinds
+from hrm_agent.halting.view_policies import BestQ, HaltFirst, ViewPolicy
 from hrm_agent.inference.frames import frames
 from hrm_agent.inference.views import Views
 from hrm_agent.sb3.vec_env import as_vec_env
@@ -71,7 +71,7 @@ def assert_equal(found: Evaluation, expected: Evaluation) -> None:
 )
 def test_made_by_string(text: str, views: int, noise: float, inner: str | None, described: str) -> None:
     policy = make(text)
-    assert isinstance(policy, ManyMinds)
+    assert isinstance(policy, ViewPolicy)
     assert (policy.name, policy.views, policy.noise) == (text, views, noise)
     assert [one.name for one in policy.policies] == ([] if inner is None else [inner])
     assert policy.needs[0] == "q_halt"
@@ -111,12 +111,12 @@ Q_HALT = torch.tensor([[1.0, 3.0, 2.0], [9.0, -5.0, 9.0], [-2.0, -1.0, 7.0], [4.
 )  # fmt: skip
 def test_the_election_by_hand(text: str, enough: list[bool], best: list[int]) -> None:
     policy = make(text)
-    assert isinstance(policy, ManyMinds)
+    assert isinstance(policy, ViewPolicy)
     assert policy.enough(HALTED).tolist() == enough
     assert policy.best(HALTED, Q_HALT).tolist() == best
 
 
-def decisions(policy: ManyMinds, q_halt: list[list[float]], restart: int = 0) -> list[tuple[list[bool], list[int]]]:
+def decisions(policy: ViewPolicy, q_halt: list[list[float]], restart: int = 0) -> list[tuple[list[bool], list[int]]]:
     """What is decided and who is elected at every segment; at segment ``restart`` all rows begin anew."""
     found = []
     for number, q in enumerate(q_halt):
@@ -173,7 +173,7 @@ class Alone(NamedTuple):
 
 
 def each_view_alone(model: HRM, policy: str, count: int) -> Alone:
-    """Every view as a set of puzzles of its own, without any policy of many minds."""
+    """Every view as a set of puzzles of its own, without any policy of several views."""
     env = sudokus()
     views, batch = Views(count, env.rules.task), PuzzleBatch.of(env.rules.puzzles)
     shown = [views.show(tokens).view(PUZZLES, count, -1) for tokens in (batch.inputs, batch.solution)]
@@ -225,9 +225,9 @@ def test_noise_does_not_depend_on_the_number_of_slots(copying: HRM, policy: str)
 
 
 @pytest.mark.parametrize("rule", ["q-compare", "fixed:2", "patience:1", "random:0.4", "verifier", "oracle", "cdf:0.9"])
-@pytest.mark.parametrize("minds", ["halt-first:1", "best-q:1"])
-def test_one_mind_is_the_rule_itself(model: HRM, minds: str, rule: str) -> None:
-    found, expected = model.evaluate(sudokus(), f"{minds}({rule})"), model.evaluate(sudokus(), rule)
+@pytest.mark.parametrize("views", ["halt-first:1", "best-q:1"])
+def test_one_view_is_the_rule_itself(model: HRM, views: str, rule: str) -> None:
+    found, expected = model.evaluate(sudokus(), f"{views}({rule})"), model.evaluate(sudokus(), rule)
     assert_equal(found, expected)
     np.testing.assert_array_equal(expected.work, expected.segments)
 
@@ -322,7 +322,7 @@ def test_frames_are_what_evaluation_finds(model: HRM) -> None:
         assert last.answer.tolist() == swept.answer[index].tolist()
 
 
-def test_only_acting_takes_many_minds(tmp_path: Path) -> None:
+def test_only_acting_takes_several_views(tmp_path: Path) -> None:
     model = tiny_agent(halting="halt-first:2:0.5")
     with pytest.raises(ValueError, match=r"learn: expected a halting policy of one view .* found one of 2 views"):
         model.learn(16)

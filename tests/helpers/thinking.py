@@ -11,7 +11,7 @@ from torch.nn.functional import one_hot
 from hrm_agent.cores import HRMCarry, SegmentOutput
 from hrm_agent.cores.carry import chosen_rows
 from hrm_agent.halting import HaltingPolicy, HaltingSession, make
-from hrm_agent.halting.signals import Moment
+from hrm_agent.halting.signals import SignalInput
 from hrm_env.task import PuzzleTask
 from hrm_env.tasks.copy import Copy
 
@@ -33,11 +33,13 @@ class Thinking(NamedTuple):
         nothing = torch.zeros(ROWS, LENGTH, WIDTH)
         return self.outputs[number - 1].carry if number else HRMCarry(nothing, nothing)
 
-    def moment(self, number: int) -> Moment:
+    def signal_input(self, number: int) -> SignalInput:
         """Returns what is observable after segment ``number`` = 0, 1, ..."""
         last = self.outputs[number - 1].logits if number else None
         start = torch.full((ROWS,), number == 0)
-        return Moment(self.outputs[number], self.before(number), last, start, self.inputs, self.solution, self.task)
+        return SignalInput(
+            self.outputs[number], self.before(number), last, start, self.inputs, self.solution, self.task
+        )
 
 
 def thinking(seed: int = 0) -> Thinking:
@@ -66,16 +68,16 @@ def decisions(policy: str | HaltingPolicy, rows: Tensor = EVERY, kept: Tensor = 
         kept: Places in ``rows`` that remain after the first segment; the others are False from then on.
         seed: Seed of `thinking`.
     """
-    thought = thinking(seed)
-    session = HaltingSession(make(policy), BUDGET + 1, thought.task)
+    segments = thinking(seed)
+    session = HaltingSession(make(policy), BUDGET + 1, segments.task)
     found, still = torch.zeros(BUDGET, len(rows), dtype=torch.bool), torch.arange(len(rows))
-    for number, output in enumerate(thought.outputs):
+    for number, output in enumerate(segments.outputs):
         if number == 1 and len(kept) < len(rows):
             session.keep(kept)
             still = kept
         now, used = rows[still], torch.full((len(still),), number + 1)
-        before = chosen_rows(thought.before(number), now)
+        before = chosen_rows(segments.before(number), now)
         found[number, still] = session.decide(
-            output.rows(now), before, thought.inputs[now], used == 1, used, thought.solution[now]
+            output.rows(now), before, segments.inputs[now], used == 1, used, segments.solution[now]
         )
     return found

@@ -178,7 +178,7 @@ def test_every_policy_has_a_family() -> None:
         "verifier": "bound",
         "any(oracle,fixed:2)": "bound",
         "min:2(kl)": "combination",
-        "halt-first:2": "many minds",
+        "halt-first:2": "several views",
     }.items():
         assert family_of(make(policy)) == family
 

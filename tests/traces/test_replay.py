@@ -19,7 +19,13 @@ from hrm_agent.traces.replay import Replay, replay
 PUZZLES, BUDGET, SLOTS = 1000, 16, 250
 OTHER_PARAMETERS = ["q-compare:3", "kl:0.1", "patience"]
 COMBINED = ["any(q-compare:4,min:3(patience:1))", "all(q-threshold:0.4,patience)", "max:5(all(patience:1,random:0.5))"]
-MINDS = ["halt-first:1", "halt-first:2:0.5", "halt-first:3:0.5(patience)", "best-q:3:0.5", "best-q:2:0.5(cdf:0.6)"]
+VIEW_POLICIES = [
+    "halt-first:1",
+    "halt-first:2:0.5",
+    "halt-first:3:0.5(patience)",
+    "best-q:3:0.5",
+    "best-q:2:0.5(cdf:0.6)",
+]
 ARRAYS = ("segments", "exact", "q_halt", "work")
 
 
@@ -78,8 +84,8 @@ def test_probabilities_of_stablemax_are_recorded_and_seen_alike(policy: str, tmp
         record(core, puzzles(40, num_puzzles=100), tmp_path / "traces")
 
 
-@pytest.mark.parametrize("policy", [*(text for text in policy_samples() if text not in row_policies()), *MINDS])
-def test_replay_of_many_minds_is_live(model: HRM, views: Traces, policy: str) -> None:
+@pytest.mark.parametrize("policy", [*(text for text in policy_samples() if text not in row_policies()), *VIEW_POLICIES])
+def test_replay_of_several_views_is_live(model: HRM, views: Traces, policy: str) -> None:
     assert_alike(replay(views, policy), model.evaluate(puzzles(16, num_puzzles=100), policy))
 
 

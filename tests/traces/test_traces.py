@@ -21,7 +21,7 @@ from paths import ROOT
 from processes import FORKS
 
 from hrm_agent.cores import PuzzleShape, ReasoningCore
-from hrm_agent.halting.signals import SIGNALS, Moment
+from hrm_agent.halting.signals import SIGNALS, SignalInput
 from hrm_agent.inference.views import Views
 from hrm_agent.traces.file import pack, unpack
 from hrm_agent.traces.header import TraceHeader
@@ -89,10 +89,10 @@ def test_traces_hold_what_the_network_thinks(whole: Path) -> None:
     for segment in range(BUDGET):
         with torch.no_grad():
             output = network(carry, inputs, puzzle_id)
-        moment = Moment(output, carry, last, start & (segment == 0), inputs, solution, env.rules.task)
-        np.testing.assert_array_equal(traces.answers[:, :, segment], views.restore(moment.answer).numpy())
+        seen = SignalInput(output, carry, last, start & (segment == 0), inputs, solution, env.rules.task)
+        np.testing.assert_array_equal(traces.answers[:, :, segment], views.restore(seen.answer).numpy())
         for name, compute in SIGNALS.items():
-            expected = compute(moment).view(PUZZLES, 3, *([-1] if name == "state" else [])).numpy()
+            expected = compute(seen).view(PUZZLES, 3, *([-1] if name == "state" else [])).numpy()
             np.testing.assert_allclose(
                 traces.signals[name][:, :, segment], expected, rtol=1e-4, atol=1e-5, err_msg=name
             )

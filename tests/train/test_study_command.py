@@ -70,17 +70,17 @@ def test_the_command_records_once_and_repeats_itself(run: Path, tmp_path: Path) 
     assert json.loads((tmp_path / "study.json").read_text())["budget"] == 2
 
 
-def test_many_minds_take_part_where_views_are_recorded(
+def test_policies_of_several_views_take_part_where_views_are_recorded(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plain = ("--views", "2", "--noise", "0.5", "--no-figures", "--no-tensorboard")
     assert studied(run, tmp_path, *plain) == 0
     assert "computed" in capsys.readouterr().out
     rows = json.loads((tmp_path / "study.json").read_text())["rows"]
-    minds = [row for row in rows if row["family"] == "many minds"]
-    assert {row["policy"].partition("(")[0] for row in minds} == {"halt-first:2:0.5", "best-q:2:0.5"}
-    assert all(row["segments"] <= row["work"] <= 2 * row["segments"] for row in minds)
-    assert all(row["segments"] == row["work"] for row in rows if row not in minds)
+    several = [row for row in rows if row["family"] == "several views"]
+    assert {row["policy"].partition("(")[0] for row in several} == {"halt-first:2:0.5", "best-q:2:0.5"}
+    assert all(row["segments"] <= row["work"] <= 2 * row["segments"] for row in several)
+    assert all(row["segments"] == row["work"] for row in rows if row not in several)
 
 
 @pytest.mark.parametrize(
@@ -134,12 +134,12 @@ def test_a_policy_that_the_recording_could_not_serve_is_left_out(
 TINY = "--hidden-size 16 --batch-size 8 --updates 3 --evaluate-every 0 --num-puzzles 20 --test-puzzles 30 --threads 1"
 OWN = """
 from hrm_agent.halting import register_signal
-from hrm_agent.halting.rules import Below
+from hrm_agent.halting.threshold_rules import Below
 
 
 @register_signal
-def doubtful(moment):
-    return moment.mean_over_cells((moment.log_probs.exp().amax(-1) < 0.9).float())
+def doubtful(seen):
+    return seen.mean_over_cells((seen.log_probs.exp().amax(-1) < 0.9).float())
 
 
 class Doubt(Below):

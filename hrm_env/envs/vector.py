@@ -1,4 +1,4 @@
-"""Many puzzles at once: the native batched environment, on the CPU or a CUDA device."""
+"""The native batched environment: many puzzles at once, on the CPU or a CUDA device."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ TensorStep = tuple[dict[str, Tensor], Tensor, Tensor, Tensor, dict[str, Any]]
 
 
 class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
-    """`PuzzleEnv`, B slots in lockstep.
+    """`PuzzleEnv` in B slots in lockstep.
 
     ``autoreset_mode`` says when a slot whose episode has ended gets its next puzzle, as in Gymnasium's own vector
     environments:
 
-    - ``"SameStep"``, the default, wastes no segment: the returned observation and ``info["solution"]`` are the new
-      puzzle's, and ``info["final_obs"]``, ``info["final_info"]`` the finished one's.
-    - ``"NextStep"``: the last observation is returned, and the next step, whose action does not count, resets the slot.
-    - ``"Disabled"``: ``reset(options={"reset_mask": mask})`` has to reset it.
+    - ``"SameStep"``, the default, wastes no segment: the returned observation and ``info["solution"]`` belong to the
+      new puzzle, ``info["final_obs"]`` and ``info["final_info"]`` to the finished one.
+    - ``"NextStep"`` returns the last observation; the next step ignores its action and resets the slot.
+    - ``"Disabled"`` leaves the reset to ``reset(options={"reset_mask": mask})``.
 
-    ``array="torch"`` takes and returns tensors on ``device`` and, but for ``"Disabled"``, never waits for the device:
-    what `info` tells of the end of an episode is then always there, meaningful where terminated, and ``halt_reason`` is
-    an index into `HALT_REASONS`. ``array="numpy"`` keeps Gymnasium's contract.
+    ``array="torch"`` takes and returns tensors on ``device`` and, except with ``"Disabled"``, never waits for the
+    device: `info` then always holds the entries about the end of an episode, which are valid where terminated, and
+    ``halt_reason`` is an index into `HALT_REASONS`. ``array="numpy"`` keeps Gymnasium's contract.
 
-    With ``order="once"`` each puzzle is handed out once; ``info["active"]`` (B,) tells the slots that still hold one.
-    An idle slot neither ends nor pays.
+    With ``order="once"`` each puzzle is dealt once; ``info["active"]`` (B,) marks the slots that hold a puzzle. The
+    episode of an idle slot never ends, and its reward is 0.
 
     Args:
         task: A `PuzzleTask` or the name of a built-in one.
-        num_envs: Slots B.
+        num_envs: Number of slots B.
         array: ``"numpy"`` or ``"torch"``.
-        device: Where puzzles, augmentation and episodes live.
-        autoreset_mode: An `AutoresetMode`, or its value.
-        render_mode: ``"ansi"`` or ``"rgb_array"``; `render` gives one per slot.
-        **options: Those of `EpisodeRules.build` and `hrm_env.sources.load_puzzles`.
+        device: Device of puzzles, augmentation and episodes.
+        autoreset_mode: An `AutoresetMode` or its value.
+        render_mode: ``"ansi"`` or ``"rgb_array"``; `render` returns one drawing per slot.
+        **options: Options of `EpisodeRules.build` and `hrm_env.sources.load_puzzles`.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012
@@ -90,19 +90,19 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         self._stored = self.rules.tensors(self.device)
         self._generator = torch.Generator(self.device)
         self._dealing = Dealing(len(self.rules.puzzles), self.rules.order, self.device)
-        # a CPU looks which slots are done and draws only those; a CUDA device must not wait, and draws all
+        # the CPU draws puzzles for finished slots only; a CUDA device draws for all slots, because it must not wait
         self._looks = self.device.type == "cpu"
         self._batch: PuzzleBatch | None = None
         self._ended = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
 
     def reset(self, *, seed: Seeds = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Begins an episode in every slot.
+        """Starts an episode in every slot.
 
         Args:
-            seed: One seed for all slots, or a list with one for each, as in `hrm_env.envs.slots.shared_seed`.
-            options: ``{"index": (B,) integers}`` picks the puzzles; ``{"reset_mask": (B,) bool}`` resets some slots and
-                leaves the others as they are; ``{"shard": (k, n)}`` deals every n-th puzzle, from the k-th on, where
-                the order is not random: the share of one of n processes.
+            seed: One seed for all slots, or a list with one per slot, as in `hrm_env.envs.slots.shared_seed`.
+            options: ``{"index": (B,) integers}`` chooses the puzzles; ``{"reset_mask": (B,) bool}`` resets only some
+                slots; ``{"shard": (k, n)}`` deals every n-th puzzle from the k-th on if the order is not random, which
+                is the share of one of n processes.
         """
         observation, info = self.reset_tensors(seed, options)
         if self.array == "torch":
@@ -110,7 +110,7 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         return to_numpy(observation), numpy_info(info, self._told, reset_mask(options, self.num_envs))
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        """Hands in B answers and decisions ``(B, L+1)``."""
+        """Takes B answers and halt decisions ``(B, L+1)``; see the class."""
         if self.array == "torch":
             return self.step_tensors(actions)
         action = torch.from_numpy(check_action(actions, self.single_action_space, (self.num_envs,))).to(self.device)
@@ -120,13 +120,13 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
 
     @property
     def _told(self) -> tuple[str, ...]:
-        """What `info` tells of every slot; ``active`` where a slot may hold no puzzle."""
+        """Keys of `info` that every slot has; ``active`` only if a slot may hold no puzzle."""
         return ("solution", "index", "active") if self.rules.order == "once" else ("solution", "index")
 
     def reset_tensors(
         self, seed: Seeds = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """`reset` with device tensors, whatever ``array`` is."""
+        """Does what `reset` does, with device tensors for any ``array``."""
         seed, given, first = shared_seed(seed, self.num_envs), options or {}, self._batch is None
         chosen, mask = reset_mask(given, self.num_envs), torch.ones(self.num_envs, dtype=torch.bool, device=self.device)
         if chosen is not None:
@@ -160,15 +160,13 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         self._answer: Tensor | None = None
 
     def step_tensors(self, action: Tensor) -> TensorStep:
-        """`step` with device tensors, whatever ``array`` is: actions ``(B, L+1)`` int64 on the environment's device."""
+        """Does what `step` does, with device tensors for any ``array``; actions are ``(B, L+1)`` int64."""
         if self._batch is None:
             raise gym.error.ResetNeeded("step: expected reset() before the first step")
         if not isinstance(action, Tensor) or action.shape != self.action_space.shape or action.is_floating_point():
             found = f"{action.dtype} {tuple(action.shape)}" if isinstance(action, Tensor) else type(action).__name__
             raise ValueError(f"action: expected an integer tensor of shape {self.action_space.shape}, found {found}")
-        resting = (
-            self._ended
-        )  # slots of which the episode ended in an earlier step; none where each is refilled at once
+        resting = self._ended  # slots whose episode ended in an earlier step; none with SAME_STEP
         if self.autoreset_mode is AutoresetMode.NEXT_STEP:
             self._refill(resting, self._dealing.deal(resting, self._generator))
         elif self.autoreset_mode is AutoresetMode.DISABLED and resting.any():
@@ -189,7 +187,7 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         return self._observation(), outcome.reward * playing, done, torch.zeros_like(done), self._info() | ending
 
     def shown(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """What `reset` or the last step returned of the slots as they are now: observation and info, as tensors."""
+        """Returns observation and info of the current puzzles as tensors, as `reset` or the last step did."""
         return self._observation(), self._info()
 
     def current(self) -> tuple[PuzzleBatch, Tensor]:
@@ -198,11 +196,11 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         return self._batch, self._segment
 
     def stored(self, rows: slice | npt.NDArray[np.int64]) -> PuzzleBatch:
-        """The puzzles of some rows of the source as `reset` hands them out, but for `augment`: int64, on the device."""
+        """Returns the source's puzzles of some rows as `reset` deals them without `augment`: int64, on the device."""
         return PuzzleBatch(*(tensor[rows].long() for tensor in self._stored))
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the episodes and the generators stand, in tensors and what JSON can hold; `load_state_dict` takes it.
+        """Returns the state of episodes and generators, as tensors and JSON values, for `load_state_dict`.
 
         Raises:
             gymnasium.error.ResetNeeded: No episode has begun.
@@ -210,7 +208,7 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         if self._batch is None:
             raise gym.error.ResetNeeded("state_dict: expected reset() before")
         slots = (*self._batch, self._index, self._active, self._segment, self._dealing.next)
-        refilled = self.autoreset_mode is AutoresetMode.SAME_STEP  # then no slot waits for its next puzzle
+        refilled = self.autoreset_mode is AutoresetMode.SAME_STEP  # then no slot waits for a puzzle
         return {
             **dict(zip(_SLOTS, slots, strict=True)),
             **({} if refilled else {"ended": self._ended}),
@@ -221,10 +219,10 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on where `state_dict` was taken, to the last bit.
+        """Restores a state of `state_dict`, from which the environment continues bit for bit.
 
         Raises:
-            ValueError: It was taken of other puzzles, of another number of slots or in another autoreset mode, or holds
+            ValueError: The state belongs to other puzzles, another number of slots or another autoreset mode, or holds
                 numbers that no slot can have.
         """
         waits = self.autoreset_mode is not AutoresetMode.SAME_STEP
@@ -241,7 +239,7 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
             len(self.rules.puzzles.names),
             len(self.rules.puzzles),
             2,
-            segments + waits,  # who waits may have used all
+            segments + waits,  # a waiting slot may have used all segments
         )
         for name, limit in zip(_SLOTS, (*limits, 2**62), strict=True):
             check_below(f"environment: {name}", state[name], limit)
@@ -255,14 +253,14 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         self.np_random.bit_generator.state = state["np_random"]
 
     def _refill(self, done: Tensor, index: Tensor) -> None:
-        """Puts the puzzles of ``index (B,)`` into the slots that are done."""
+        """Puts the puzzles of ``index (B,)`` into the slots marked by ``done (B,)``."""
         assert self._batch is not None
         self._active = self._active & (~done | self._dealing.has_puzzle(index))
         index = torch.where(done, index % len(self.rules.puzzles), self._index)
         looks = self._looks
         rows = done.nonzero().squeeze(1) if looks else torch.arange(self.num_envs, device=self.device)
         fresh = self.rules.draw(self._stored, index.index_select(0, rows), self._generator)
-        replaced = []  # new tensors: what was returned earlier stays as it is
+        replaced = []  # new tensors, so that tensors returned earlier do not change
         for tensor, new in zip(self._batch, fresh, strict=True):
             mask = done.view(-1, *[1] * (new.dim() - 1))
             replaced.append(tensor.index_copy(0, rows, new) if looks else torch.where(mask, new, tensor))
@@ -286,7 +284,7 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         }
 
     def render(self) -> tuple[Any, ...] | None:
-        """One text or picture per slot, as in `PuzzleEnv.render`."""
+        """Draws one text or picture per slot, as `PuzzleEnv.render` does."""
         if self.render_mode is None or self._batch is None:
             return None
         task = self.rules.task

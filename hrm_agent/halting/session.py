@@ -1,6 +1,9 @@
-"""A policy at work on a batch: computes the signals it needs and remembers the previous logits."""
+"""A halting policy at work on a batch: computes the signals that it needs and remembers the previous logits."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,14 +16,28 @@ from hrm_agent.state import Stateful
 from hrm_env.task import PuzzleTask
 
 
+class HaltDecision(NamedTuple):
+    """Which of B rows stop after a segment, and why.
+
+    Attributes:
+        halt: Rows that the policy stops, ``(B,)`` bool: what is handed in.
+        done: Rows that stop, by the policy's choice or at the budget, ``(B,)`` bool.
+        signals: The signals that the policy needs, by name: ``(B,)`` float32 each, ``state`` ``(B, D)``.
+    """
+
+    halt: Tensor
+    done: Tensor
+    signals: Mapping[str, Tensor]
+
+
 class HaltingSession(Stateful):
     """Decides segment after segment for the rows of one batch.
 
     Args:
-        policy: The policy, exploration included; the session owns its memory.
-        max_segments: The budget M_max, which the policy may look at; the environment ends an episode there.
-        task: The puzzle family, for rules that check the answer; None where nobody knows it.
-        probabilities: How logits become probabilities, as the core's attribute of that name says.
+        policy: The policy, including exploration; its memory belongs to the session.
+        max_segments: The budget M_max.
+        task: The puzzle family, for policies that check the answer; None if it is unknown.
+        probabilities: How logits become probabilities, a name of `LOG_PROBABILITIES`; the core's attribute.
     """
 
     def __init__(
@@ -42,28 +59,29 @@ class HaltingSession(Stateful):
         start: Tensor,
         segment: Tensor,
         solution: Tensor | None = None,
-    ) -> Tensor:
-        """Which rows the policy stops after this segment, ``(B,)`` bool; the others go on, if the budget lets them.
+    ) -> HaltDecision:
+        """Decides which rows stop after a segment.
 
         Args:
-            output: What the segment gave.
-            before: The hidden state it began with.
+            output: Output of the segment.
+            before: The hidden state that the segment began with.
             inputs: The puzzles, ``(B, L)``.
             start: Rows whose episode began with this segment, ``(B,)`` bool.
             segment: Segments used including this one, ``(B,)``.
-            solution: For the oracle alone.
+            solution: The solutions ``(B, L)``, for the oracle alone.
 
         Raises:
-            ValueError: The policy needs a signal that is unknown, or has not kept up with the rows of the batch.
+            ValueError: The policy needs an unknown signal, or its memory has another number of rows than the batch.
         """
         begin(self.policy, start)
         seen = SignalInput(output, before, self._last_logits, start, inputs, solution, self.task, self.probabilities)
         signals = measure(seen, self.policy.needs)
         self._last_logits = output.logits
-        return decision(self.policy, HaltContext(segment, self.max_segments, signals))
+        halt = decision(self.policy, HaltContext(segment, self.max_segments, signals))
+        return HaltDecision(halt, halt | (segment >= self.max_segments), signals)
 
     def keep(self, rows: Tensor) -> None:
-        """The batch shrinks to the given row indices."""
+        """Keeps only the rows of the given indices."""
         self.policy.keep(rows)
         if self._last_logits is not None:
             self._last_logits = self._last_logits[rows]

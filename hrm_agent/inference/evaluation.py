@@ -18,7 +18,7 @@ from hrm_agent.cores.core import ReasoningCore
 from hrm_agent.distributed import rank, sum_over_ranks, world_size
 from hrm_agent.halting.policy import HaltingPolicy
 from hrm_agent.inference.reasoner import Reasoner, SegmentResult
-from hrm_env.envs.grading import cell_accuracy, exact_match
+from hrm_env.envs.grading import Grade
 from hrm_env.envs.spaces import pack_action
 from hrm_env.envs.vector import PuzzleVectorEnv
 
@@ -99,14 +99,12 @@ def evaluate(
     shard = rank(), world_size()
     mine, hidden = slice(shard[0], None, shard[1]), not progress_bar or rank() > 0
     bar = tqdm(total=len(exact[mine]), desc="evaluating", unit=" puzzles", delay=1, leave=False, disable=hidden)
-    for puzzles, inputs, solution, segment, active, result in _sweep(core, halting, env, shard):
-        correct = exact_match(result.answer, solution)
-        np.add.at(right, segment[correct & ~result.done & active].cpu().numpy(), 1)
+    for puzzles, inputs, segment, active, result, grades in _sweep(core, halting, env, shard):
+        np.add.at(right, segment[grades.exact & ~result.done & active].cpu().numpy(), 1)
         done = (result.done & active).nonzero().squeeze(1)
-        index, answer = puzzles[done].cpu().numpy(), result.answer[done]
-        exact[index] = correct[done].cpu().numpy()
-        cells[index] = cell_accuracy(answer, solution[done]).cpu().numpy()
-        asked[index], answers[index] = inputs[done].cpu().numpy(), answer.cpu().numpy()
+        index = puzzles[done].cpu().numpy()
+        exact[index], cells[index] = grades.exact[done].cpu().numpy(), grades.cells[done].cpu().numpy()
+        asked[index], answers[index] = inputs[done].cpu().numpy(), result.answer[done].cpu().numpy()
         segments[index] = segment[done].cpu().numpy() + 1
         work[index] = result.work[done].cpu().numpy()
         q_halt[index] = result.q_halt[done].cpu().numpy()
@@ -127,27 +125,27 @@ class _SweptSegment(NamedTuple):
     """One segment of the B slots that the batch still holds.
 
     Attributes:
-        puzzles: Their numbers, ``(B,)``.
-        inputs: ``(B, L)``.
-        solution: ``(B, L)``.
+        puzzles: Row of each puzzle in the source, ``(B,)``.
+        inputs: The puzzles, ``(B, L)``.
         segment: Segments used before this one, ``(B,)``.
         active: Slots that hold a puzzle, ``(B,)`` bool.
-        result: Its outcome.
+        result: What the agent answers and decides.
+        grades: How right the environment finds the answers.
     """
 
     puzzles: Tensor
     inputs: Tensor
-    solution: Tensor
     segment: Tensor
     active: Tensor
     result: SegmentResult
+    grades: Grade
 
 
 def _sweep(
     core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv, shard: tuple[int, int]
 ) -> Iterator[_SweptSegment]:
-    """Thinks about all puzzles of a shard, segment by segment; a slot that finishes takes the next one."""
-    observation, info = env.reset_tensors(seed=0, options={"shard": shard})
+    """Yields every segment of all puzzles of a shard; a slot that finishes takes the next puzzle."""
+    _, info = env.reset_tensors(seed=0, options={"shard": shard})
     rows = info["active"].nonzero().squeeze(1)
     reasoner = Reasoner(core, halting, env.rules.max_segments, len(rows), env.rules.task)
     unit = max(1, len(rows) // BATCH_SIZES)
@@ -157,12 +155,13 @@ def _sweep(
         if len(still) < len(rows):
             reasoner.keep(still)
             rows = rows[still]
-        active = info["active"][rows]
-        inputs, segment, solution = observation["inputs"][rows], observation["segment"][rows], info["solution"][rows]
-        result = reasoner.think(inputs, observation["puzzle_id"][rows], (segment == 0) & active, segment, solution)
-        yield _SweptSegment(info["index"][rows], inputs, solution, segment, active, result)
+        index, active = info["index"][rows], info["active"][rows]
+        inputs, solution, puzzle_id, segment = (part[rows] for part in (*env.current()[0], env.current()[1]))
+        result = reasoner.think(inputs, puzzle_id, (segment == 0) & active, segment, solution)
         action[rows] = pack_action(result.answer, result.halt)
-        observation, _, _, _, info = env.step_tensors(action)
+        info = env.step_tensors(action)[4]
+        grades = Grade(*(info["final_info"][name][rows] for name in ("exact", "cell_accuracy")))
+        yield _SweptSegment(index, inputs, segment, active, result, grades)
 
 
 def check_sweep(whose: str, env: PuzzleVectorEnv) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
 from hrm_agent.cores.core import ReasoningCore
@@ -72,9 +71,7 @@ def frames(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv, in
     frame = Frame(index, batch.inputs[0].cpu(), batch.solution[0].cpu(), env.rules.max_segments)
     yield frame
     reasoner = Reasoner(core, halting, frame.budget, batch_size=1, task=env.rules.task)
-    while not frame.halted:
-        used = torch.tensor([frame.segment], device=env.device)
-        result = reasoner.think(batch.inputs, batch.puzzle_id, used == 0, used, batch.solution)
+    for result in reasoner.episodes(batch):
         judged = env.rules.judged_by(batch, result.answer)
         frame = replace(
             frame,

@@ -127,8 +127,7 @@ def _checksums(records: Records, seed: int) -> npt.NDArray[np.uint32]:
 
 
 def _begin(path: Path, header: TraceHeader) -> None:
-    """Writes a file with the header alone, which can be read again."""
-    parse(path, header.line())
+    """Writes a file with the header alone."""
     try:
         with atomic_write(path) as file:
             file.write(header.line())

@@ -16,14 +16,15 @@ from tqdm import tqdm
 
 from hrm_agent.cores.carry import slow_state
 from hrm_agent.cores.core import ReasoningCore
-from hrm_agent.halting.signals import SIGNALS, SignalInput, measure
+from hrm_agent.halting.policy import HaltContext, HaltingPolicy
+from hrm_agent.halting.signals import SIGNALS
 from hrm_agent.inference.evaluation import check_sweep
-from hrm_agent.inference.views import Views
+from hrm_agent.inference.reasoner import Reasoner
 from hrm_agent.traces.file import TraceWriter, pack, read_records, unpack
-from hrm_agent.traces.header import TraceHeader
+from hrm_agent.traces.header import TraceHeader, parse
 from hrm_env.checks import check_choice
 from hrm_env.envs.vector import PuzzleVectorEnv
-from hrm_env.task import PuzzleBatch, PuzzleTask
+from hrm_env.task import PuzzleBatch
 
 __all__ = ["TraceHeader", "Traces", "default_signals", "fingerprint", "record"]
 
@@ -130,14 +131,17 @@ def record(
             the file holds something else.
     """
     names = default_signals() if signals is None else signals
-    header = _header(core, env, views, noise, names, agent, source)
-    shown = Views(views, env.rules.task, noise, device=env.device)
+    header = parse(Path(path), _header(core, env, views, noise, names, agent, source).line())
+    at_a_time = min(env.num_envs, header.puzzles)
+    reasoner = Reasoner(core, _NeverHalt(header), header.max_segments, at_a_time, env.rules.task)
     writer = TraceWriter(Path(path), header, env.num_envs)
     puzzles, hidden = env.rules.puzzles, None if progress is None else not progress
     with tqdm(total=header.puzzles, initial=writer.count, desc="recording", disable=hidden, leave=False) as bar:
         for rows in _slices(header.puzzles, env.num_envs, writer.count):
             batch = env.stored(rows)
-            answers, found = _think(core, batch, shown, header, env.rules.task)
+            if len(batch.inputs) < at_a_time:  # the last puzzles
+                reasoner.keep(torch.arange(len(batch.inputs), device=env.device))
+            answers, found = _think(reasoner, batch)
             tokens = {"inputs": batch.inputs.cpu().numpy().astype(np.uint8), "answers": answers}
             packed = {name: pack(array, header.bits) for name, array in tokens.items()}
             numbers = {"index": np.arange(rows.start, rows.stop), "rating": puzzles.rating[rows]}
@@ -211,26 +215,23 @@ def _width(name: str, core: ReasoningCore) -> int:
     return slow_state(core.initial_carry(1)).shape[-1] if name == "state" else 1
 
 
-@torch.no_grad()
-def _think(
-    core: ReasoningCore, batch: PuzzleBatch, views: Views, header: TraceHeader, task: PuzzleTask
-) -> tuple[npt.NDArray[np.uint8], dict[str, npt.NDArray[np.float32]]]:
-    """Answers ``(B, V, M, L)`` and signals ``(B, V, M)`` or ``(B, V, M, D)`` of a batch of puzzles."""
-    inputs, solution = views.show(batch.inputs), views.show(batch.solution)
-    puzzle_id = batch.puzzle_id.repeat_interleave(views.count)
-    start = torch.ones(len(inputs), dtype=torch.bool, device=inputs.device)
-    carry, last_logits = views.perturb(core.initial_carry(len(inputs)), start), None
-    answers: list[Tensor] = []
-    signals: dict[str, list[Tensor]] = {name: [] for name in header.signals}
-    for _ in range(header.max_segments):
-        output = core(carry, inputs, puzzle_id)
-        seen = SignalInput(output, carry, last_logits, start, inputs, solution, task, header.probabilities)
-        answers.append(views.restore(seen.answer))
-        for name, signal in measure(seen, signals).items():
-            signals[name].append(signal.view(-1, views.count, *signal.shape[1:]))
-        carry, last_logits, start = output.carry, output.logits, torch.zeros_like(start)
-    arrays = {name: torch.stack(found, dim=2).cpu().numpy() for name, found in signals.items()}
-    return torch.stack(answers, dim=2).cpu().numpy().astype(np.uint8), arrays
+class _NeverHalt(HaltingPolicy):
+    """Needs every signal of a recording and never halts, so that all segments of the budget are computed."""
+
+    def __init__(self, header: TraceHeader) -> None:
+        self.needs, self.views, self.noise = tuple(header.signals), header.views, header.noise
+
+    def decide(self, context: HaltContext) -> Tensor:
+        """Returns False for every row, ``(B,)`` bool."""
+        return torch.zeros_like(context.segment, dtype=torch.bool)
+
+
+def _think(reasoner: Reasoner, batch: PuzzleBatch) -> tuple[npt.NDArray[np.uint8], dict[str, npt.NDArray[np.float32]]]:
+    """Returns answers ``(B, V, M, L)`` and signals ``(B, V, M)`` or ``(B, V, M, D)`` of a batch of puzzles."""
+    results = list(reasoner.episodes(batch))
+    signals = {name: torch.stack([one.signals[name] for one in results], dim=2) for name in results[0].signals}
+    answers = torch.stack([one.answers for one in results], dim=2)
+    return answers.cpu().numpy().astype(np.uint8), {name: signal.cpu().numpy() for name, signal in signals.items()}
 
 
 def _slices(count: int, size: int = _ROWS, start: int = 0) -> Iterator[slice]:

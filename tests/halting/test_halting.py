@@ -99,7 +99,7 @@ def test_memory_ends_with_the_episode(text: str) -> None:
         inputs, solution = (
             torch.stack([getattr(thoughts[e], what)[slot] for slot, e, _ in now]) for what in ("inputs", "solution")
         )
-        found = session.decide(_stack(outputs), _carry(befores), inputs, used == 1, used, solution)
+        found = session.decide(_stack(outputs), _carry(befores), inputs, used == 1, used, solution).halt
         for slot, e, m in now:
             if time < len(courses[slot]):
                 assert found[slot] == alone[e][m, slot], f"slot {slot}, episode {e}, segment {m + 1}"
@@ -319,7 +319,7 @@ def test_a_session_gives_the_policys_own_decision_at_the_budget_too() -> None:
     for text, first in (("fixed:9", 9), ("fixed:2", 2)):
         session = HaltingSession(make(text), max_segments=3)
         found = session.decide(segments.outputs[0], segments.before(0), segments.inputs, segment == 1, segment)
-        assert torch.equal(found, segment >= first)
+        assert torch.equal(found.halt, segment >= first)
 
 
 class WithoutReset(Remembering):

@@ -79,5 +79,5 @@ def decisions(policy: str | HaltingPolicy, rows: Tensor = EVERY, kept: Tensor = 
         before = chosen_rows(segments.before(number), now)
         found[number, still] = session.decide(
             output.rows(now), before, segments.inputs[now], used == 1, used, segments.solution[now]
-        )
+        ).halt
     return found

@@ -25,16 +25,16 @@ from hrm_env.tasks import make_task
 
 Order = Literal["random", "sequential", "once"]
 HALT_REASONS = (None, "agent", "budget")
-"""Why an episode ended; None while it runs."""
+"""Reasons for the end of an episode; None while it runs."""
 
 
 class Outcome(NamedTuple):
-    """What a step does to B slots.
+    """The outcome of a step in B slots.
 
     Attributes:
-        reward: ``(B,)`` float32.
-        terminated: ``(B,)`` bool.
-        exact: The answer is right, ``(B,)`` bool.
+        reward: Reward, ``(B,)`` float32.
+        terminated: Whether the episode ends, ``(B,)`` bool.
+        exact: Whether the answer is right, ``(B,)`` bool.
         cells: Share of right cells, ``(B,)`` float32.
         halt_reason: Index into `HALT_REASONS`, ``(B,)`` int64.
     """
@@ -48,20 +48,20 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class EpisodeRules:
-    """What an episode is: its puzzles, its budget, its reward.
+    """The definition of an episode: its puzzles, its budget, its reward.
 
     Attributes:
         task: The puzzle family.
-        puzzles: Those that are drawn from.
+        puzzles: The puzzles to draw from.
         max_segments: Budget M_max; the step that uses the last segment is graded whatever the halt bit.
-        reward: What an answer is worth at the end.
-        segment_cost: Taken from the reward at every step.
-        augment: Draw a random symmetric variant of every puzzle.
-        order: ``"random"`` draws puzzles independently; ``"sequential"`` goes round in file order; ``"once"`` hands
-            out each puzzle once (batched environment only).
-        blank_fraction: Share of a puzzle's blank cells that stay blank, the others are filled in from the solution: a
-            number, or the bounds between which it is drawn for every puzzle.
-        easier: Share of the drawn puzzles that `blank_fraction` is applied to.
+        reward: Reward function, applied to the last answer.
+        segment_cost: Cost subtracted from the reward at every step.
+        augment: Whether every puzzle is replaced by a random symmetric variant.
+        order: ``"random"`` draws puzzles independently; ``"sequential"`` repeats the file's order; ``"once"`` deals
+            each puzzle once (batched environment only).
+        blank_fraction: Bounds of the share of a puzzle's blank cells that stay blank, drawn for every puzzle; the
+            others are filled in from the solution.
+        easier: Share of puzzles that `blank_fraction` applies to.
     """
 
     task: PuzzleTask
@@ -88,10 +88,10 @@ class EpisodeRules:
         easier: float = 1.0,
         **source_options: Any,
     ) -> EpisodeRules:
-        """Rules from the options of ``gym.make``; the rest are those of `hrm_env.sources.load_puzzles`.
+        """Builds the rules from the options of ``gym.make``; the rest go to `hrm_env.sources.load_puzzles`.
 
         Raises:
-            ValueError: An option is out of range or of another type.
+            ValueError: An option is out of range or has the wrong type.
             UnknownOptionError: The source has no such option.
         """
         made = make_task(task)
@@ -108,7 +108,7 @@ class EpisodeRules:
 
     @property
     def random_draws(self) -> bool:
-        """Whether what `draw` makes of a puzzle is random: eased, or in a random variant."""
+        """Whether `draw` changes a puzzle at random, by easing or augmentation."""
         return self.augment or (self.order != "once" and self.blank_fraction != (1.0, 1.0))
 
     @cached_property
@@ -120,14 +120,14 @@ class EpisodeRules:
 
     @cached_property
     def action_space(self) -> spaces.MultiDiscrete:
-        """L answer tokens, then the halt bit."""
+        """The space of one action: L answer tokens, then the halt bit."""
         return action_space(self.task.spec.seq_len, self.task.spec.vocab_size)
 
     def tensors(self, device: torch.device | str = "cpu") -> PuzzleBatch:
-        """All puzzles on a device, as stored: ``(N, L)`` uint8, ``(N, L)`` uint8, ``(N,)`` int32.
+        """Returns all puzzles on a device, as stored: ``(N, L)`` uint8, ``(N, L)`` uint8, ``(N,)`` int32.
 
-        Where each puzzle is handed out once, they are eased here and not when drawn: which cells are filled in then
-        does not depend on the number of slots.
+        With ``order="once"``, puzzles are eased here and not when drawn, so that the cells filled in do not depend on
+        the number of slots.
         """
         arrays = (self.puzzles.inputs, self.puzzles.solution, self.puzzles.puzzle_id)
         stored = PuzzleBatch(*(torch.as_tensor(array).to(device) for array in arrays))
@@ -135,24 +135,24 @@ class EpisodeRules:
         return self._eased(stored, torch.Generator(device).manual_seed(0)) if self.order == "once" else stored
 
     def chosen(self, index: Any, batch: tuple[int, ...] = ()) -> npt.NDArray[np.int64]:
-        """The indices of ``reset(options={"index": ...})`` as int64 array of shape ``batch``.
+        """Returns the indices of ``reset(options={"index": ...})`` as int64 array of shape ``batch``.
 
         Raises:
-            ValueError: They are none of the puzzles'.
+            ValueError: They are no indices of the puzzles.
         """
         return integers('options["index"]', index, len(self.puzzles), batch)
 
     def draw(self, stored: PuzzleBatch, index: Tensor, generator: torch.Generator) -> PuzzleBatch:
-        """The puzzles of ``index (B,)`` as int64 tokens, eased, each in a random variant where `augment` is set."""
+        """Returns the puzzles of ``index (B,)`` as int64 tokens, eased and, if `augment` is set, augmented."""
         batch = PuzzleBatch(*(tensor.index_select(0, index).long() for tensor in stored))
         if self.order != "once":
             batch = self._eased(batch, generator)
         return self.task.augment(batch, generator) if self.augment else batch
 
     def judged_by(self, batch: PuzzleBatch, answer: Tensor) -> Tensor:
-        """What a drawing compares answers ``(B, L)`` with: the solutions ``(B, L)`` that are stored.
+        """Returns the solutions ``(B, L)`` with which a drawing compares answers ``(B, L)``: the stored ones.
 
-        Under the reward ``"rules"`` an answer that solves its puzzle is its own solution, whichever is stored.
+        With ``reward="rules"``, the solution of an answer that solves its puzzle is the answer itself.
         """
         if self.reward is not REWARDS["rules"]:
             return batch.solution
@@ -164,17 +164,17 @@ class EpisodeRules:
         return fill_in(batch, self.task.blank_id, self.blank_fraction, self.easier, generator)
 
     def grade(self, batch: PuzzleBatch, answer: Tensor, halt: Tensor, segment: Tensor) -> Outcome:
-        """Ends the episodes that halt or use up the budget, and pays.
+        """Grades answers, and ends the episodes that halt or use up the budget.
 
         Args:
             batch: The puzzles.
-            answer: ``(B, L)``.
-            halt: ``(B,)`` bool.
-            segment: Segments used including this step, ``(B,)``.
+            answer: Answer tokens, ``(B, L)``.
+            halt: Halt decisions, ``(B,)`` bool.
+            segment: Segments used, including this step, ``(B,)``.
         """
         terminated = halt | (segment >= self.max_segments)
         grade = grading.grade(answer, batch.solution)
-        known = {"exact": grade.exact.float(), "cells": grade.cells}  # most rewards are one of these: not graded twice
+        known = {"exact": grade.exact.float(), "cells": grade.cells}  # avoids grading twice for these rewards
         name = next((name for name in known if self.reward is REWARDS[name]), None)
         value = known[name] if name else self.reward(self.task, batch, answer)
         return Outcome(
@@ -191,12 +191,12 @@ def check_options(task: PuzzleTask, environment: Callable[..., Any], options: Ma
 
     Args:
         task: The puzzle family.
-        environment: The class that was given the options.
-        options: Those that its constructor does not name.
+        environment: The class that received the options.
+        options: Options that the class's constructor does not name.
 
     Raises:
-        UnknownOptionError: Names the option, with a similar one where there is one.
-        ValueError: The source is none.
+        UnknownOptionError: An option is unknown; the message names it and a similar one, if any.
+        ValueError: The source is invalid.
     """
     source = options.get("source", "generated")
     known = [*keywords(EpisodeRules.build), *keywords(environment), "source", *options_of(task, source)]
@@ -204,10 +204,10 @@ def check_options(task: PuzzleTask, environment: Callable[..., Any], options: Ma
 
 
 def integers(name: str, found: Any, below: int, batch: tuple[int, ...] = ()) -> npt.NDArray[np.int64]:
-    """What a caller gave, as int64 array of shape ``batch`` with numbers from 0 to below ``below``.
+    """Returns a caller's numbers as int64 array of shape ``batch``, each from 0 to ``below`` - 1.
 
     Raises:
-        ValueError: It is anything else; the message begins with ``name``.
+        ValueError: They are anything else; the message begins with ``name``.
     """
     array = np.asarray(found)
     fits = array.shape == batch and np.issubdtype(array.dtype, np.integer)

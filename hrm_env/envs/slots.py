@@ -1,4 +1,4 @@
-"""What all batched environments share: how many slots, when they are refilled, seeds, and resets of some slots."""
+"""Checks shared by all batched environments: slots, autoreset modes, seeds, reset masks."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from torch import Tensor
 from hrm_env.checks import check_choice, check_integer, shortened
 
 MOST_SLOTS = 2**24
-"""Slots of an environment, at most."""
+"""Largest number of slots of an environment."""
 
 Seeds = int | list[int | None] | None
 Mask = npt.NDArray[np.bool_]
 
 
 def check_slots(num_envs: Any, name: str = "num_envs") -> int:
-    """The number of slots.
+    """Returns the number of slots.
 
     Raises:
-        ValueError: It is no integer from 1 to `MOST_SLOTS`.
+        ValueError: The number is no integer from 1 to `MOST_SLOTS`.
     """
     return check_integer(name, num_envs, 1, MOST_SLOTS)
 
 
 def check_autoreset(mode: AutoresetMode | str) -> AutoresetMode:
-    """The mode of an ``autoreset_mode``, as Gymnasium's own vector environments take it: the mode or its value.
+    """Returns the autoreset mode that is given as a mode or its value, as in Gymnasium's own vector environments.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: ``mode`` is neither.
     """
     if isinstance(mode, AutoresetMode):
         return mode
@@ -39,19 +39,19 @@ def check_autoreset(mode: AutoresetMode | str) -> AutoresetMode:
 
 
 def check_seed(seed: Any) -> int | None:
-    """The seed of one episode or stream: an integer of at least 0, or None.
+    """Returns the seed of one episode or stream: an integer of at least 0, or None.
 
     Raises:
-        ValueError: It is anything else.
+        ValueError: The seed is anything else.
     """
     return None if seed is None else check_integer("seed", seed, 0)
 
 
 def shared_seed(seed: Any, num_envs: int) -> int | None:
-    """The one seed of slots that share a stream of random numbers.
+    """Returns the single seed of slots that share a stream of random numbers.
 
-    Gymnasium's vector environments take a seed, or a list with one for each slot. A list seeds the stream with all its
-    numbers; ``[s, s + 1, ...]``, which Gymnasium makes of a seed s, is the same as s; a list of None seeds nothing.
+    Gymnasium's vector environments take a seed, or a list with one seed per slot. A list seeds the stream with all its
+    numbers; ``[s, s + 1, ...]``, which Gymnasium derives from a seed s, equals s; a list of None seeds nothing.
 
     Raises:
         ValueError: A seed is negative or no integer, or a list has another length or seeds only some of the slots.
@@ -71,10 +71,10 @@ def shared_seed(seed: Any, num_envs: int) -> int | None:
 
 
 def reset_mask(options: dict[str, Any] | None, num_envs: int) -> Mask | None:
-    """The slots of ``reset(options={"reset_mask": ...})``, ``(B,)`` bool; None where all are reset.
+    """Returns the slots of ``reset(options={"reset_mask": ...})``, ``(B,)`` bool; None resets all.
 
     Raises:
-        ValueError: The mask is no array of B bools of which one is True.
+        ValueError: The mask is no array of B bools with at least one True.
     """
     given = (options or {}).get("reset_mask")
     if given is None:
@@ -90,7 +90,7 @@ def check_below(name: str, numbers: Tensor, limit: int) -> None:
     """Refuses numbers of a saved state that are negative or not below a limit.
 
     Raises:
-        ValueError: Begins with ``name``.
+        ValueError: A number is out of range; the message begins with ``name``.
     """
     low, high = int(numbers.min()), int(numbers.max())
     if low < 0 or high >= limit:

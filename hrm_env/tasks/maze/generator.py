@@ -1,4 +1,4 @@
-"""Random mazes whose shortest path is long: many layouts are tried at once, and kept where two cells lie far apart."""
+"""Generates mazes with long shortest paths: tries many layouts at once and keeps those with two distant cells."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy.typing as npt
 
 from hrm_env.tasks.maze.search import Masks, column_bits, flood, grow, longest_path, pack, single_cells, spread
 
-_WALLS = (0.3, 0.5)  # bounds of a layout's share of walls, as it seems to be in Maze-Hard
-_LEVELS = 1 << 16  # fineness of that share: random integers are made faster than floats
-_BATCH = 2048  # layouts tried at once: their masks fit a core's cache
+_WALLS = (0.3, 0.5)  # bounds of a layout's share of walls, as they seem to be in Maze-Hard
+_LEVELS = 1 << 16  # resolution of that share; random integers are faster than floats
+_BATCH = 2048  # layouts tried at once; their masks fit into a core's cache
 _SWEEPS = 2
-_CENTRAL = 64  # cells of which some is free
-_POOL, _PLACES = 48, 8  # layouts that compete, and for how many places at most
-_FIRSTS = 1 / 16  # share of the cells that are tried as the first of a pair
-_RARE = 20_000  # layouts tried in vain before it is said that there is hardly any
+_CENTRAL = 64  # cells of which at least one is free
+_POOL, _PLACES = 48, 8  # layouts that compete, and the largest number of places
+_FIRSTS = 1 / 16  # share of the cells tried as the first of a pair
+_RARE = 20_000  # layouts tried in vain before an error says that almost none qualifies
 
 Grids = npt.NDArray[np.bool_]
 Cell = tuple[int, int]
@@ -27,7 +27,7 @@ class SolvedMaze(NamedTuple):
     """One maze.
 
     Attributes:
-        free: Cells that are no wall, ``(H, W)`` bool.
+        free: Cells that are not walls, ``(H, W)`` bool.
         path: Row and column of each cell of a shortest path, from start to goal.
     """
 
@@ -38,15 +38,22 @@ class SolvedMaze(NamedTuple):
 def make_mazes(
     count: int, height: int, width: int, bounds: tuple[int, int], rng: np.random.Generator
 ) -> list[SolvedMaze]:
-    """Random layouts with a random pair of cells whose shortest path, both included, has a length within bounds.
+    """Generates random layouts with a random pair of cells whose shortest path has a length within bounds.
 
-    Maze-Hard seems to come from plain rejection: layout, S and G anew until they fit. That takes 60,000 tries a maze,
-    and a layout appears as often as it has qualifying pairs. Here layouts with a pair far enough apart are found by
-    sweeps (`reach`), and pairs of 48 such layouts are drawn until 8 layouts have one; so a layout with many pairs
-    is preferred as there, but not quite as much.
+    Maze-Hard seems to use plain rejection: it draws layout, S and G until they fit. That takes 60,000 tries per maze,
+    and weights a layout by its number of qualifying pairs. Here, sweeps (`reach`) find layouts with a pair that is far
+    enough apart, and pairs of 48 such layouts are drawn until 8 layouts have one. So layouts with many pairs are also
+    preferred, but slightly less.
+
+    Args:
+        count: Number of mazes.
+        height: Rows.
+        width: Columns.
+        bounds: Smallest and largest length of the path in cells, including both ends.
+        rng: The only source of randomness.
 
     Raises:
-        ValueError: The bounds are impossible, or hardly any layout meets them.
+        ValueError: The bounds are impossible, or almost no layout meets them.
     """
     _check(bounds, height, width)
     mazes: list[SolvedMaze] = []
@@ -77,13 +84,13 @@ def _check(bounds: tuple[int, int], height: int, width: int) -> None:
 
 
 def _random_layouts(height: int, width: int, rng: np.random.Generator) -> Grids:
-    """Free cells ``(S, H, W)``; each is a wall with a probability of its layout's own, uniform within bounds."""
+    """Draws free cells ``(S, H, W)``; each layout has its own wall probability, uniform within bounds."""
     walls = (rng.uniform(*_WALLS, (_BATCH, 1, 1)) * _LEVELS).astype(np.uint16)
     return rng.integers(_LEVELS, size=(_BATCH, height, width), dtype=np.uint16) >= walls
 
 
 def central_cells(free: Grids) -> Masks:
-    """The free cell next to the middle of each layout ``(S, H, W)``: ``(H, S)``."""
+    """Returns the free cell closest to the centre of each layout ``(S, H, W)`` as masks ``(H, S)``."""
     count, height, width = free.shape
     rows, columns = np.divmod(np.arange(height * width), width)
     outwards = np.argsort(abs(2 * rows + 1 - height) + abs(2 * columns + 1 - width), kind="stable")[:_CENTRAL]
@@ -92,15 +99,15 @@ def central_cells(free: Grids) -> Masks:
 
 
 def reach(layouts: Grids, steps: int) -> npt.NDArray[np.bool_]:
-    """Whether a layout ``(S, H, W)`` holds two cells ``steps`` apart, as far as sweeps can tell: ``(S,)`` bool.
+    """Returns whether sweeps find two cells ``steps`` apart in each layout ``(S, H, W)``, ``(S,)`` bool.
 
-    A sweep goes from the middle as far as it can, and the next one starts where it ended. What is found is certain;
-    what is not found may exist, in a corner or a component that the sweeps have not come to.
+    The first sweep floods from the centre as far as possible, and the next one starts where it ended. A pair that is
+    found exists; a pair that is not found may exist in a corner or component that the sweeps did not reach.
     """
     free, start = pack(layouts), central_cells(layouts)
     found = np.zeros(len(layouts), dtype=np.bool_)
-    # no two cells of a component are further apart than twice the way from any of its cells; from the middle, which is
-    # near to all, this rules out most layouts at half the price of a sweep
+    # no two cells of a component are further apart than twice the largest distance from any one of its cells; from the
+    # centre, which is close to all cells, this excludes most layouts at half the cost of a sweep
     near = spread(start, free, (steps - 1) // 2)
     hopeful = np.flatnonzero((grow(near, free) != near).any(axis=0))
     start = start[:, hopeful]
@@ -113,7 +120,7 @@ def reach(layouts: Grids, steps: int) -> npt.NDArray[np.bool_]:
 
 
 def _first_cell(cells: Masks) -> Masks:
-    """One cell of each set ``(H, S)``: the first of the first row that has any."""
+    """Returns one cell of each set ``(H, S)``: the first one in the first row that has any."""
     row = (cells != 0).argmax(axis=0)[None]
     first = np.take_along_axis(cells, row, axis=0)
     result = np.zeros_like(cells)
@@ -122,9 +129,9 @@ def _first_cell(cells: Masks) -> Masks:
 
 
 def _draw_mazes(free: Grids, bounds: tuple[int, int], rng: np.random.Generator) -> list[SolvedMaze]:
-    """Pairs drawn uniformly among all that qualify in the layouts ``(S, H, W)``, at most one of a layout.
+    """Draws pairs uniformly among all that qualify in the layouts ``(S, H, W)``, at most one per layout.
 
-    For speed only a few cells may be a pair's first, each with the same probability.
+    For speed, only a few cells may be the first of a pair, each with the same probability.
     """
     tried = rng.random(free.shape) < _FIRSTS
     starts, goals = far_pairs(free, tried, bounds[0] - 1, bounds[1] - 1)
@@ -138,16 +145,16 @@ def _draw_mazes(free: Grids, bounds: tuple[int, int], rng: np.random.Generator) 
 
 
 def far_pairs(free: Grids, tried: Grids, low: int, high: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """All ordered pairs of cells of a layout that are ``low`` to ``high`` steps apart.
+    """Returns all ordered pairs of cells in a layout that are ``low`` to ``high`` steps apart.
 
     Args:
-        free: Cells that are no wall, ``(S, H, W)`` bool.
-        tried: Cells that may be a pair's first, ``(S, H, W)`` bool.
-        low: Steps at least.
-        high: Steps at most.
+        free: Cells that are not walls, ``(S, H, W)`` bool.
+        tried: Cells that may be the first of a pair, ``(S, H, W)`` bool.
+        low: Smallest number of steps.
+        high: Largest number of steps.
 
     Returns:
-        Layout, row and column of the first cells, ``(P, 3)``; row and column of the second ones, ``(P, 2)``.
+        Layout, row and column of the first cells, ``(P, 3)``; row and column of the second cells, ``(P, 2)``.
     """
     starts = np.argwhere(free & tried)
     layouts = pack(free)[:, starts[:, 0]]
@@ -159,15 +166,15 @@ def far_pairs(free: Grids, tried: Grids, low: int, high: int) -> tuple[npt.NDArr
 
 
 def first_parent_path(free: Grids, start: Cell, goal: Cell) -> list[Cell]:
-    """The shortest path that Maze-Hard stores, of all there are, from start to goal.
+    """Returns the shortest path from start to goal that Maze-Hard stores among all shortest paths.
 
-    Breadth-first search from the start; neighbours are visited in the order down, left, right, up, and a cell's parent
-    is the one that came to it first.
+    A breadth-first search from the start visits neighbours in the order down, left, right, up; a cell's parent is the
+    first cell that reaches it.
 
     Args:
-        free: Cells that are no wall, ``(H, W)`` bool.
-        start: Row and column.
-        goal: Row and column; a path must lead to it.
+        free: Cells that are not walls, ``(H, W)`` bool.
+        start: Row and column of the start.
+        goal: Row and column of the goal, which must be reachable.
     """
     parent: dict[Cell, Cell] = {start: start}
     unseen = set(zip(*(axis.tolist() for axis in free.nonzero()), strict=True)) - {start}

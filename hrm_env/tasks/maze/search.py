@@ -1,6 +1,6 @@
-"""Breadth-first search in many mazes at once. The rows of a maze are bit masks: a set of cells is ``(H, S)`` integers.
+"""Breadth-first search in many mazes at once. Rows of a maze are bit masks, so a set of cells is ``(H, S)`` integers.
 
-Bit c of row r is the cell in column c; S mazes lie side by side, so that a step of the search is a few shifts and ors.
+Bit c of row r is the cell in column c. S mazes lie side by side, so that a step of the search is a few shifts and ors.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ Masks = npt.NDArray[np.integer[Any]]
 Cells = TypeVar("Cells", Masks, Tensor)
 
 LONGEST_ROW = 63
-"""Columns that fit an int64 without its sign."""
+"""Number of columns that fit into an int64 without its sign bit."""
 
 
 class Flood(NamedTuple):
-    """How far a search came in each of S mazes.
+    """Extent of a search in each of S mazes.
 
     Attributes:
-        steps: Steps in which something grew, ``(S,)`` int64.
-        last: The cells reached by the last of them, ``(H, S)``.
+        steps: Number of steps that reached new cells, ``(S,)`` int64.
+        last: Cells reached by the last of these steps, ``(H, S)``.
     """
 
     steps: npt.NDArray[np.int64]
@@ -32,17 +32,17 @@ class Flood(NamedTuple):
 
 
 def longest_path(height: int, width: int) -> int:
-    """Cells that no shortest path exceeds: it holds at most three of a 2×2 block, as the fourth is a detour."""
+    """Returns an upper bound of a shortest path in cells: it holds at most three cells of each 2×2 block."""
     return height * width - (height // 2) * (width // 2)
 
 
 def column_bits(width: int) -> Masks:
-    """The bit of each column ``(W,)``, of the smallest type that holds a row."""
+    """Returns the bit of each column, ``(W,)``, in the smallest dtype that holds a row."""
     return 1 << np.arange(width, dtype=np.min_scalar_type((1 << width) - 1))
 
 
 def pack(cells: npt.NDArray[np.bool_]) -> Masks:
-    """Bit masks ``(H, S)`` of cells ``(S, H, W)``."""
+    """Returns bit masks ``(H, S)`` of cells ``(S, H, W)``."""
     count, height, width = cells.shape
     dtype = column_bits(width).dtype
     padded = np.zeros((count, height, 8 * dtype.itemsize), dtype=np.bool_)
@@ -52,7 +52,7 @@ def pack(cells: npt.NDArray[np.bool_]) -> Masks:
 
 
 def single_cells(cells: npt.NDArray[np.int64], height: int, width: int) -> Masks:
-    """Bit masks ``(H, S)`` that hold one cell each, given as row and column ``(S, 2)``."""
+    """Returns bit masks ``(H, S)`` with one cell each, given as row and column ``(S, 2)``."""
     bits = column_bits(width)
     masks = np.zeros((height, len(cells)), dtype=bits.dtype)
     masks[cells[:, 0], np.arange(len(cells))] = bits[cells[:, 1]]
@@ -60,12 +60,12 @@ def single_cells(cells: npt.NDArray[np.int64], height: int, width: int) -> Masks
 
 
 def pack_tensor(cells: Tensor) -> Tensor:
-    """`pack` on a device: ``(S, H, W)`` bool to ``(H, S)`` int64."""
+    """Does what `pack` does on a device: ``(S, H, W)`` bool to ``(H, S)`` int64."""
     return (cells.long() << torch.arange(cells.shape[2], device=cells.device)).sum(2).T
 
 
 def grow(reached: Cells, free: Cells) -> Cells:
-    """One step: the cells reached and their free neighbours, ``(H, S)``."""
+    """Returns the reached cells and their free neighbours, ``(H, S)``."""
     grown = reached << 1
     grown |= reached >> 1
     grown |= reached
@@ -76,7 +76,7 @@ def grow(reached: Cells, free: Cells) -> Cells:
 
 
 def spread(reached: Masks, free: Masks, steps: int) -> Masks:
-    """What is reached after so many steps, ``(H, S)``."""
+    """Returns the cells reached after ``steps`` further steps, ``(H, S)``."""
     for _ in range(steps):
         grown = grow(reached, free)
         if np.array_equal(grown, reached):
@@ -86,7 +86,7 @@ def spread(reached: Masks, free: Masks, steps: int) -> Masks:
 
 
 def flood(free: Masks, start: Masks, limit: int) -> Flood:
-    """Spreads from the start cells ``(H, S)`` through the free ones ``(H, S)``, for at most ``limit`` steps."""
+    """Spreads from the start cells ``(H, S)`` through the free cells ``(H, S)`` for at most ``limit`` steps."""
     reached = [start]
     steps = np.zeros(start.shape[1], dtype=np.int64)
     while len(reached) <= limit:
@@ -101,18 +101,18 @@ def flood(free: Masks, start: Masks, limit: int) -> Flood:
 
 
 def distance(free: Tensor, start: Tensor, goal: Tensor, limit: int) -> Tensor:
-    """Steps from start to goal through free cells.
+    """Returns the number of steps from start to goal through free cells.
 
-    A CPU stops when nothing grows any more. A CUDA device must not be waited for, and always takes ``limit`` steps.
+    The CPU stops when no new cell is reached. A CUDA device always takes ``limit`` steps, to avoid a synchronisation.
 
     Args:
-        free: Start and goal included, ``(H, S)`` int64.
+        free: Free cells, including start and goal, ``(H, S)`` int64.
         start: One cell, ``(H, S)`` int64.
         goal: One cell, ``(H, S)`` int64.
-        limit: Steps at most.
+        limit: Largest number of steps.
 
     Returns:
-        ``(S,)`` int64; -1 where the goal is not reached.
+        Steps, ``(S,)`` int64; -1 where the goal is not reached.
     """
     reached, hits = start, [(start & goal).any(0)]
     for _ in range(limit):

@@ -1,1 +1,1 @@
-"""Sudoku: its task, solver, generator and ratings."""
+"""Sudoku: task, solver, generator and ratings."""

@@ -1,7 +1,7 @@
-"""Sudoku of a wanted difficulty, by a climb that moves one clue at a time.
+"""Generates Sudoku of a given difficulty by a local search that moves one clue at a time.
 
-Few minimal puzzles are hard: of 8,000 drawn none has a rating of 20. A puzzle with one clue moved is about as hard as
-before; where it comes nearer to the wanted ratings it is kept.
+Few minimal puzzles are hard: among 8,000 drawn, none has a rating of 20. Moving one clue changes the difficulty little;
+a move that brings the rating closer to the wanted range is kept.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ Digits = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
-HARDEST = 60  # the highest rating that can be asked for; further up a puzzle takes minutes
-_STARTS = 4  # for each puzzle wanted: the fast ones arrive
-_PUZZLES = 128, 2048  # fewest and most that climb together
-_PROPOSALS = 1024  # moves tried at a time, shared by the puzzles that still climb
-_STEPS, _KEPT = 10, 0.75  # after so many steps this share goes on
-_SETS = 128  # unavoidable sets remembered for each puzzle
-_LEAST_ARRIVED = 1 / 512  # of the starts, else the wish is refused
+HARDEST = 60  # highest rating that can be requested; beyond it, a puzzle takes minutes
+_STARTS = 4  # starts per wanted puzzle; those that arrive first are kept
+_PUZZLES = 128, 2048  # smallest and largest number of puzzles that climb together
+_PROPOSALS = 1024  # moves tried at a time, divided among the puzzles that still climb
+_STEPS, _KEPT = 10, 0.75  # after this many steps, this share of the puzzles continues
+_SETS = 128  # unavoidable sets stored per puzzle
+_LEAST_ARRIVED = 1 / 512  # share of the starts; below it, the request is refused
 
 
 class Range(NamedTuple):
-    """The wanted ratings, bounds included."""
+    """Range of wanted ratings, inclusive."""
 
     low: int
     high: int | None
 
     def __str__(self) -> str:
-        """For messages."""
+        """Returns the text for messages."""
         return f"at least {self.low}" if self.high is None else f"{self.low} to {self.high}"
 
     def distance(self, rating: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-        """How far off ratings are, 0 within."""
+        """Returns the distance of ratings from the range, 0 inside."""
         above = 0 if self.high is None else rating - self.high
         return np.maximum(0, np.maximum(self.low - rating, above))
 
@@ -52,21 +52,21 @@ def climb_to(
     minimal: bool,
     rng: np.random.Generator,
 ) -> tuple[Digits, Digits]:
-    """Makes puzzles of wanted ratings, each from a start of its own.
+    """Generates puzzles of wanted ratings, each from its own start.
 
     Args:
-        wanted: The ratings.
-        count: How many.
-        draw: Makes so many puzzles to start from, and their solutions, ``(B, L)`` each.
-        solver: Proves and rates.
-        minimal: Whether the puzzles shall be minimal; else they have as many clues as their starts.
-        rng: Draws the moves.
+        wanted: Range of ratings.
+        count: Number of puzzles.
+        draw: Function that generates a given number of starts and their solutions, ``(B, L)`` each.
+        solver: Solver that proves and rates the puzzles.
+        minimal: Whether the puzzles must be minimal; otherwise they have as many clues as their starts.
+        rng: Random generator of the moves.
 
     Returns:
         Puzzles and solutions, ``(count, L)`` each.
 
     Raises:
-        ValueError: Hardly any puzzle gets there.
+        ValueError: Almost no puzzle reaches the range.
     """
     fewest, most = _PUZZLES
     kept: list[tuple[Digits, Digits]] = []
@@ -88,18 +88,18 @@ def climb_to(
 
 
 class Climb:
-    """Puzzles on their way to a range of ratings, each with one solution at any time.
+    """A local search of puzzles towards a range of ratings; each puzzle always has exactly one solution.
 
-    A puzzle has one solution if and only if its clues hit every *unavoidable set* of the solved grid: the cells in
-    which another grid differs. A move that fails shows such a set, and later moves of the puzzle keep clear of it.
+    A puzzle has one solution if and only if its clues hit every *unavoidable set* of the solved grid, a set of cells in
+    which another grid differs. A failed move reveals such a set, and later moves of the puzzle hit it.
 
     Args:
-        solver: Proves and rates.
-        puzzles: ``(B, L)``, digits and 0 for blank.
-        grids: Their solutions ``(B, L)``.
-        wanted: Where to.
-        minimal: Take away what clues can be spared on arrival.
-        rng: Draws the moves.
+        solver: Solver that proves and rates the puzzles.
+        puzzles: Digits, 0 for blank, ``(B, L)``.
+        grids: Solutions of the puzzles, ``(B, L)``.
+        wanted: Range of ratings.
+        minimal: Whether clues that are not needed are removed on arrival.
+        rng: Random generator of the moves.
     """
 
     def __init__(
@@ -119,16 +119,16 @@ class Climb:
 
     @property
     def arrived(self) -> Flags:
-        """Which puzzles have a wanted rating, ``(B,)``."""
+        """The puzzles that have a wanted rating, ``(B,)``."""
         flags: Flags = self.wanted.distance(self.rating) == 0
         return flags
 
     def run(self, needed: int, tell: Callable[[int], object]) -> None:
-        """Moves until ``needed`` puzzles have arrived or none comes nearer; the furthest are given up on the way.
+        """Moves until ``needed`` puzzles have arrived or none comes closer; drops the furthest puzzles on the way.
 
         Args:
-            needed: How many.
-            tell: Is told how many have arrived, now and then.
+            needed: Number of puzzles.
+            tell: Function called repeatedly with the number of arrived puzzles.
         """
         rows = np.flatnonzero(~self.arrived)
         while rows.size and self.arrived.sum() < needed:
@@ -144,7 +144,7 @@ class Climb:
             rows = rows[: int(rows.size * _KEPT)]
 
     def _step(self, rows: Rows) -> None:
-        """Tries moves of the puzzles ``rows (R,)`` and keeps, of each, the one that leads nearest, unless further."""
+        """Tries moves of the puzzles ``rows (R,)`` and keeps the best of each, unless it moves away from the range."""
         if not rows.size:
             return
         tried = np.repeat(rows, -(-_PROPOSALS // rows.size))
@@ -160,7 +160,7 @@ class Climb:
             self._thin(rows[self.arrived[rows]])
 
     def _moved(self, rows: Rows) -> tuple[Digits, Flags]:
-        """Copies with one clue moved, ``(P, L)``, and which of them still have one solution, ``(P,)``."""
+        """Returns copies with one clue moved, ``(P, L)``, and which of them still have one solution, ``(P,)``."""
         number = np.arange(len(rows))
         variants, grids = self.puzzles[rows], self.grids[rows]
         taken = self._draw(variants != 0)
@@ -177,19 +177,19 @@ class Climb:
         return variants, ~failed & allowed.any(axis=1)
 
     def _draw(self, cells: Flags) -> Rows:
-        """One of the true cells of each row ``(P, L)``."""
+        """Draws one of the true cells of each row ``(P, L)``."""
         drawn: Rows = (self.rng.random(cells.shape, dtype=np.float32) * cells).argmax(axis=1)
         return drawn
 
     def _hitting(self, rows: Rows, puzzles: Digits) -> Flags:
-        """The blank cells whose clue would hit all remembered sets that no clue of ``puzzles (P, L)`` hits."""
+        """Returns the blank cells whose clue would hit all stored sets that no clue of ``puzzles (P, L)`` hits."""
         sets = self.sets[rows]
         hit = (sets & (puzzles != 0)[:, None]).any(axis=2)
         allowed: Flags = (sets | hit[..., None]).all(axis=1) & (puzzles == 0)
         return allowed
 
     def _remember(self, rows: Rows, sets: Flags) -> None:
-        """Keeps unavoidable sets ``(P, L)`` in place of the oldest."""
+        """Stores unavoidable sets ``(P, L)`` in place of the oldest."""
         self.sets[rows, self.seen[rows] % _SETS] = sets
         self.seen[rows] += 1
 

@@ -1,9 +1,9 @@
-"""What the rules of Sudoku exclude, in compiled loops: one grid at a time, candidates as bit masks.
+"""Constraint propagation for Sudoku in compiled loops: one grid at a time, candidates as bit masks.
 
-A cell holds the bit mask of the digits it may still take. A *band* is a row of boxes, or a column of them. A digit
-takes another line of the band in each of its boxes, a permutation, here called a way; bands and ways are what the
-solver tdoku reasons with (github.com/t-dillon/tdoku). Cells that no way of a digit passes through cannot hold it
-("locked candidates"), and a guess among the ways of a digit needs fewer guesses than a guess of the digit of a cell.
+A cell holds the bit mask of its candidate digits. A *band* is a row or a column of boxes. A digit takes a different
+line of the band in each of its boxes; such a permutation is called a *way*. The solver tdoku uses the same bands and
+ways (github.com/t-dillon/tdoku). A cell that no way of a digit passes through cannot hold the digit ("locked
+candidates"). Guessing among the ways of a digit needs fewer guesses than guessing the digit of a cell.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """Compiles a function at its first call, once a machine; its callers' other threads go on meanwhile."""
+    """Compiles a function at its first call, once per machine; compiled code releases the interpreter's lock."""
     return cast(Function, njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
 class Geometry(NamedTuple):
-    """Where the cells of a grid lie; indices are int64.
+    """The units, peers and bands of a grid; indices are int64.
 
     Attributes:
-        units: The cells of each row, column and box, ``(3n, n)``.
-        peers: The cells that share a unit with each cell, ``(L, P)``.
-        row_bands: The cells of each row of boxes, ``(K, b lines, b boxes, cells of a line in a box)``; K is 0 where
-            bands are not reasoned with.
-        row_ways: The line that each way takes in each box, ``(b!, b)``.
-        column_bands: The same for columns of boxes.
-        column_ways: The same for columns of boxes.
+        units: Cells of each row, column and box, ``(3n, n)``.
+        peers: Cells that share a unit with each cell, ``(L, P)``.
+        row_bands: Cells of each row of boxes, ``(K, b lines, b boxes, cells of a line in a box)``; K is 0 if bands are
+            not used.
+        row_ways: Line of each way in each box, ``(b!, b)``.
+        column_bands: Cells of each column of boxes, likewise.
+        column_ways: Line of each way in each box, likewise.
     """
 
     units: Integers
@@ -50,7 +50,7 @@ class Geometry(NamedTuple):
 
 @compiled
 def popcount(mask: int) -> int:
-    """The number of digits in a mask of at most 16."""
+    """Counts the digits in a mask of at most 16 bits."""
     mask -= mask >> 1 & 0x5555
     mask = (mask & 0x3333) + (mask >> 2 & 0x3333)
     mask = mask + (mask >> 4) & 0x0F0F
@@ -59,7 +59,7 @@ def popcount(mask: int) -> int:
 
 @compiled
 def digits_of_way(stack: Integers, top: int, bands: Integers, band: int, ways: Integers, way: int) -> int:
-    """The digits that can still go a way through a band."""
+    """Returns the digits that can still take a way through a band."""
     digits = -1
     for box in range(bands.shape[2]):
         line, crossing = ways[way, box], 0
@@ -71,7 +71,7 @@ def digits_of_way(stack: Integers, top: int, bands: Integers, band: int, ways: I
 
 @compiled
 def _restrict_box(stack: Integers, top: int, bands: Integers, band: int, box: int, allowed: Integers) -> bool:
-    """Leaves the cells of a box in a band the digits that its lines are allowed; whether any cell has lost one."""
+    """Removes digits that a box's lines do not allow; returns whether any cell has lost one."""
     lines, width = bands.shape[1], bands.shape[3]
     changed, once, twice = False, 0, 0
     for line in range(lines):
@@ -91,7 +91,7 @@ def _restrict_box(stack: Integers, top: int, bands: Integers, band: int, box: in
 
 @compiled
 def restrict(stack: Integers, top: int, bands: Integers, ways: Integers, allowed: Integers) -> bool:
-    """Takes away the digits of cells that none of their ways passes through, or that others fill; whether any."""
+    """Removes digits from cells that none of their ways passes or that others fill; returns whether any was removed."""
     changed = False
     for band in range(bands.shape[0]):
         allowed[:] = 0  # the digits in each line of each box
@@ -106,7 +106,7 @@ def restrict(stack: Integers, top: int, bands: Integers, ways: Integers, allowed
 
 @compiled
 def _settle(stack: Integers, settled: Flags, top: int, peers: Integers) -> int:
-    """Strikes the digits of settled cells from their peers; how many are settled then, -1 on a contradiction."""
+    """Removes the digits of settled cells from their peers; returns the number settled, -1 on a contradiction."""
     number, before = 0, -1
     while number != before:
         before, number = number, 0
@@ -130,7 +130,7 @@ def _settle(stack: Integers, settled: Flags, top: int, peers: Integers) -> int:
 
 @compiled
 def _place(stack: Integers, top: int, full: int, units: Integers) -> int:
-    """Puts digits that have one cell left in a unit there: 1 where some did, 0 where none, -1 on a contradiction."""
+    """Places digits that have one cell left in a unit; returns 1 if any was placed, else 0, -1 on a contradiction."""
     placed = 0
     for unit in range(units.shape[0]):
         once = twice = 0
@@ -154,7 +154,7 @@ def _place(stack: Integers, top: int, full: int, units: Integers) -> int:
 
 @compiled
 def propagate(stack: Integers, settled: Flags, top: int, full: int, geometry: Geometry, allowed: Integers) -> int:
-    """Applies naked and hidden singles, and bands, until nothing changes; settled cells, or -1 on a contradiction."""
+    """Applies singles and bands until nothing changes; returns the settled cells, or -1 on a contradiction."""
     while True:
         number = _settle(stack, settled, top, geometry.peers)
         placed = _place(stack, top, full, geometry.units)

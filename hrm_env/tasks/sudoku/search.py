@@ -1,4 +1,4 @@
-"""Depth-first search for the solutions of Sudoku, and puzzles by taking clues away, in compiled loops."""
+"""Depth-first search for the solutions of Sudoku, and removal of clues, in compiled loops."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hrm_env.tasks.sudoku.propagation import (
 
 @compiled
 def _split_cell(stack: Integers, top: int, row: int, priority: Priorities) -> None:
-    """Splits at the most constrained cell: above ``top`` lies the grid with one of its digits, at it that without."""
+    """Splits at the most constrained cell: the grid above ``top`` fixes a digit, that at ``top`` excludes it."""
     fewest, chosen = 99, 0
     for cell in range(stack.shape[1]):
         stack[top + 1, cell] = stack[top, cell]
@@ -36,7 +36,7 @@ def _split_cell(stack: Integers, top: int, row: int, priority: Priorities) -> No
 
 @compiled
 def _tightest(stack: Integers, top: int, bands: Integers, ways: Integers, digits: int) -> tuple[int, int]:
-    """The band in which the digits have the fewest ways together, and how many; more than one a digit."""
+    """Returns the band in which the digits have the fewest ways in total (above one per digit), and their number."""
     fewest, chosen = 1 << 30, 0
     for band in range(bands.shape[0]):
         total = 0
@@ -49,7 +49,7 @@ def _tightest(stack: Integers, top: int, bands: Integers, ways: Integers, digits
 
 @compiled
 def _fewest_ways(stack: Integers, top: int, bands: Integers, band: int, ways: Integers, digits: int) -> tuple[int, int]:
-    """The digit that has the fewest ways in a band, at least two, and how many."""
+    """Returns the digit that has the fewest ways in a band, at least two, and their number."""
     fewest, digit = ways.shape[0] + 1, 0
     for number in range(digits):
         count = 0
@@ -64,16 +64,16 @@ def _fewest_ways(stack: Integers, top: int, bands: Integers, band: int, ways: In
 def _split_band(
     stack: Integers, top: int, bands: Integers, band: int, ways: Integers, digits: int, passed: Integers
 ) -> None:
-    """Splits at the digit with the fewest ways in a band: above ``top`` some of them are left, at it the others."""
+    """Splits at the digit with the fewest ways in a band: some remain above ``top``, the others at ``top``."""
     digit, fewest = _fewest_ways(stack, top, bands, band, ways, digits)
-    passed[:] = 0  # how many ways pass each line of each box
+    passed[:] = 0  # number of ways through each line of each box
     for way in range(ways.shape[0]):
         for box in range(ways.shape[1]):
             passed[ways[way, box], box] += digits_of_way(stack, top, bands, band, ways, way) >> digit & 1
-    pivot = 0  # a crossing that parts the ways
+    pivot = 0  # a crossing that some ways pass and others do not
     while not 0 < passed[pivot // ways.shape[1], pivot % ways.shape[1]] < fewest:
         pivot += 1
-    passed[:] = 0  # bit 0: a way of those at ``top`` passes; bit 1: one of those above
+    passed[:] = 0  # bit 0: a way kept at ``top`` passes; bit 1: a way kept above
     for way in range(ways.shape[0]):
         if digits_of_way(stack, top, bands, band, ways, way) >> digit & 1:
             above = ways[way, pivot % ways.shape[1]] == pivot // ways.shape[1]
@@ -93,7 +93,7 @@ def _split_band(
 def _split(
     stack: Integers, top: int, full: int, geometry: Geometry, passed: Integers, row: int, priority: Priorities
 ) -> None:
-    """Splits in the band in which the digits have the fewest ways together; without bands, at a cell."""
+    """Splits in the band in which the digits have the fewest ways in total; without bands, at a cell."""
     if geometry.row_bands.shape[0] == 0:
         _split_cell(stack, top, row, priority)
         return
@@ -110,14 +110,14 @@ def _split(
 def _search(
     memory: Memory, limit: int, full: int, geometry: Geometry, row: int, priority: Priorities
 ) -> tuple[int, int]:
-    """Searches the grid that lies lowest in memory; the last solution met lies on top.
+    """Searches the first grid in memory; the last solution found is stored at its end.
 
     Returns:
-        Solutions met, at most ``limit``, and branchings made.
+        Number of solutions found, at most ``limit``, and number of branchings.
     """
     stack, settled, scratch = memory
     found = guesses = 0
-    top = limit - limit  # no literal, for which all that is called would be compiled once more
+    top = limit - limit  # a literal 0 would compile every called function again
     for cell in range(settled.shape[1]):
         settled[0, cell] = False
     while top >= 0 and found < limit:
@@ -171,7 +171,7 @@ def dig_each(
     geometry: Geometry,
     priority: Priorities,
 ) -> None:
-    """Blanks cells of ``puzzles (B, L)`` in the order ``(B, L)``, with a limit of 1; see `SudokuSolver.dig`."""
+    """Blanks cells of ``puzzles (B, L)`` in ``order (B, L)``, with a limit of 1; see `SudokuSolver.dig`."""
     stack = memory[0]
     for row in range(puzzles.shape[0]):
         left = 0
@@ -184,7 +184,7 @@ def dig_each(
             for cell in range(puzzles.shape[1]):
                 digit = puzzles[row, cell]
                 stack[0, cell] = 1 << digit - 1 if digit else full
-            stack[0, chosen] = full & ~stack[0, chosen]  # another solution differs in the cell that loses its clue
+            stack[0, chosen] = full & ~stack[0, chosen]  # any other solution differs in the cell that loses its clue
             if _search(memory, limit, full, geometry, row, priority)[0] == 0:
                 puzzles[row, chosen] = 0
                 left -= 1

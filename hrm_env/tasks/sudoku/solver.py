@@ -1,4 +1,4 @@
-"""A Sudoku solver: constraint propagation and search, in compiled loops, on all cores."""
+"""A Sudoku solver: constraint propagation and search in compiled loops, on all cores."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from hrm_env.tasks.sudoku.propagation import Geometry, Memory
 from hrm_env.tasks.sudoku.search import dig_each, search_each
 
 Masks = npt.NDArray[np.int64]
-LARGEST_SIDE = 4  # b boxes have b! ways: of no use beyond 24
+LARGEST_SIDE = 4  # b boxes have b! ways, which are too many beyond 24
 _NO_PRIORITY = np.empty((1, 0, 0), np.float32)
-_ROWS = 32  # puzzles a thread takes at a time
+_ROWS = 32  # puzzles per task of a thread
 
 
 class SearchResult(NamedTuple):
-    """What a search found for each of B puzzles.
+    """Result of a search for each of B puzzles.
 
     Attributes:
-        found: Number of solutions met, at most the limit, ``(B,)``.
-        solution: Digits 1..n of the last solution met, ``(B, L)``; zeros where there is none.
-        guesses: Branchings made, ``(B,)``: 0 where propagation alone settles the puzzle.
+        found: Number of solutions found, at most the limit, ``(B,)``.
+        solution: Digits 1..n of the last solution found, ``(B, L)``; zeros if there is none.
+        guesses: Number of branchings, ``(B,)``; 0 if propagation alone settles the puzzle.
     """
 
     found: npt.NDArray[np.int32]
@@ -63,23 +63,23 @@ class SudokuSolver:
             self.by_bands = Geometry(self.units, peers, rows, _ways(box_height), columns, _ways(box_width))
 
     def _memory(self) -> Memory:
-        """Memory of a search: each branch takes a candidate away, and the solution met lies last."""
+        """Allocates the memory of a search: one row per removed candidate, and a last one for the solution."""
         cells, boxes = self.size**2, max(self.by_bands.row_ways.shape[1], self.by_bands.column_ways.shape[1])
         stack = np.empty((cells * self.size + 2, cells), np.int64)
         return stack, np.empty(stack.shape, np.bool_), np.empty((boxes, boxes), np.int64)
 
     def candidates(self, digits: npt.NDArray[Any]) -> Masks:
-        """Masks ``(B, L)`` of grids ``(B, L)`` with digits 1..n and 0 for blank."""
+        """Returns masks ``(B, L)`` of grids ``(B, L)`` with digits 1..n and 0 for blank."""
         bits = np.concatenate([[self.full], 1 << np.arange(self.size)])
         masks: Masks = bits[digits]
         return masks
 
     def rate(self, puzzles: npt.NDArray[np.uint8]) -> SearchResult:
-        """Searches puzzles ``(B, L)``, 0 for blank, up to a second solution, with the help of the bands.
+        """Searches puzzles ``(B, L)``, 0 for blank, up to a second solution, using the bands.
 
-        A puzzle with one solution is rated by ``guesses``. Its whole tree is searched, the proof that there is no other
-        solution included, so no order of guessing matters; each guess adds one branch, and all but one of the branches
-        are dead ends, so guesses and backtracks are the same number.
+        ``guesses`` is the rating of a puzzle with one solution. The search covers the whole tree, including the proof
+        that there is no other solution, so the rating does not depend on the order of guesses. Each guess adds one
+        branch, and all branches but one are dead ends, so the numbers of guesses and backtracks are equal.
         """
         return self.search(self.candidates(puzzles), limit=2, geometry=self.by_bands)
 
@@ -89,11 +89,10 @@ class SudokuSolver:
         """Counts solutions of ``masks (B, L)`` up to ``limit``.
 
         Args:
-            masks: Candidate masks; left unchanged.
-            limit: Stop a puzzle at this many solutions (2 proves uniqueness).
-            rng: Draws the digit to guess; without it the smallest is guessed.
-            geometry: ``by_bands`` reasons with bands, and guesses in them: fewer guesses, which cost more. None guesses
-                the digits of cells.
+            masks: Candidate masks; not modified.
+            limit: Number of solutions at which the search of a puzzle stops (2 proves uniqueness).
+            rng: Random generator of the digits to guess; None guesses the smallest digit.
+            geometry: ``by_bands`` uses bands, which needs fewer but costlier guesses. None guesses digits of cells.
         """
         batch, cells = masks.shape
         found, guesses = np.zeros((2, batch), np.int32)
@@ -111,20 +110,20 @@ class SudokuSolver:
         return SearchResult(found, digits.astype(np.uint8), guesses)
 
     def random_grids(self, count: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-        """Full valid grids ``(count, L)`` with digits 1..n, by a search that guesses at random."""
+        """Generates full valid grids ``(count, L)`` with digits 1..n by a search with random guesses."""
         empty = np.zeros((count, self.size**2), dtype=np.uint8)
         return self.search(self.candidates(empty), limit=1, rng=rng).solution
 
     def dig(self, grids: npt.NDArray[np.uint8], clues: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
         """Blanks cells of full grids ``(B, L)`` in random order while the solution stays unique.
 
-        A cell may go if the grid has no solution with another digit there. Every cell is tried once, so with
-        ``clues=0`` the result is minimal: no clue can be spared.
+        A cell is blanked if the grid has no solution with another digit there. Every cell is tried once, so with
+        ``clues=0`` the result is minimal: every clue is needed.
 
         Args:
             grids: Full grids with digits 1..n, or puzzles with 0 for blank.
-            clues: Stop a grid that has only this many left.
-            rng: Draws the order.
+            clues: Number of clues at which a grid is finished.
+            rng: Random generator of the order.
 
         Returns:
             Digits with 0 for blank, ``(B, L)``.
@@ -141,12 +140,12 @@ class SudokuSolver:
 
 
 def _ways(boxes: int) -> npt.NDArray[np.int64]:
-    """The line that each way takes in each box, ``(b!, b)``."""
+    """Returns the line of each way in each box, ``(b!, b)``."""
     return np.array(list(permutations(range(boxes))))
 
 
 def on_all_cores(run: Callable[[slice], object], count: int) -> None:
-    """Calls ``run`` with slices of so many rows, in threads; the compiled loops leave the interpreter's lock."""
+    """Calls ``run`` with slices of ``count`` rows in threads; the compiled loops release the interpreter's lock."""
     slices = [slice(start, start + _ROWS) for start in range(0, count, _ROWS)]
     if len(slices) == 1:
         run(slices[0])

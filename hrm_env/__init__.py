@@ -1,7 +1,7 @@
 """Puzzles as Gymnasium environments in which each deep-supervision segment is a step.
 
-Importing this package registers the ids. The names of `__all__` are public, and every other module is internal; each is
-imported when first used. Nothing is read, generated or imported before.
+Importing this package registers the ids, and reads, generates and imports nothing else. The names in `__all__` are
+public and imported on first use; all other modules are internal.
 """
 
 from __future__ import annotations

@@ -58,6 +58,6 @@ def _lock(name: str, folder: Path, handle: int) -> None:
         raise ValueError(f"{name}: expected a folder that no other process writes to, found {folder} in use") from error
     except OSError as error:
         warnings.warn(
-            f"{folder}: not locked ({error.strerror or error}); see to it that no other process writes to it",
+            f"{folder}: not locked ({error.strerror or error}); make sure that no other process writes to it",
             stacklevel=4,
         )

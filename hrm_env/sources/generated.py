@@ -98,7 +98,7 @@ def _generate(
     partial = _partial(path)
     chunks, tried = _read_partial(partial, task, num_puzzles)
     made, size, saved = sum(map(len, chunks)), min(_CHUNK, 2 * num_puzzles + 8), time.monotonic()
-    title = f"making {task.spec.name} puzzles ({split})"
+    title = f"generating {task.spec.name} puzzles ({split})"
     with tqdm(total=num_puzzles, initial=min(made, num_puzzles), desc=title, delay=1, leave=False) as bar:
         while made < num_puzzles:
             chunk = task.generate(size, np.random.default_rng([seed, zlib.crc32(split.encode()), tried]), **options)
@@ -173,7 +173,7 @@ def _undamaged(path: Path, read: Callable[[], Read]) -> Read | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
-        warnings.warn(f"{path}: damaged ({reason(error)}); its puzzles are made again", stacklevel=2)
+        warnings.warn(f"{path}: damaged ({reason(error)}); its puzzles are generated again", stacklevel=2)
         return None
 
 
@@ -195,7 +195,7 @@ def _checked(task: PuzzleTask, num_puzzles: int, arrays: dict[str, npt.NDArray[A
     puzzles.check_fit(task.spec.name, task.spec.seq_len, task.spec.vocab_size)
     tried = PuzzleBatch.of(puzzles[np.linspace(0, num_puzzles - 1, min(num_puzzles, _TRIED)).astype(np.int64)])
     if not task.check(tried.inputs, tried.solution).all():
-        raise ValueError("it holds a solution that solves nothing")
+        raise ValueError("it holds a wrong solution")
     return puzzles
 
 
@@ -208,5 +208,5 @@ def _write(path: Path, puzzles: Puzzles, **more: int) -> None:
             np.savez_compressed(file, **cast(dict[str, Any], arrays))  # its stubs name its own options alone
     except OSError as error:
         warnings.warn(
-            f"{path}: could not be written ({reason(error)}); the puzzles are made anew next time", stacklevel=2
+            f"{path}: could not be written ({reason(error)}); the next call generates the puzzles again", stacklevel=2
         )

@@ -50,7 +50,7 @@ def read_header(file: BufferedIOBase) -> NpyHeader:
     """
     start = file.read(8)
     if len(start) < 8 or start[:6] != _MAGIC or start[6] not in (1, 2, 3):
-        raise ValueError("it does not begin as one")
+        raise ValueError("it does not begin like an npy file")
     length = int.from_bytes(file.read(2 if start[6] == 1 else 4), "little")
     text = "".join(file.read(min(length, _LONGEST)).decode("latin-1").split())
     match = _HEADER.fullmatch(text)
@@ -59,6 +59,6 @@ def read_header(file: BufferedIOBase) -> NpyHeader:
         entries |= zip(match.groups()[::2], match.groups()[1::2], strict=True)
     dtype, shape = _TYPE.fullmatch(entries["descr"]), _SHAPE.fullmatch(entries["shape"])
     if not (dtype and shape and entries["fortran_order"] in ("True", "False")):
-        raise ValueError(f"its header is not one of numbers: {shortened(text)}")
+        raise ValueError(f"its header describes no array of numbers: {shortened(text)}")
     sizes = tuple(int(size) for size in shape[0].strip("()").split(",") if size)
     return NpyHeader(np.dtype(dtype[1]), sizes, "F" if entries["fortran_order"] == "True" else "C")

@@ -45,5 +45,5 @@ def _read_member(archive: zipfile.ZipFile, name: str) -> npt.NDArray[Any]:
         header.dtype.kind == "U"
         and np.frombuffer(content, header.dtype.byteorder + "u4").max(initial=0) > _LAST_CHARACTER
     ):
-        raise ValueError("text of no characters")
+        raise ValueError("text with invalid characters")
     return array

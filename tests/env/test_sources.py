@@ -108,7 +108,7 @@ def test_other_puzzles_under_a_right_checksum_are_noticed(
         arrays = {name: array for name, array in stored.items() if name != "sha256"}
     RESEALED[kind](arrays)
     np.savez(file, sha256=_digest(arrays), **arrays)
-    with pytest.warns(UserWarning, match=r"damaged \((it holds|source: expected|puzzles: expected) .*made again"):
+    with pytest.warns(UserWarning, match=r"damaged \((it holds|source: expected|puzzles: expected) .*generated again"):
         again = load_puzzles(TASK, num_puzzles=5)
     assert np.array_equal(again.solution, first.solution)
     assert np.array_equal(load_puzzles(TASK, num_puzzles=5).solution, first.solution)
@@ -144,7 +144,7 @@ def test_interrupted_generation_goes_on_where_it_stopped(tmp_path: Path, monkeyp
 
     next((tmp_path / "stopped").iterdir()).unlink()
     partial.write_bytes(kept[:-50])
-    with pytest.warns(UserWarning, match=r"partial.npz: damaged .*made again"):
+    with pytest.warns(UserWarning, match=r"partial.npz: damaged .*generated again"):
         assert np.array_equal(load_puzzles(TASK, num_puzzles=700).inputs, whole.inputs)
 
 

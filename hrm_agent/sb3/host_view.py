@@ -1,4 +1,4 @@
-"""A device tensor that numpy reads when somebody asks: what callbacks are shown of a step costs no step anything."""
+"""A device tensor as a numpy array that is copied when first used, so that unused values for callbacks cost nothing."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from torch import Tensor
 
 
 class HostView:
-    """Stands for the numpy array of a tensor, which waits for the device and is copied at its first use alone.
+    """Behaves like the numpy array of a tensor; its first use waits for the device and copies the tensor.
 
-    ``np.sum(view)``, ``view.sum()``, ``view[0]``, ``len(view)`` and ``for value in view`` are those of the array.
+    ``np.sum(view)``, ``view.sum()``, ``view[0]``, ``len(view)`` and ``for value in view`` work as with the array.
     """
 
     def __init__(self, tensor: Tensor) -> None:
@@ -25,23 +25,23 @@ class HostView:
         return self._tensor.cpu().numpy()
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        """The array, for numpy."""
+        """Returns the array, for numpy."""
         return np.array(self._array, dtype=dtype, copy=copy)
 
     def __getattr__(self, name: str) -> Any:
-        """An attribute of the array."""
+        """Returns an attribute of the array."""
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self._array, name)
 
     def __getitem__(self, place: Any) -> Any:
-        """An element, or a part, of the array."""
+        """Returns an element or a part of the array."""
         return self._array[place]
 
     def __len__(self) -> int:
-        """Its rows."""
+        """Returns the number of rows."""
         return len(self._array)
 
     def __iter__(self) -> Iterator[Any]:
-        """Its rows, one by one."""
+        """Iterates over the rows."""
         return iter(self._array)

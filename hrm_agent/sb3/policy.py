@@ -1,4 +1,4 @@
-"""The SB3-facing policy: a core, its averaged weights, and a halting policy."""
+"""The policy in the sense of Stable-Baselines3: a core, its averaged weights, and a halting policy."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from hrm_env.task import PuzzleTask
 
 
 class HRMPolicy(BasePolicy):
-    """Answers and decides. ``policy_kwargs`` are the core's name and options.
+    """Answers puzzles and decides when to halt. ``policy_kwargs`` are the core's name and options.
 
     Args:
         observation_space: Observation space of a puzzle environment.
         action_space: Action space of the same environment.
-        lr_schedule: For SB3's signature; the learner has its own.
-        core: A name of `hrm_agent.cores.CORES`.
-        **core_options: The core's options.
+        lr_schedule: For SB3's signature; has no effect, because the learner has its own.
+        core: Name in `hrm_agent.cores.CORES`.
+        **core_options: Options of the core.
 
     Attributes:
         core: The trained network.
-        core_options: Its name and options.
-        average: Moving average of its weights, where the learner keeps one.
-        halting: The policy that decides when to stop; swap it at any time.
-        task: The puzzle family, where it is known: for rules that check the answer.
+        core_options: Name and options of the core.
+        average: Moving average of the weights, if the learner keeps one.
+        halting: The halting policy; it can be replaced at any time.
+        task: The puzzle family, if it is known, for halting policies that check the answer.
     """
 
     def __init__(
@@ -61,20 +61,20 @@ class HRMPolicy(BasePolicy):
 
     @property
     def acting_core(self) -> ReasoningCore:
-        """The network that acts: the averaged one where there is one."""
+        """The network that acts: the averaged one if there is one."""
         return self.core if self.average is None else self.average.module
 
     def forward(self, obs: PyTorchObs, deterministic: bool = True) -> Tensor:
-        """Actions ``(B, L+1)`` after one segment from a fresh hidden state."""
+        """Returns actions ``(B, L+1)`` after one segment from a fresh hidden state."""
         return self._predict(obs, deterministic)
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = True) -> Tensor:
-        """As `forward`; SB3 calls it for policies without memory."""
+        """Does what `forward` does; SB3 calls it for policies without memory."""
         named = cast(dict[str, Tensor], observation)
         return self._act(named, None, torch.ones(len(named["inputs"]), dtype=torch.bool, device=self.device))[0]
 
     def _act(self, observation: dict[str, Tensor], state: Reasoner | None, start: Tensor) -> tuple[Tensor, Reasoner]:
-        """Actions ``(B, L+1)`` and the state for the next call."""
+        """Returns actions ``(B, L+1)`` and the state for the next call."""
         inputs, puzzle_id, segment = (observation[key].long() for key in ("inputs", "puzzle_id", "segment"))
         if state is None:
             if bool(segment.any()):
@@ -100,16 +100,15 @@ class HRMPolicy(BasePolicy):
         episode_start: np.ndarray | None = None,
         deterministic: bool = True,
     ) -> tuple[np.ndarray, Reasoner]:
-        """One segment: actions, and the state to hand in at the next segment (hidden state and halting memory).
+        """Computes one segment; returns actions and the state for the next call (hidden state and halting memory).
 
-        Answers are the most probable tokens and halting follows the policy, without exploration, whatever
-        ``deterministic`` says.
+        Answers are the most probable tokens, and halting follows the halting policy without exploration.
 
         Args:
             observation: One observation or a batch.
-            state: What the last call returned; None begins, and warns where an episode is under way.
+            state: The state that the last call returned; None begins, with a warning if an episode is under way.
             episode_start: Rows that begin an episode, ``(B,)``; rows with ``segment == 0`` begin in any case.
-            deterministic: For SB3's signature.
+            deterministic: For SB3's signature; has no effect.
         """
         tensors, vectorized = self.obs_to_tensor(observation)
         named = cast(dict[str, Tensor], tensors)
@@ -121,13 +120,13 @@ class HRMPolicy(BasePolicy):
         return (array if vectorized else array[0]), reasoner
 
     def save(self, path: str | Path | BinaryIO) -> None:
-        """Writes what acts as a zip of JSON and safetensors: weights, averaged weights, the halting policy.
+        """Writes weights, averaged weights and the halting policy as a zip of JSON and safetensors.
 
         Args:
-            path: With or without ``.zip``; or a buffer.
+            path: The file, with or without ``.zip``, or a buffer.
 
         Raises:
-            NonFiniteError: A weight is not finite; the file, if it exists, stays as it was.
+            NonFiniteError: A weight is not finite; a file that exists is not changed.
         """
         save_policy(self, path)
 
@@ -138,12 +137,12 @@ class HRMPolicy(BasePolicy):
         device: torch.device | str = "auto",
         halting: str | HaltingPolicy | None = None,
     ) -> Self:
-        """Reads what `save` or `HRM.save` wrote. Nothing is unpickled.
+        """Reads a file of `save` or `HRM.save`. Nothing is unpickled.
 
         Args:
             path: The file, with or without ``.zip``, the folder of a run, or a buffer.
-            device: Where to put it.
-            halting: Another halting policy than the one saved.
+            device: Device of the policy.
+            halting: A halting policy that replaces the saved one.
 
         Raises:
             CheckpointError: The file is missing or damaged.

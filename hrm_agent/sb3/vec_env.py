@@ -1,7 +1,7 @@
-"""Between Stable-Baselines3 and the puzzles: every kind of environment, as the one that is needed.
+"""Conversions between the kinds of puzzle environments.
 
-`NativeVecEnv` shows the native batched environment to SB3 as a `VecEnv`. `training_env` gives what an agent learns in,
-`sweep_env` what it is evaluated in.
+`NativeVecEnv` is the native batched environment as SB3 `VecEnv`. `training_env` returns the environment that an agent
+learns in, `sweep_env` the one that it is evaluated in.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from hrm_env.envs.vector import PuzzleVectorEnv
 
 PuzzleEnvironment = GymEnv | VectorEnv[Any, Any, Any]
 TRAINING_SLOTS = 768
-"""Slots of an environment that an agent makes to learn in, unless told otherwise; the batch size of the paper."""
+"""Default number of slots of an environment to learn in; the batch size of the paper."""
 SWEEP_SLOTS = 256
-"""Slots of an environment that is made to evaluate in, where there are so many puzzles."""
+"""Slots of an environment that is made for evaluation, if there are as many puzzles."""
 
 
 class NativeVecEnv(VecEnv):
-    """A `PuzzleVectorEnv` as SB3 `VecEnv`, with what `Monitor` would add (``info["episode"]``).
+    """A `PuzzleVectorEnv` as SB3 `VecEnv`, with the ``info["episode"]`` of SB3's `Monitor`.
 
     Raises:
-        ValueError: Its puzzles end, which SB3 knows nothing of: it would wait for a slot without a puzzle for ever.
+        ValueError: Each puzzle is dealt once: SB3 would wait forever for slots without a puzzle.
     """
 
     def __init__(self, env: PuzzleVectorEnv) -> None:
@@ -52,16 +52,16 @@ class NativeVecEnv(VecEnv):
         self.metadata = env.metadata
 
     def reset(self) -> VecEnvObs:
-        """A fresh puzzle in every slot."""
+        """Starts an episode in every slot."""
         seed = self._seeds[0]
         return self._begin(self.native.reset_tensors(seed))
 
     def step_async(self, actions: np.ndarray) -> None:
-        """Takes the actions ``(B, L+1)``."""
+        """Stores the actions ``(B, L+1)`` for `step_wait`."""
         self._action = torch.from_numpy(check_action(actions, self.native.single_action_space, (self.num_envs,)))
 
     def step_wait(self) -> VecEnvStepReturn:
-        """SB3's step: the finished observation is in ``info["terminal_observation"]``."""
+        """Takes the step; the last observation of an episode is in ``info["terminal_observation"]``."""
         observation, reward, done, _, info = self.native.step_tensors(self._action.to(self.native.device))
         rewards, dones = reward.cpu().numpy(), done.cpu().numpy()
         self._returns += rewards
@@ -79,7 +79,7 @@ class NativeVecEnv(VecEnv):
         return to_numpy(observation), rewards, dones, infos
 
     def load_state_dict(self, state: Mapping[str, Any]) -> VecEnvObs:
-        """Goes on where the native environment's `state_dict` was taken; returns what its slots show."""
+        """Restores a `state_dict` of the native environment, and returns the observation."""
         self.native.load_state_dict(state)
         return self._begin(self.native.shown())
 
@@ -96,11 +96,11 @@ class NativeVecEnv(VecEnv):
         self.native.close()
 
     def get_images(self) -> Sequence[np.ndarray | None]:
-        """A picture per slot."""
+        """Returns a picture per slot."""
         return self.native.render() or [None] * self.num_envs
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """An attribute of the native environment, once per index."""
+        """Returns an attribute of the native environment, once per index."""
         return [getattr(self.native, attr_name) for _ in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
@@ -112,19 +112,19 @@ class NativeVecEnv(VecEnv):
         return [getattr(self.native, method_name)(*args, **kwargs)]
 
     def env_is_wrapped(self, wrapper_class: type[Any], indices: VecEnvIndices = None) -> list[bool]:
-        """True for SB3's `Monitor`, whose figures `step_wait` gives; no other wrapper is there."""
+        """Returns True for SB3's `Monitor`, whose figures `step_wait` returns; there is no other wrapper."""
         return [wrapper_class.__name__ == "Monitor" for _ in self._get_indices(indices)]
 
 
 def as_vec_env(env: PuzzleEnvironment, verbose: int = 0) -> VecEnv:
-    """Any kind of puzzle environment as SB3 `VecEnv`, for `evaluate_policy`, `EvalCallback` and SB3's own algorithms.
+    """Returns any puzzle environment as SB3 `VecEnv`, for `evaluate_policy`, `EvalCallback` and SB3's own algorithms.
 
     Args:
-        env: The native vector environment, a Gymnasium environment, or a `VecEnv`, which stays as it is.
-        verbose: 1 prints what a Gymnasium environment is wrapped in.
+        env: The native vector environment, a Gymnasium environment, or a `VecEnv`, which is returned unchanged.
+        verbose: 1 prints the wrappers of a Gymnasium environment.
 
     Raises:
-        ValueError: A vector environment is not the native one, or its puzzles end.
+        ValueError: A vector environment is not the native one, or deals each puzzle once.
     """
     if isinstance(env, VectorEnv):
         return NativeVecEnv(native(env))
@@ -132,10 +132,10 @@ def as_vec_env(env: PuzzleEnvironment, verbose: int = 0) -> VecEnv:
 
 
 def native(env: VectorEnv[Any, Any, Any]) -> PuzzleVectorEnv:
-    """The native environment under what ``gym.make_vec(id)`` returned.
+    """Returns the native environment that ``gym.make_vec(id)`` wrapped.
 
     Raises:
-        ValueError: It is not a native one, or does not refill its slots in the same step, as SB3 expects.
+        ValueError: It is not the native one, or does not refill its slots in the same step, as SB3 expects.
     """
     inner = env.unwrapped
     if not isinstance(inner, PuzzleVectorEnv):
@@ -146,15 +146,15 @@ def native(env: VectorEnv[Any, Any, Any]) -> PuzzleVectorEnv:
 
 
 def sweep_env(env: PuzzleEnvironment, device: torch.device) -> PuzzleVectorEnv:
-    """The native environment that hands out every puzzle of an environment once.
+    """Returns a native environment that deals every puzzle of an environment once.
 
     Args:
-        env: The native environment, made with ``order="once"``; or one of SB3's or Gymnasium's scalar environments,
-            which cannot hand out puzzles once, so that a native one is made of their puzzles and options.
-        device: Device of the environment that is made for those.
+        env: The native environment, made with ``order="once"``; or an environment of SB3 or a scalar one of Gymnasium,
+            which cannot deal puzzles once, so that a native one is made from its puzzles and options.
+        device: Device of an environment that is made.
 
     Raises:
-        ValueError: It is no environment of puzzles, or its slots hold different ones.
+        ValueError: It is not an environment of puzzles, or its slots have different puzzles.
     """
     if isinstance(env, VectorEnv):
         return native(env)
@@ -188,17 +188,17 @@ def training_env(
     device: torch.device,
     verbose: int = 0,
 ) -> VecEnv | None:
-    """The environment that an agent is given, or that it makes of an id.
+    """Returns the environment that an agent learns in: the given one, or one made from an id.
 
     Args:
         env: An id, any kind of puzzle environment, or None.
-        n_envs: Slots of an environment to be made, None for 768; of a given one, None or what it has.
-        env_kwargs: Options of an environment to be made.
-        device: Device of an environment to be made.
+        n_envs: Slots of an environment that is made, None for 768; for a given one, None or its own number.
+        env_kwargs: Options of an environment that is made.
+        device: Device of an environment that is made.
         verbose: As for `as_vec_env`.
 
     Raises:
-        ValueError: The options are those of an environment to be made, and it is there already.
+        ValueError: There are options for an environment that exists already.
     """
     if isinstance(env, str):
         slots = TRAINING_SLOTS if n_envs is None else n_envs
@@ -218,10 +218,10 @@ def training_env(
 
 
 def registered(id: str) -> str:
-    """The id of a puzzle; of ``module:id``, once the module that registers it is imported.
+    """Returns the registered id of a puzzle; for ``module:id`` imports the module first.
 
     Raises:
-        ValueError: No puzzle is registered under it.
+        ValueError: No puzzle is registered under this id.
     """
     module, _, name = id.rpartition(":")
     try:

@@ -1,1 +1,1 @@
-"""Segments without learning: prediction, evaluation, views and frames to look at."""
+"""Segments without learning: prediction, evaluation, views of a puzzle, and frames to draw."""

@@ -1,4 +1,4 @@
-"""Exactly-once evaluation: every puzzle once, halting honoured, finished rows refilled or dropped."""
+"""Evaluation of every puzzle exactly once, with halting; finished rows are refilled or dropped."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from hrm_env.envs.spaces import pack_action
 from hrm_env.envs.vector import PuzzleVectorEnv
 
 BATCH_SIZES = 16
-"""How many sizes a batch may have while it shrinks."""
+"""Number of sizes that a batch has, at most, while it shrinks."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The figures of one sweep over N puzzles; arrays are in the order of the source.
+    """Results of one sweep over N puzzles, in the order of the source.
 
     Attributes:
-        exact: Right where the agent chose to halt, ``(N,)`` bool.
-        valid: The task's own check accepts the answer there, whatever the stored solution, ``(N,)`` bool.
-        cells: Share of right cells there, ``(N,)``.
-        answer: The answer there, ``(N, L)`` uint8.
+        exact: Whether the final answer is right, ``(N,)`` bool.
+        valid: Whether the task's own check accepts the final answer, whatever the stored solution, ``(N,)`` bool.
+        cells: Share of right cells in the final answer, ``(N,)``.
+        answer: The final answer, ``(N, L)`` uint8: that of the segment at which the agent halted or the budget ended.
         segments: Segments used, ``(N,)``.
         work: Segments computed, over all views of the policy, ``(N,)``; with one view the same as `segments`.
-        q_halt: Logit of halting at that segment, ``(N,)``.
-        right_by_segment: Right answers after 1, 2, ... M_max segments, where a puzzle keeps the answer it halted with,
-            ``(M_max,)`` counts.
+        q_halt: Logit of halting at the last segment, ``(N,)``.
+        right_by_segment: Number of right answers after 1, 2, ... M_max segments, ``(M_max,)``; a puzzle keeps its final
+            answer.
         seconds: Wall time of the sweep.
     """
 
@@ -54,7 +54,7 @@ class Evaluation:
     seconds: float
 
     def summary(self) -> dict[str, Any]:
-        """Scalars to print, log and write as JSON."""
+        """Returns scalars to print, log and write as JSON."""
         return {
             "puzzles": len(self.exact),
             "exact": float(self.exact.mean()),
@@ -73,20 +73,20 @@ class Evaluation:
 def evaluate(
     core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv, progress_bar: bool = False
 ) -> Evaluation:
-    """Sweeps all puzzles of an environment made with ``order="once"``.
+    """Evaluates all puzzles of an environment made with ``order="once"``.
 
-    A slot that finishes takes the next puzzle; when none are left the batch shrinks, in steps, to the rows that still
-    think. The figures do not depend on the number of slots. Of several processes each sweeps its share, and all get the
-    figures of the whole.
+    A slot that finishes takes the next puzzle; when none are left, the batch shrinks, in steps, to the rows that are
+    not finished. The results do not depend on the number of slots. Each of several processes sweeps its share of the
+    puzzles, and all return the results for all puzzles.
 
     Args:
         core: The network.
         halting: The policy that decides when to stop.
-        env: Made by ``gym.make_vec(id, num_envs=B, order="once", ...)``, on the core's device.
-        progress_bar: Show a bar where it takes longer than a second, in the first of several processes.
+        env: The environment of ``gym.make_vec(id, num_envs=B, order="once", ...)``, on the core's device.
+        progress_bar: Show a bar if the sweep takes longer than a second, in the first of several processes.
 
     Raises:
-        ValueError: The environment is none of `check_sweep`.
+        ValueError: `check_sweep` refuses the environment.
     """
     check_sweep("evaluate", env)
     count, budget = len(env.rules.puzzles), env.rules.max_segments
@@ -165,12 +165,16 @@ def _sweep(
 
 
 def check_sweep(whose: str, env: PuzzleVectorEnv) -> None:
-    """Refuses an environment whose puzzles are not handed out once each, as they are, one after another in a slot.
+    """Refuses an environment that does not deal each puzzle once, unchanged, as soon as a slot is free.
 
-    Random variants would be others for another number of slots.
+    Random variants would depend on the number of slots.
+
+    Args:
+        whose: Name of the caller, for errors.
+        env: The environment.
 
     Raises:
-        ValueError: Begins with ``whose``.
+        ValueError: The environment has another order or autoreset mode, or augments puzzles.
     """
     if env.rules.order != "once" or env.rules.augment:
         found = f"order={env.rules.order!r}, augment={env.rules.augment}"
@@ -180,21 +184,21 @@ def check_sweep(whose: str, env: PuzzleVectorEnv) -> None:
 
 
 def _summed(parts: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
-    """What one process would have found: what another one swept is zero in this one's arrays."""
+    """Returns the arrays of all processes in one; puzzles that another process swept are zero in this one's arrays."""
     numbers = [part.view(np.uint8) if part.dtype == np.bool_ else part for part in parts]
     total = sum_over_ranks([torch.from_numpy(number) for number in numbers])
     return [tensor.numpy().view(part.dtype) for tensor, part in zip(total, parts, strict=True)]
 
 
 def rows_to_keep(active: Tensor, unit: int) -> Tensor:
-    """The rows to go on with, ascending: the active ones and, up to a multiple of ``unit``, idle ones.
+    """Returns the rows to keep, ascending: the active ones and, up to a multiple of ``unit``, idle ones.
 
-    A batch size that was not met before leaves something in memory for good, such as the kernels made for it and holes
-    in the heap; so a batch shrinks in steps.
+    A batch shrinks in steps, because every new batch size takes memory that is not released, such as compiled kernels
+    and holes in the heap.
 
     Args:
         active: Rows that hold a puzzle, ``(B,)`` bool.
-        unit: Rows in a step of shrinking.
+        unit: Number of rows in a step of shrinking.
     """
     count = min(len(active), -(-int(active.sum()) // unit) * unit)
     return active.int().argsort(descending=True, stable=True)[:count].sort().values
@@ -203,7 +207,7 @@ def rows_to_keep(active: Tensor, unit: int) -> Tensor:
 def _checked(
     env: PuzzleVectorEnv, asked: npt.NDArray[np.uint8], answers: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.bool_]:
-    """What the task's own check says of all answers ``(N, L)``, as many at a time as the environment has slots."""
+    """Returns the task's own check of all answers ``(N, L)``, computed for as many at a time as there are slots."""
     checks = [np.zeros(0, np.bool_)]
     for start in range(0, len(asked), env.num_envs):
         rows = slice(start, start + env.num_envs)

@@ -1,4 +1,4 @@
-"""What there is to see of an agent at work: the question, then its answer after every segment, and pictures of them."""
+"""Frames of an agent at work: the puzzle, its answer after every segment, and pictures of both."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class Frame:
     """What is shown of a puzzle after a segment.
 
     Attributes:
-        index: Number of the puzzle.
-        inputs: The question, ``(L,)`` int64.
-        solution: What the answer is compared with, ``(L,)`` int64: the stored solution, or the answer itself where the
-            environment's reward takes any answer that solves the puzzle.
-        budget: Segments an episode can have.
-        segment: Segments used; 0 shows the question alone.
+        index: Row of the puzzle in the source.
+        inputs: The puzzle, ``(L,)`` int64.
+        solution: The solution to compare with, ``(L,)`` int64: the stored one, or the answer itself if it solves the
+            puzzle and the environment's reward accepts any solution.
+        budget: Segments of an episode, at most.
+        segment: Segments used; 0 for the puzzle without an answer.
         answer: The newest answer, ``(L,)`` int64.
-        previous: The one before.
-        q_halt: How likely the agent holds its answer to be right.
-        q_continue: How likely to become right.
-        halted: Whether it hands this answer in, by choice or at the budget.
-        chosen: Whether it chose to.
+        previous: The answer before it.
+        q_halt: Probability that the answer is right, as the agent estimates it.
+        q_continue: Probability that it becomes right, likewise.
+        halted: Whether this answer is final, by choice or at the budget.
+        chosen: Whether it is final by choice.
         solved: Whether the answer is right.
     """
 
@@ -51,22 +51,22 @@ class Frame:
 
     @property
     def verdict(self) -> str:
-        """Empty until the agent halts."""
+        """Whether the puzzle was solved; empty until the agent halts."""
         return ("solved" if self.solved else "not solved") if self.halted else ""
 
     @property
     def ending(self) -> str:
-        """Why it ends, and the verdict; empty until then."""
+        """Why the episode ended, and the verdict; empty until then."""
         return f"{'halts' if self.chosen else 'budget'}: {self.verdict}" if self.halted else ""
 
     @property
     def belief(self) -> str:
-        """What the agent believes of its answer; empty before the first."""
+        """The Q values, as probabilities; empty before the first answer."""
         return "" if self.answer is None else f"Q halt {self.q_halt:.2f}, continue {self.q_continue:.2f}"
 
 
 def frames(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv, index: int) -> Iterator[Frame]:
-    """Puzzle ``index`` and the agent's answer after every segment until it halts; tensors are on the CPU."""
+    """Yields puzzle ``index``, then the agent's answer after every segment until it halts; tensors are on the CPU."""
     batch = env.stored(slice(index, index + 1))
     frame = Frame(index, batch.inputs[0].cpu(), batch.solution[0].cpu(), env.rules.max_segments)
     yield frame
@@ -89,7 +89,7 @@ def frames(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv, in
 
 
 def captioned(task: PuzzleTask, frame: Frame) -> Picture:
-    """The picture of a frame, with what the agent believes and does below it."""
+    """Returns the picture of a frame, with the agent's Q values and decision below it."""
     picture = draw_puzzle(task, frame.inputs, frame.answer, frame.solution)
     return with_caption(
         picture,

@@ -1,4 +1,4 @@
-"""Many views of one puzzle: symmetric variants of it, and noise on the hidden state that it is thought about from."""
+"""Several views of one puzzle: symmetric variants, and noise on the start state."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from hrm_agent.cores.carry import Carry, carry_parts, with_parts
 from hrm_env.symmetry import Symmetry
 from hrm_env.task import PuzzleTask
 
-_TRIES = 200  # draws without a new symmetry after which a task has no other, as good as certainly for a maze's 8
+_TRIES = 200  # after so many draws without a new symmetry a task almost certainly has no other; a maze has 8
 
 
 class Views:
     """K views of each puzzle. View 0 is the puzzle itself; the others are the same K − 1 variants for every puzzle.
 
-    So what is found does not depend on the batch, and the views of a smaller K are the first ones of a greater K.
+    Results therefore do not depend on the batch, and the views for a smaller K are the first ones for a larger K.
 
     Noise in the hidden state, and the choice among K rollouts, are PTRM's (arXiv 2605.19943). PTRM adds fresh noise at
     every segment; here it is added once, at the start, and fixed for each view, so that a run can be repeated.
 
     Args:
-        count: K.
-        task: The puzzle family, whose symmetries make the variants; None where nobody knows it.
+        count: Number of views K.
+        task: The puzzle family, whose symmetries make the variants; None if it is unknown.
         noise: Standard deviation σ of the Gaussian noise on the start state of views 1 to K − 1.
-        seed: Of symmetries and noise.
-        device: Of the batches.
+        seed: Seed for symmetries and noise.
+        device: Device of the batches.
 
     Raises:
         ValueError: The task has too few symmetries for K different views, and there is no noise.
@@ -49,26 +49,26 @@ class Views:
                 f"expected noise for {count} views, such as halt-first:{count}:0.5"
             )
         self._symmetry = self._inverse = None
-        if others:  # else every view is the puzzle itself
+        if others:  # otherwise every view is the puzzle itself
             chosen = [drawn[view % len(drawn)] for view in range(count)]
             cells, tokens = (torch.cat(part).to(device) for part in zip(*chosen, strict=True))
             self._symmetry = Symmetry(cells, tokens)
             self._inverse = self._symmetry.inverse()
-        self._noise: dict[str, Tensor] | None = None  # for each part, whose size the first carry tells
+        self._noise: dict[str, Tensor] | None = None  # for each part of the carry, drawn for the first one
 
     def show(self, tokens: Tensor) -> Tensor:
-        """All views of puzzles ``(B, L)``: row ``b·K + k`` of ``(B·K, L)`` is view k of puzzle b."""
+        """Returns all views of puzzles ``(B, L)``: row ``b·K + k`` of ``(B·K, L)`` is view k of puzzle b."""
         return self._applied(self._symmetry, tokens.unsqueeze(1).expand(-1, self.count, -1)).flatten(0, 1)
 
     def restore(self, answers: Tensor) -> Tensor:
-        """Answers to all views, ``(B·K, L)``, in the puzzle's own cells and tokens: ``(B, K, L)``."""
+        """Returns the answers to all views, ``(B·K, L)``, in the puzzle's own cells and tokens: ``(B, K, L)``."""
         return self._applied(self._inverse, answers.view(-1, self.count, answers.shape[1]))
 
     def perturb(self, carry: Carry, start: Tensor) -> Carry:
-        """Adds each view's noise where an episode begins.
+        """Adds each view's noise to the rows whose episode begins.
 
         Args:
-            carry: ``B·K`` rows.
+            carry: Hidden state of ``B·K`` rows.
             start: Rows in the start state, ``(B·K,)`` bool.
         """
         if not self.noise or self.count == 1:
@@ -82,7 +82,7 @@ class Views:
 
     @staticmethod
     def _applied(symmetry: Symmetry | None, tokens: Tensor) -> Tensor:
-        """Each view's symmetry on ``tokens (B, K, L)``."""
+        """Applies each view's symmetry to ``tokens (B, K, L)``."""
         if symmetry is None:
             return tokens
         return Symmetry(*(part.expand(len(tokens), -1, -1) for part in symmetry)).apply(tokens)
@@ -102,12 +102,12 @@ class Views:
 
 
 def rows_of(puzzles: Tensor, views: int) -> Tensor:
-    """The rows of all views of some puzzles ``(n,)``: ``(n·K,)``."""
+    """Returns the rows of all views of some puzzles ``(n,)``: ``(n·K,)``."""
     return (puzzles.unsqueeze(1) * views + torch.arange(views, device=puzzles.device)).flatten()
 
 
 def _different(count: int, task: PuzzleTask | None, generator: torch.Generator) -> list[Symmetry]:
-    """The identity and other symmetries, all different, as many as ``count`` where the task has so many."""
+    """Returns the identity and other symmetries, all different, ``count`` of them if the task has as many."""
     if task is None:
         return []
     drawn = [Symmetry(torch.arange(task.spec.seq_len)[None], torch.arange(task.spec.vocab_size)[None])]

@@ -1,4 +1,4 @@
-"""Checks the device that a caller names: whoever asks for a GPU that is missing gets an error. Needs torch alone."""
+"""Checks the device that a caller names: a missing GPU is an error. Needs torch alone."""
 
 from __future__ import annotations
 

@@ -26,7 +26,11 @@ PATIENCE = 300  # seconds after which something is wrong
 SHORT = {"64 * 300": "64 * 4", "num_envs=256": "num_envs=20, num_puzzles=20"}
 LESS = {  # page: what takes long, and what it is here
     "README.md": {**SHORT, "64 * 1000": "64 * 4", "set_num_threads(2)": "set_num_threads(1)"},
-    "docs/cores.md": {**SHORT, "HRM-Sudoku-v0": "HRM-Sudoku4x4-v0", "num_envs=64": "num_envs=20, num_puzzles=20"},
+    "docs/cores.md": {
+        "64 * 300": "64 * 4",
+        "HRM-Sudoku-v0": "HRM-Sudoku4x4-v0",
+        "num_envs=64": "num_envs=20, num_puzzles=20",
+    },
     "docs/halting-env.md": {**SHORT, "50_000": "128", "gamma=1.0": "gamma=1.0, n_steps=128"},
     "docs/own-puzzle.md": {"64 * 300": "64 * 4", "num_envs=64": "num_envs=20, num_puzzles=20"},
     "docs/parity.md": {"HRM-Sudoku-v0": "HRM-Sudoku4x4-v0"},

@@ -1,4 +1,4 @@
-"""Policies made of policies: ``any(...)``, ``all(...)``, ``min:2(...)``, ``max:6(...)``."""
+"""Combinations of policies: ``any(...)``, ``all(...)``, ``min:2(...)``, ``max:6(...)``."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from hrm_agent.halting.policy import HaltContext, HaltingPolicy
 
 
 class Combination(HaltingPolicy):
-    """Base class: asks all its policies at every segment, so that each keeps its own memory.
+    """Base class: all inner policies decide at every segment, so that each keeps its own memory.
 
     Args:
-        policies: The policies.
+        policies: The inner policies.
 
     Attributes:
-        default: What stands in the parentheses where the string form has none; None where it must have them.
+        policies: The inner policies.
+        default: Inner policies of a string form without parentheses; None if parentheses are required.
     """
 
     sweep: ClassVar[tuple[str, ...]] = ()
@@ -31,7 +32,7 @@ class Combination(HaltingPolicy):
         self.needs = tuple(dict.fromkeys(name for policy in policies for name in policy.needs))
 
     def votes(self, context: HaltContext) -> Tensor:
-        """What each policy decides, ``(policies, B)`` bool."""
+        """Returns the decisions of each inner policy, ``(policies, B)`` bool."""
         decisions = [policy.decide(context) for policy in self.policies]
         return torch.stack(decisions) if decisions else context.segment.new_zeros(0, len(context.segment)).bool()
 
@@ -41,41 +42,41 @@ class Combination(HaltingPolicy):
             policy.reset(mask)
 
     def keep(self, rows: Tensor) -> None:
-        """The rows that remain keep their memory."""
+        """Keeps the memory of the given rows."""
         for policy in self.policies:
             policy.keep(rows)
 
     def inner(self) -> str:
-        """Descriptions of the policies, in parentheses."""
+        """Returns the descriptions of the inner policies, in parentheses."""
         return f"({', '.join(policy.describe() for policy in self.policies)})"
 
 
 class AnyOf(Combination):
-    """Halt where at least one of the policies would; never, where there is none."""
+    """Halt where at least one inner policy would; without inner policies, never."""
 
     def decide(self, context: HaltContext) -> Tensor:
-        """Which rows halt now, ``(B,)`` bool."""
+        """Returns which rows halt now, ``(B,)`` bool."""
         return self.votes(context).any(0)
 
     def describe(self) -> str:
-        """When it halts."""
+        """Describes when it halts."""
         return f"any of {self.inner()}"
 
 
 class AllOf(Combination):
-    """Halt where all the policies would at once; always, where there is none."""
+    """Halt where all inner policies would in the same segment; without inner policies, always."""
 
     def decide(self, context: HaltContext) -> Tensor:
-        """Which rows halt now, ``(B,)`` bool."""
+        """Returns which rows halt now, ``(B,)`` bool."""
         return self.votes(context).all(0)
 
     def describe(self) -> str:
-        """When it halts."""
+        """Describes when it halts."""
         return f"all of {self.inner()}"
 
 
 class Min(AnyOf):
-    """Halt as the policy does, but not before segment m = M_min."""
+    """Halt as the inner policy does, but not before segment m = M_min."""
 
     parameters = (int,)
 
@@ -86,21 +87,21 @@ class Min(AnyOf):
         self.segments = segments
 
     def decide(self, context: HaltContext) -> Tensor:
-        """Which rows halt now, ``(B,)`` bool."""
+        """Returns which rows halt now, ``(B,)`` bool."""
         return super().decide(context) & (context.segment >= self.segments)
 
     def describe(self) -> str:
-        """When it halts."""
+        """Describes when it halts."""
         return f"{self.inner()} and m ≥ {self.segments}"
 
 
 class Max(Min):
-    """Halt as the policy does, at segment m = M at the latest."""
+    """Halt as the inner policy does, and at segment m = M at the latest."""
 
     def decide(self, context: HaltContext) -> Tensor:
-        """Which rows halt now, ``(B,)`` bool."""
+        """Returns which rows halt now, ``(B,)`` bool."""
         return self.votes(context).any(0) | (context.segment >= self.segments)
 
     def describe(self) -> str:
-        """When it halts."""
+        """Describes when it halts."""
         return f"{self.inner()} or m = {self.segments}"

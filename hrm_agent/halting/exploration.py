@@ -1,6 +1,6 @@
-"""Exploration: now and then think longer than the policy wants, so that the Q values of late segments are learned.
+"""Exploration: some episodes continue longer than the policy decides, so that Q values of late segments are learned.
 
-It stands around the policy in training alone, so it also numbers the episodes, for policies that draw at random.
+Exploration wraps the policy in training alone. It also numbers the episodes, for policies that draw at random.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from hrm_agent.halting.policy import HaltContext, HaltingPolicy
 
 
 class Exploration(HaltingPolicy):
-    """With probability ε a row may not halt before M_min ~ U{2..M_max}; otherwise M_min = 1. Wraps any policy.
+    """Wraps a policy: with probability ε a row may not halt before M_min ~ U{2..M_max}; otherwise M_min = 1.
 
     Args:
         policy: The policy to delay.
-        epsilon: ε, the exploration rate.
-        max_segments: M_max.
+        epsilon: Exploration rate ε.
+        max_segments: Budget M_max.
         generator: Source of randomness, on the device of the batch.
         per: When M_min is drawn: once an ``"episode"`` (the paper) or anew every ``"segment"`` (the reference code).
     """
@@ -42,16 +42,16 @@ class Exploration(HaltingPolicy):
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]  # of the policy, which may be swapped
-        """What the policy needs."""
+        """Signals that the policy needs."""
         return self.policy.needs
 
     @property
     def views(self) -> int:  # type: ignore[override]  # of the policy, which may be swapped
-        """Rows that think about one puzzle."""
+        """Number of views of each puzzle."""
         return self.policy.views
 
     def reset(self, mask: Tensor) -> None:
-        """Draws M_min for the rows that begin an episode, or for all where it is drawn per segment."""
+        """Draws M_min for the rows that begin an episode, or for all rows if it is drawn per segment."""
         self.policy.reset(mask)
         size, device = mask.shape, self.generator.device
         if self.episode.shape != size:
@@ -65,11 +65,11 @@ class Exploration(HaltingPolicy):
         self.min_segments = torch.where(mask, torch.where(explore, longer, 1), self.min_segments)
 
     def decide(self, context: HaltContext) -> Tensor:
-        """Which rows halt now, ``(B,)`` bool."""
+        """Returns which rows halt now, ``(B,)`` bool."""
         context = replace(context, episode=self.episode)
         return self.policy.decide(context) & (context.segment >= self.min_segments)
 
     def keep(self, rows: Tensor) -> None:
-        """The rows that remain keep their M_min and their episode."""
+        """Keeps M_min and the episode number of the given rows."""
         self.policy.keep(rows)
         self.min_segments, self.episode = self.min_segments[rows], self.episode[rows]

@@ -1,4 +1,4 @@
-"""What a learned policy sees of a segment: signals scaled to [−1, 1], alike live, in replay and in HRM-Halting-v0."""
+"""Inputs of a learned policy: signals scaled to [−1, 1], the same live, in replay and in HRM-Halting-v0."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from hrm_env.checks import shortened
 
 @dataclass(frozen=True)
 class Feature:
-    """One number a row, or the D numbers of ``state``.
+    """An input of one number for each row, or of D numbers for ``state``.
 
     Attributes:
-        formula: What it is; g is `logarithmic`, s is `softsign`.
-        needs: The signals it is made of.
+        formula: Its formula, in which g is `logarithmic` and s is `softsign`.
+        needs: Names of the signals that it is computed from.
         of: Computes it, ``(B,)`` or ``(B, D)`` float64.
     """
 
@@ -29,12 +29,12 @@ class Feature:
 
 
 def softsign(value: Tensor) -> Tensor:
-    """s(x) = x / (5 + |x|): keeps the order of all numbers; 0.37 where σ(x) = 0.95, 0.48 where it is 0.99."""
+    """Returns s(x) = x / (5 + |x|), which is strictly increasing: 0.37 at σ(x) = 0.95 and 0.48 at σ(x) = 0.99."""
     return value / (5 + value.abs())
 
 
 def logarithmic(value: Tensor) -> Tensor:
-    """g(x) = (2 + log10 x) / 4, x clipped to 10^−6 ... 10^2: 0 at 0.01 and 0.25 more for every factor of 10."""
+    """Returns g(x) = (2 + log10 x) / 4 with x clipped to [10^−6, 10^2]: 0 at 0.01, plus 0.25 for every factor of 10."""
     return (2 + value.clamp(1e-6, 1e2).log10()) / 4
 
 
@@ -55,17 +55,17 @@ FEATURES: dict[str, Feature] = {
     "fraction": Feature("m / M", (), lambda context: context.segment.double() / context.max_segments),
     "state": _signal("state", "s(5 · mean of z_H over positions)", lambda state: softsign(5 * state)),
 }
-"""By name."""
+"""Features by name."""
 
 DEFAULT_FEATURES = tuple(name for name in FEATURES if name != "state")
-"""All that are one number."""
+"""Names of all features of one number."""
 
 
 def check_features(names: Sequence[str]) -> tuple[str, ...]:
-    """The names as a tuple.
+    """Returns the names as a tuple.
 
     Raises:
-        ValueError: There is none, one is unknown, or one stands twice.
+        ValueError: There is no name, or a name is unknown or repeated.
     """
     given: list[Any] = list(names) if isinstance(names, list | tuple) else [names]
     if not given or any(name not in list(FEATURES) for name in given) or len(set(given)) < len(given):
@@ -74,14 +74,14 @@ def check_features(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def signals_of(names: Sequence[str]) -> tuple[str, ...]:
-    """The signals that some features are made of."""
+    """Returns the names of the signals that features are computed from."""
     return tuple(dict.fromkeys(signal for name in names for signal in FEATURES[name].needs))
 
 
 def observe(context: HaltContext, names: Sequence[str]) -> Tensor:
-    """The features of a segment in the given order, ``(B, F)`` float32.
+    """Returns the features of a segment in the given order, ``(B, F)`` float32.
 
-    They are computed in float64 and rounded once, so that neither batch shape nor device shows in them.
+    They are computed in float64 and rounded once, so that they do not depend on batch shape or device.
     """
     columns = [FEATURES[name].of(context) for name in names]
     return torch.cat([column.view(len(context.segment), -1) for column in columns], dim=1).float()

@@ -1,4 +1,4 @@
-"""A halting policy that an RL algorithm of Stable-Baselines3 learned on HRM-Halting-v0."""
+"""A halting policy that an RL algorithm of Stable-Baselines3 has learned on HRM-Halting-v0."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hrm_agent.halting.sb3_file import read_network
 
 
 class Learned(HaltingPolicy):
-    """Halt where the saved network prefers it: the greedy policy of PPO, A2C or DQN; "sb3:path.zip".
+    """Halt where the saved network of PPO, A2C or DQN prefers it to continuing; "sb3:path.zip".
 
-    The file is not unpickled; see `hrm_agent.halting.sb3_file`. The network runs in float64: its decisions do not
-    depend on the shape of the batch, and are those of SB3's float32 but for ties within its rounding.
+    The file is not unpickled; see `hrm_agent.halting.sb3_file`. The network runs in float64, so that its decisions do
+    not depend on the batch shape. They equal those of SB3's float32 network, except for ties within its rounding.
     """
 
     rule = "the network of {path} prefers to"
@@ -25,12 +25,12 @@ class Learned(HaltingPolicy):
         self.needs = signals_of(self.network.features)
 
     def reset(self, mask: Tensor) -> None:
-        """Moves the network to where the rows are; there is nothing to forget."""
+        """Moves the network to the device of the rows; the policy has no memory."""
         layers = tuple((weight.to(mask.device), bias.to(mask.device)) for weight, bias in self.network.layers)
         self.network = self.network._replace(layers=layers)
 
     def decide(self, context: HaltContext) -> Tensor:
-        """Which rows halt now, ``(B,)`` bool."""
+        """Returns which rows halt now, ``(B,)`` bool."""
         _, layers, activation = self.network
         values = observe(context, self.network.features).double()
         if values.shape[1] != layers[0][0].shape[1]:

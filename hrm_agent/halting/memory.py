@@ -1,4 +1,4 @@
-"""A policy with one remembered number a row."""
+"""A policy that remembers one number for each row."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from hrm_agent.halting.policy import HaltingPolicy
 
 
 class RowMemory(HaltingPolicy):
-    """Base class of policies that remember one number a row, ``memory (B,)`` float64, within an episode.
+    """Base class of policies that remember one number for each row, ``memory (B,)`` float64, within an episode.
 
     Args:
-        at_start: What it is when an episode begins.
+        at_start: Value of the number at the start of an episode.
     """
 
     def __init__(self, at_start: float) -> None:
@@ -26,5 +26,5 @@ class RowMemory(HaltingPolicy):
         self.memory = torch.where(mask, self.at_start, self.memory)
 
     def keep(self, rows: Tensor) -> None:
-        """The rows that remain keep their number."""
+        """Keeps the numbers of the given rows."""
         self.memory = self.memory[rows]

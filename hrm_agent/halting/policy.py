@@ -1,4 +1,4 @@
-"""What a halting policy is: it sees a segment's outcome and says, row by row, whether to stop."""
+"""Interface of halting policies: a policy reads signals of a segment and decides, row by row, whether to stop."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from hrm_agent.state import Stateful
 
 @dataclass(frozen=True)
 class HaltContext:
-    """What a policy may look at, after segment m of each row.
+    """What a policy may read after segment m of each row.
 
     Attributes:
-        segment: m, segments used including this one, ``(B,)`` int64.
-        max_segments: The budget M_max; the environment ends an episode there whatever the policy says.
-        signals: Those that the policy `needs`, by name, ``(B,)`` float32 each; ``context["kl"]`` is one.
-        episode: What random draws depend on beside the puzzle: in training a number of each row's episode, ``(B,)``
-            int64, so that a puzzle is drawn for anew each time; else 0, so that figures can be repeated.
+        segment: Segments used m, including this one, ``(B,)`` int64.
+        max_segments: Budget M_max; the environment ends an episode there whatever the policy decides.
+        signals: The signals that the policy `needs`, by name, ``(B,)`` float32 each; ``context["kl"]`` reads one.
+        episode: Number on which random draws depend in addition to the puzzle. In training it is the number of each
+            row's episode, ``(B,)`` int64, so that a puzzle gets a new draw each time; elsewhere it is 0, so that
+            figures can be repeated.
     """
 
     segment: Tensor
@@ -32,24 +33,24 @@ class HaltContext:
     episode: Tensor | int = 0
 
     def __getitem__(self, name: str) -> Tensor:
-        """A signal."""
+        """Returns a signal by name, ``(B,)`` float32."""
         return self.signals[name]
 
 
 class HaltingPolicy(Stateful, ABC):
     """Decides after every segment which rows stop.
 
-    A policy with memory keeps it per row, in attributes that are tensors (see `Stateful`), and forgets it in `reset`.
-    `make` writes a policy's string form into `name`.
+    A policy with a memory keeps it for each row, in attributes that are tensors (see `Stateful`), and clears it in
+    `reset`.
 
     Attributes:
-        name: The string form.
-        needs: Names of `hrm_agent.halting.signals.SIGNALS`; nothing else is computed.
-        views: Rows that think about one puzzle; they stand beside one another and halt together.
+        name: The string form, set by `make`.
+        needs: Names of the `hrm_agent.halting.signals.SIGNALS` that the policy reads; no other signal is computed.
+        views: Number of views K of each puzzle, which are adjacent rows and halt together.
         noise: Standard deviation of the noise on the start state of all views but the first.
-        halted: Views that have halted and need not think on, ``(B,)`` bool; None where each puzzle has one view.
-        rule: When it halts, as a formula; ``{threshold}`` stands for the attribute of that name.
-        parameters: Types of the parameters in the string form, in order; ``str``, last, is the path of a file.
+        halted: Views that have halted and are not computed further, ``(B,)`` bool; None if K = 1.
+        rule: The rule as a formula, in which ``{threshold}`` stands for the attribute of that name.
+        parameters: Types of the parameters in the string form, in order; ``str``, which must be last, is a path.
         sweep: Parameters that a study tries, as in the string form.
     """
 
@@ -64,20 +65,20 @@ class HaltingPolicy(Stateful, ABC):
 
     @abstractmethod
     def decide(self, context: HaltContext) -> Tensor:
-        """Which rows halt now, ``(B,)`` bool."""
+        """Returns which rows halt now, ``(B,)`` bool."""
 
     def reset(self, mask: Tensor) -> None:
-        """Called before a segment with the rows ``mask (B,)`` that begin a new episode."""
+        """Clears the memory of the rows ``mask (B,)`` bool, whose episode begins; called before every segment."""
 
     def keep(self, rows: Tensor) -> None:
-        """Called when the batch shrinks to the given row indices. Policies with memory keep those rows."""
+        """Keeps the memory of the given row indices alone; called when the batch shrinks to them."""
 
     def elect(self) -> Tensor | int:
-        """The view that answers for each puzzle."""
+        """Returns the view that answers for each puzzle."""
         return 0
 
     def describe(self) -> str:
-        """When it halts, in a line for tables."""
+        """Describes when it halts, in one line."""
         return self.rule.format(**vars(self)) or self.name
 
 
@@ -92,10 +93,10 @@ def begin(policy: HaltingPolicy, mask: Tensor) -> None:
 
 
 def decision(policy: HaltingPolicy, context: HaltContext) -> Tensor:
-    """What a policy decides, ``(B,)`` bool.
+    """Returns the decisions of a policy, ``(B,)`` bool.
 
     Raises:
-        ValueError: The policy remembers another number of rows, or decides something else.
+        ValueError: The policy remembers another number of rows, or returns anything else.
     """
     rows = len(context.segment)
     with _following(policy, rows):
@@ -108,7 +109,7 @@ def decision(policy: HaltingPolicy, context: HaltContext) -> Tensor:
 
 @contextmanager
 def _following(policy: HaltingPolicy, rows: int) -> Iterator[None]:
-    """Says so where shapes do not fit because a policy has not followed its batch of ``rows`` rows."""
+    """Raises a clear error if shapes do not fit because the policy remembers another number of rows than ``rows``."""
     try:
         yield
     except (RuntimeError, IndexError) as error:  # this is how torch says that shapes do not fit
@@ -123,7 +124,7 @@ def _following(policy: HaltingPolicy, rows: int) -> Iterator[None]:
 
 
 def _memories(policy: Stateful) -> Iterator[tuple[Stateful, str, Tensor]]:
-    """The tensors that a policy and the policies in it remember, each with its owner and name."""
+    """Yields the tensors that a policy and its inner policies remember, each with its owner and name."""
     for name, value in vars(policy).items():
         for part in value if isinstance(value, tuple) else (value,):
             if isinstance(part, Stateful):

@@ -42,7 +42,7 @@ POLICIES: dict[str, type[HaltingPolicy]] = {
     "halt-first": view_policies.HaltFirst,
     "best-q": view_policies.BestQ,
 }
-"""By name; those that are a `Combination` take other policies in parentheses."""
+"""Policies by name; a `Combination` takes inner policies in parentheses."""
 
 _OWN = re.compile(r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*):(?P<kind>[^\W\d]\w*)(?=[:(]|$)")
 _LONGEST, _MOST_LISTS = 10_000, 100  # of a policy's string form, which is read by recursion
@@ -50,17 +50,17 @@ _LARGEST = 2**31 - 1  # of an integer: seeds and segments are multiplied in int6
 
 
 def make(policy: str | HaltingPolicy, *, trusted: bool = True) -> HaltingPolicy:
-    """A fresh policy from its string form ``name[:value...]`` or ``name[:value...](policy, ...)``.
+    """Makes a policy from its string form ``name[:value...]`` or ``name[:value...](policy, ...)``.
 
     Args:
-        policy: The string form, in which ``package.module:Class`` stands for a policy class of one's own; or a policy,
-            which is returned as it is.
-        trusted: Whether the user wrote it. A string out of a file is not trusted: it may neither import a module nor
-            name another file.
+        policy: The string form, in which ``package.module:Class`` names a user's policy class; or a policy, which is
+            returned unchanged.
+        trusted: Whether the user wrote the string. A string from a file is not trusted: it may neither import a module
+            nor name another file.
 
     Raises:
-        ValueError: The name is unknown, a parameter is missing, malformed or out of range, or the string would import
-            a module or open a file and is not trusted.
+        ValueError: The name is unknown, a parameter is missing, malformed or out of range, or a string that is not
+            trusted would import a module or open a file.
     """
     if isinstance(policy, HaltingPolicy):
         return policy
@@ -77,14 +77,14 @@ def make(policy: str | HaltingPolicy, *, trusted: bool = True) -> HaltingPolicy:
 
 
 def rule_of(policy: str) -> str:
-    """The name of the rule in a policy's string form: ``"kl"`` of ``"kl:0.01"``."""
+    """Returns the name of the rule in a policy's string form: ``"kl"`` of ``"kl:0.01"``."""
     name = policy.partition("(")[0].partition(":")[0]
     own = None if name in POLICIES else _OWN.match(policy)
     return own[0] if own else name
 
 
 def split_list(text: str) -> list[str]:
-    """The texts between the commas of a list, those within parentheses aside; none where nothing stands there."""
+    """Splits a list at its commas outside parentheses; an empty text gives an empty list."""
     parts, depth = [""], 0
     for char in text:
         depth += (char == "(") - (char == ")")
@@ -96,7 +96,7 @@ def split_list(text: str) -> list[str]:
 
 
 def _made(text: str, whole: str, trusted: bool) -> HaltingPolicy:
-    """The policy of ``text``, which is ``whole`` or stands in its parentheses."""
+    """Makes the policy of ``text``, which is ``whole`` or a part of it in parentheses."""
     where = f"halting {shortened(whole)}"
     name = rule_of(text)
     argument = "halting" if text == whole else where
@@ -124,7 +124,7 @@ _WAY_OUT = "give the policy yourself, as halting=... or --halting"
 
 
 def _own_kind(name: str, where: str, trusted: bool) -> type[HaltingPolicy]:
-    """The class of ``module:Class``."""
+    """Imports the class of ``module:Class``."""
     if not trusted:
         raise ValueError(f"{where}: expected a policy that imports no module, because it stands in a file; {_WAY_OUT}")
     module, _, kind = name.partition(":")
@@ -142,7 +142,7 @@ def _own_kind(name: str, where: str, trusted: bool) -> type[HaltingPolicy]:
 
 
 def _inner(kind: type[Combination], name: str, opened: str, inner: str, where: str) -> list[str]:
-    """The policies in the parentheses of a combination, or its default where it has no parentheses."""
+    """Returns the inner policies of a combination, or its default if it has no parentheses."""
     found = split_list(inner if opened or kind.default is None else kind.default)
     if not all(found) or not (found or kind.default == ""):
         what = "an empty place in the list" if found else "no policy"
@@ -151,7 +151,7 @@ def _inner(kind: type[Combination], name: str, opened: str, inner: str, where: s
 
 
 def _values(kind: type[HaltingPolicy], name: str, rest: str, where: str) -> list[Any]:
-    """The parameters in ``rest``, which begins with a colon where there are any."""
+    """Parses the parameters in ``rest``, which begins with a colon unless it is empty."""
     types = kind.parameters
     last_is_path = types[-1:] == (str,)  # it may hold colons
     texts = rest[1:].split(":", len(types) - 1 if last_is_path else -1) if rest else []
@@ -168,7 +168,7 @@ def _values(kind: type[HaltingPolicy], name: str, rest: str, where: str) -> list
 def _value(type_: type, text: str, where: str) -> Any:
     try:
         value = type_(text)
-    except ValueError:  # this is how int and float say that a text is no number
+    except ValueError:  # int and float raise it for a text that is no number
         value = None
     if value is None or (type_ is int and abs(value) > _LARGEST):
         expected = {int: f"an integer of at most {_LARGEST}", float: "a number"}.get(type_, type_.__name__)
@@ -177,7 +177,7 @@ def _value(type_: type, text: str, where: str) -> Any:
 
 
 def _form(kind: type[HaltingPolicy], name: str) -> str:
-    """How a policy is written: ``random:probability[:seed]``, ``min:segments(policy, ...)``."""
+    """Returns the syntax of a policy: ``random:probability[:seed]``, ``min:segments(policy, ...)``."""
     parts = [
         f":{parameter.name}" if parameter.default is parameter.empty else f"[:{parameter.name}]"
         for parameter in _signature(kind)
@@ -189,5 +189,5 @@ def _form(kind: type[HaltingPolicy], name: str) -> str:
 
 
 def _signature(kind: type[HaltingPolicy]) -> list[inspect.Parameter]:
-    """The arguments of its constructor that `parameters` are given to."""
+    """Returns the constructor arguments that `parameters` are passed to."""
     return list(inspect.signature(kind).parameters.values())[: len(kind.parameters)]

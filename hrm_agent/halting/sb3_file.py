@@ -21,16 +21,16 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "<class 'torch.nn.modules.activation.ReLU'>": torch.relu,
 }
 _HARMLESS = {"net_arch", "activation_fn", "optimizer_class", "optimizer_kwargs", "ortho_init", ":type:", ":serialized:"}
-"""Keys of ``policy_kwargs`` that do not change how a network is computed, or that are read."""
+"""Keys of ``policy_kwargs`` that are read or do not change the network's output."""
 
 
 class Network(NamedTuple):
     """An MLP with two outputs: one for continue, one for halt.
 
     Attributes:
-        features: Names of its inputs.
+        features: Names of the input features.
         layers: Weight ``(out, in)`` and bias ``(out,)`` of each layer, float64.
-        activation: Between the layers.
+        activation: Activation between the layers.
     """
 
     features: tuple[str, ...]
@@ -40,13 +40,13 @@ class Network(NamedTuple):
 
 @dataclass(frozen=True)
 class _Family:
-    """How one of SB3's policies names its weights.
+    """Names of the weights in one of SB3's policies.
 
     Attributes:
-        module: Where its class lives.
-        layer: The names of its layers, in which the group is the number of a layer among the hidden ones.
-        critic: The names of what its greedy actions do not need.
-        activation: The default.
+        module: Module of the policy class.
+        layer: Pattern of the layers' names, whose group is the number of a hidden layer.
+        critic: Pattern of the names of weights that greedy actions do not use.
+        activation: The default activation.
     """
 
     module: str
@@ -72,7 +72,7 @@ _FAMILIES = (
 
 
 def read_network(path: str) -> Network:
-    """The greedy network of PPO, A2C or DQN with ``MlpPolicy``, trained on HRM-Halting-v0.
+    """Reads the greedy network of PPO, A2C or DQN with ``MlpPolicy``, trained on HRM-Halting-v0.
 
     Raises:
         ValueError: The file is missing, damaged or hostile, or holds another kind of policy.
@@ -97,7 +97,7 @@ def read_network(path: str) -> Network:
 
 
 def _layers(path: str, family: _Family, weights: Mapping[str, Tensor]) -> tuple[tuple[Tensor, Tensor], ...]:
-    """The layers of the network that chooses, in order."""
+    """Returns the layers of the acting network, in order."""
     numbered: dict[float, dict[str, Tensor]] = {}
     for name, tensor in weights.items():
         layer, _, kind = name.rpartition(".")
@@ -126,7 +126,7 @@ def _check_sizes(path: str, layers: tuple[tuple[Tensor, Tensor], ...], features:
 
 
 def _activation(path: str, family: _Family, options: Any) -> Callable[[Tensor], Tensor]:
-    """The function between the layers: the option's, as text, or the default."""
+    """Returns the activation that the options name, or the default."""
     options = {} if options is None else options
     if not isinstance(options, dict) or not options.keys() <= _HARMLESS:
         found = sorted(options.keys() - _HARMLESS) if isinstance(options, dict) else options

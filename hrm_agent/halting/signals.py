@@ -1,6 +1,6 @@
-"""What can be seen of a segment, one number a row: all that halting rules, traces and the halting environment use.
+"""Signals of a segment, one number for each row: the only input of halting rules, traces and HRM-Halting-v0.
 
-Because a rule sees nothing else, its decisions can be replayed from recorded signals, exactly.
+Because a rule reads nothing else, its decisions can be replayed exactly from recorded signals.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class SignalInput:
     """Everything observable after a segment of a batch of B rows.
 
     Attributes:
-        output: What the segment gave.
-        before: The hidden state it began with.
-        last_logits: Answer logits of the segment before, ``(B, L, V)``; None before the first.
+        output: Output of the segment.
+        before: Hidden state before the segment.
+        last_logits: Answer logits of the previous segment, ``(B, L, V)``; None at the first.
         start: Rows whose episode began with this segment, ``(B,)`` bool.
         inputs: The puzzles, ``(B, L)``.
-        solution: Their solutions, ``(B, L)``; None where nobody knows them.
-        task: The puzzle family; None where nobody knows it.
+        solution: Their solutions, ``(B, L)``; None if they are unknown.
+        task: The puzzle family; None if it is unknown.
         probabilities: How logits become probabilities, a name of `LOG_PROBABILITIES`.
     """
 
@@ -63,28 +63,28 @@ class SignalInput:
 
     @cached_property
     def previous_logits(self) -> Tensor:
-        """Those of the segment before, ``(B, L, V)``; zeros, which make all tokens alike, at m = 1."""
+        """Logits of the previous segment, ``(B, L, V)``; zeros, which make all tokens equally probable, at m = 1."""
         if self.last_logits is None:
             return torch.zeros_like(self.output.logits)
         return torch.where(self.start.view(-1, 1, 1), 0.0, self.last_logits)
 
     @cached_property
     def cells(self) -> Tensor:
-        """The cells of the answer as far as they are known without the solution, ``(B, L)`` bool.
+        """Cells of the answer as far as they are known without the solution, ``(B, L)`` bool.
 
-        That is what the task says of this answer (`PuzzleTask.answer_cells`): the puzzle's own cells, or the grid that
-        an answer of ARC draws, whose size may be another than the input's.
+        `PuzzleTask.answer_cells` determines them: the puzzle's own cells, or for ARC the grid that the answer draws,
+        whose size may differ from the input's.
         """
         return self._cells_of(self.answer)
 
     @cached_property
     def cells_so_far(self) -> Tensor:
-        """The cells of this answer and of the one a segment before, ``(B, L)`` bool: where it may have changed."""
+        """Union of the cells of this answer and of the previous one, ``(B, L)`` bool."""
         before = self._cells_of(self.previous_logits.argmax(-1))
         return self.cells | (before & ~self.start.unsqueeze(-1))
 
     def mean_over_cells(self, values: Tensor, cells: Tensor | None = None) -> Tensor:
-        """Mean of ``values (B, L)`` over some cells of each puzzle, `cells` unless others are given: ``(B,)``."""
+        """Returns the mean of ``values (B, L)`` over ``cells (B, L)`` bool, by default `cells`: ``(B,)``."""
         cells = self.cells if cells is None else cells
         return (values * cells).sum(-1) / cells.sum(-1).clamp(min=1)
 
@@ -108,19 +108,19 @@ def entropy(seen: SignalInput) -> Tensor:
 
 
 def margin(seen: SignalInput) -> Tensor:
-    """Least over cells of p(first choice) − p(second choice)."""
+    """Minimum over cells of p(first choice) − p(second choice)."""
     top = seen.log_probs.topk(2, dim=-1).values.exp()
     return (top[..., 0] - top[..., 1]).masked_fill(~seen.cells, 1.0).amin(-1)
 
 
 def kl(seen: SignalInput) -> Tensor:
-    """Mean over cells, so far, of KL(p^{m−1} ‖ p^m), in nats; p^0 gives all tokens the same probability."""
+    """Mean over `cells_so_far` of KL(p^{m−1} ‖ p^m), in nats; p^0 gives all tokens the same probability."""
     before = seen.previous_log_probs
     return seen.mean_over_cells((before.exp() * (before - seen.log_probs)).sum(-1), seen.cells_so_far)
 
 
 def changed(seen: SignalInput) -> Tensor:
-    """Share of cells, so far, whose most probable token is another than a segment before; 1 at m = 1."""
+    """Share of `cells_so_far` whose most probable token differs from that of the previous segment; 1 at m = 1."""
     other = seen.answer != seen.previous_logits.argmax(-1)
     return torch.where(seen.start, 1.0, seen.mean_over_cells(other.float(), seen.cells_so_far))
 
@@ -160,7 +160,7 @@ def correct(seen: SignalInput) -> Tensor:
 def puzzle(seen: SignalInput) -> Tensor:
     """A hash of the puzzle, an integer below 2^24, from which the random rules draw."""
     position = torch.arange(1, seen.inputs.shape[1] + 1, device=seen.inputs.device)
-    weights = hashed(position * 0x9E3779B1)  # without a pattern, or puzzles with equal sums would share a hash
+    weights = hashed(position * 0x9E3779B1)  # irregular, so that puzzles with equal sums of tokens differ
     return hashed((seen.inputs * weights).sum(-1)).float()
 
 
@@ -180,7 +180,7 @@ def _residual(now: Tensor, before: Tensor) -> Tensor:
 
 
 def hashed(key: Tensor) -> Tensor:
-    """24 well-mixed bits of int64 keys."""
+    """Returns hashes of int64 keys: integers from 0 to 2^24 − 1."""
     for _ in range(3):
         key = (key ^ ((key >> 15) & 0xFFFFFFFF)) * 0x2C1B3C6D
     return (key >> 16) & 0xFFFFFF
@@ -204,20 +204,20 @@ SIGNALS: dict[str, Callable[[SignalInput], Tensor]] = {
         state,
     )
 }
-"""By name; each maps a `SignalInput` to ``(B,)`` float32 (``state`` to ``(B, D)``)."""
+"""Signals by name; each maps a `SignalInput` to ``(B,)`` float32 (``state`` to ``(B, D)``)."""
 
 
 def register_signal(signal: Callable[[SignalInput], Tensor]) -> Callable[[SignalInput], Tensor]:
-    """Makes a signal of one's own known by the function's name: policies may need it, and traces record it.
+    """Registers a user's signal under the function's name: policies may need it, and traces record it.
 
     Args:
-        signal: Maps a `SignalInput` to one float32 number a row, ``(B,)``, which depends on that row alone.
+        signal: Maps a `SignalInput` to one float32 number for each row, ``(B,)``, which depends on that row alone.
 
     Returns:
-        The same function: this is a decorator.
+        The same function, so that this can be used as a decorator.
 
     Raises:
-        ValueError: The name is no word of ASCII letters, digits and underscores, or another signal has it.
+        ValueError: The name has other characters than ASCII letters, digits and underscores, or is taken.
     """
     name, known = signal.__name__, SIGNALS.get(signal.__name__)
     if not re.fullmatch(r"\w{1,64}", name, re.ASCII):
@@ -229,10 +229,10 @@ def register_signal(signal: Callable[[SignalInput], Tensor]) -> Callable[[Signal
 
 
 def measure(seen: SignalInput, names: Iterable[str]) -> dict[str, Tensor]:
-    """Some signals by name.
+    """Computes signals by name.
 
     Raises:
-        ValueError: One is not registered, or is not one float32 number a row.
+        ValueError: A signal is not registered, or does not return one float32 number for each row.
     """
     found = {name: SIGNALS[check_choice("signals", name, SIGNALS)](seen) for name in names}
     for name, values in found.items():

@@ -16,16 +16,17 @@ from hrm_agent.halting.policy import HaltContext, HaltingPolicy
 class ViewPolicy(AnyOf):
     """Base class. Row ``b·K + k`` of a batch is view k of puzzle b; the rows of a puzzle halt together.
 
-    A view halts where one of the policies would halt it; from then on its logit of halting stays as it was there. A
-    subclass says when enough views have halted, and which of them answers.
+    A view halts where one of the inner policies would halt it, and keeps its logit of halting from then on. A subclass
+    defines when enough views have halted and which of them answers.
 
     Args:
-        views: K.
+        views: Number of views K.
         noise: Standard deviation of the noise on the start state of views 1 to K − 1; see `Views`.
-        policies: What halts a view; where there are none it thinks up to the budget.
+        policies: Inner policies, which halt a view; without any, each view uses the whole budget.
 
     Attributes:
         halted: Views that have halted by choice, ``(B·K,)`` bool.
+        q_halt: Logit of halting of each view, at its halting segment or else now, ``(B·K,)``.
     """
 
     parameters = (int, float)
@@ -43,26 +44,26 @@ class ViewPolicy(AnyOf):
 
     @abstractmethod
     def enough(self, halted: Tensor) -> Tensor:
-        """Which puzzles halt, ``(B,)`` bool, by the views that have halted, ``(B, K)`` bool."""
+        """Returns which puzzles halt, ``(B,)`` bool, given the views that have halted, ``(B, K)`` bool."""
 
     @abstractmethod
     def best(self, halted: Tensor, q_halt: Tensor) -> Tensor:
-        """The view that answers for each puzzle, ``(B,)`` int64.
+        """Returns the view that answers for each puzzle, ``(B,)`` int64.
 
         Args:
             halted: Views that have halted by choice, ``(B, K)`` bool.
-            q_halt: Each view's logit of halting, where it halted or else now, ``(B, K)``.
+            q_halt: Logit of halting of each view, at its halting segment or else now, ``(B, K)``.
         """
 
     def decide(self, context: HaltContext) -> Tensor:
-        """Which rows halt now, ``(B·K,)`` bool."""
+        """Returns which rows halt now, ``(B·K,)`` bool."""
         assert self.halted is not None
         self.q_halt = torch.where(self.halted, self.q_halt, context["q_halt"])
         self.halted = self.halted | super().decide(context)
         return self.enough(self._by_puzzle(self.halted)).repeat_interleave(self.views)
 
     def elect(self) -> Tensor:
-        """The view that answers, after what was decided last: ``(B,)`` int64."""
+        """Returns the view that answers for each puzzle, after the last decision: ``(B,)`` int64."""
         assert self.halted is not None
         return self.best(self._by_puzzle(self.halted), self._by_puzzle(self.q_halt))
 
@@ -74,13 +75,13 @@ class ViewPolicy(AnyOf):
         self.halted = self.halted & ~mask
 
     def keep(self, rows: Tensor) -> None:
-        """The rows that remain keep their memory."""
+        """Keeps the memory of the given rows."""
         super().keep(rows)
         assert self.halted is not None
         self.halted, self.q_halt = self.halted[rows], self.q_halt[rows]
 
     def describe(self) -> str:
-        """When it halts, and who answers."""
+        """Describes when it halts and which view answers."""
         noise = f" with noise {self.noise:g}" if self.noise else ""
         until = self.inner() if self.policies else "(m = M)"
         return f"{self.rule.format(**vars(self))}{noise}, each until {until}"
@@ -92,35 +93,36 @@ class ViewPolicy(AnyOf):
 class HaltFirst(ViewPolicy):
     """The first of K views to halt answers for all (Speed is Confidence, arXiv 2601.19085).
 
-    Of several in one segment, or of all where none has halted by the budget, the one with the highest Q_halt answers.
+    If several views halt in the same segment, the one with the highest Q_halt answers; if none halts within the budget,
+    the one with the highest Q_halt of all.
     """
 
     rule = "the first of {views} views"
     default = "q-threshold:0.5"
 
     def enough(self, halted: Tensor) -> Tensor:
-        """A puzzle halts where any view has halted, ``(B,)`` bool."""
+        """Returns the puzzles of which any view has halted, ``(B,)`` bool."""
         return halted.any(1)
 
     def best(self, halted: Tensor, q_halt: Tensor) -> Tensor:
-        """The view with the highest Q_halt of those that have halted, or of all where none has: ``(B,)`` int64."""
+        """Returns the halted view with the highest Q_halt, or that of all views if none has halted: ``(B,)`` int64."""
         candidates = halted | ~halted.any(1, keepdim=True)
         return q_halt.masked_fill(~candidates, -math.inf).argmax(1)
 
 
 class BestQ(ViewPolicy):
-    """All of K views think, and the one with the highest Q_halt where it halted answers (PTRM, arXiv 2605.19943).
+    """All K views halt on their own; the one with the highest Q_halt at its halting segment answers (arXiv 2605.19943).
 
-    Without policies every view uses the whole budget, as in PTRM.
+    Without inner policies every view uses the whole budget, as in PTRM.
     """
 
     rule = "the highest Q_halt of {views} views"
     default = ""
 
     def enough(self, halted: Tensor) -> Tensor:
-        """A puzzle halts where all its views have halted, ``(B,)`` bool."""
+        """Returns the puzzles of which all views have halted, ``(B,)`` bool."""
         return halted.all(1)
 
     def best(self, halted: Tensor, q_halt: Tensor) -> Tensor:
-        """The view with the highest Q_halt, ``(B,)`` int64."""
+        """Returns the view with the highest Q_halt, ``(B,)`` int64."""
         return q_halt.argmax(1)

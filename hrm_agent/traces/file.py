@@ -1,7 +1,7 @@
-"""The file of recorded traces: a line of JSON, then one record of fixed size a puzzle (docs/traces.md).
+"""The file of recorded traces: a line of JSON, then a record of fixed size for each puzzle (docs/traces.md).
 
-Records are only ever appended, and each has a checksum. So what an interrupted recording leaves is whole puzzles and at
-most one torn record at the end, and the recording goes on from there.
+Records are only appended, and each has a checksum. An interrupted recording therefore leaves whole puzzles and at most
+one incomplete record at the end, and can be continued.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from hrm_agent.traces.header import LONGEST_LINE, TraceHeader, parse
 from hrm_env.checks import shortened
 from hrm_env.files import atomic_write, open_regular
 
-_PIECE = 2**24  # bytes that unpacking takes beside its result
+_PIECE = 2**24  # bytes that unpacking needs in addition to its result
 
 Records = npt.NDArray[np.void]
 Tokens = npt.NDArray[np.uint8]
 
 
 def pack(tokens: Tokens, bits: int) -> Tokens:
-    """Tokens ``(..., L)`` at some bits each, the lowest bit first: ``(..., ceil(L * bits / 8))``."""
+    """Packs tokens ``(..., L)`` at ``bits`` bits each, lowest bit first: ``(..., ceil(L * bits / 8))`` uint8."""
     digits = np.unpackbits(tokens[..., None], axis=-1, count=bits, bitorder="little")
     return np.packbits(digits.reshape(*tokens.shape[:-1], -1), axis=-1, bitorder="little")
 
 
 def unpack(packed: Tokens, bits: int, seq_len: int) -> Tokens:
-    """What `pack` was given: ``(..., L)``."""
+    """Returns the tokens ``(..., L)`` that `pack` packed."""
     rows = packed.reshape(-1, packed.shape[-1])
     tokens = np.empty((len(rows), seq_len), np.uint8)
     step = max(1, _PIECE // (8 * rows.shape[1]))
-    for start in range(0, len(rows), step):  # a bit takes a byte on the way
+    for start in range(0, len(rows), step):  # every bit takes a byte here
         digits = np.unpackbits(rows[start : start + step], axis=-1, count=seq_len * bits, bitorder="little")
         digits = digits.reshape(-1, seq_len, bits)
         tokens[start : start + step] = np.packbits(digits, axis=-1, bitorder="little")[..., 0]
@@ -48,16 +48,16 @@ class TraceWriter:
     """Appends records to a file, from the first puzzle that it does not hold yet.
 
     Args:
-        path: The file; it is begun where it is missing.
-        header: What it is to hold.
-        chunk: Puzzles that are computed together. What is left of a chunk that was cut short is removed, so that a
-            recording that was interrupted ends as the same file, to the last bit, as one that was not.
+        path: The file, which is created if it is missing.
+        header: Description of the recording.
+        chunk: Number of puzzles that are computed together. An incomplete chunk is removed, so that an interrupted
+            recording ends as the same file, to the last bit, as an uninterrupted one.
 
     Attributes:
-        count: Puzzles in the file.
+        count: Number of puzzles in the file.
 
     Raises:
-        ValueError: The file is damaged, is none of ours, or holds something else.
+        ValueError: The file is damaged, holds no recorded traces, or holds another recording.
     """
 
     def __init__(self, path: Path, header: TraceHeader, chunk: int) -> None:
@@ -73,11 +73,11 @@ class TraceWriter:
             os.truncate(path, end)
 
     def append(self, columns: Mapping[str, npt.NDArray[Any]], signals: Mapping[str, npt.NDArray[np.float32]]) -> None:
-        """Writes the next puzzles, and returns when they are on the disk.
+        """Writes the next puzzles, and returns when they are on disk.
 
         Args:
-            columns: ``index``, ``rating``, ``group``, and packed ``inputs`` and ``answers``, a row a puzzle.
-            signals: ``(n, V, M)`` each, or ``(n, V, M, D)``.
+            columns: ``index``, ``rating``, ``group``, and packed ``inputs`` and ``answers``, a row per puzzle.
+            signals: Signals of n puzzles, ``(n, V, M)`` each, or ``(n, V, M, D)``.
         """
         records = np.zeros(len(columns["index"]), self._dtype)
         for name, column in columns.items():
@@ -93,10 +93,10 @@ class TraceWriter:
 
 
 def read_records(path: Path) -> tuple[bytes, TraceHeader, Records]:
-    """The header's line, what it says, and all complete records, each of them checked.
+    """Returns the header's line, the header, and all complete records, whose checksums are checked.
 
     Raises:
-        ValueError: The file is missing, damaged, or none of ours.
+        ValueError: The file is missing, damaged, or holds no recorded traces.
     """
     try:
         with open_regular(path) as file:
@@ -121,7 +121,7 @@ def read_records(path: Path) -> tuple[bytes, TraceHeader, Records]:
 
 
 def _checksums(records: Records, seed: int) -> npt.NDArray[np.uint32]:
-    """CRC-32 of the header's line, which is the seed, and of all of a record behind its own ``crc32``."""
+    """Returns the CRC-32 of each record without its own ``crc32``; the CRC-32 of the header's line is the seed."""
     rows = records.view(np.uint8).reshape(len(records), records.dtype.itemsize)[:, 4:]
     return np.array([zlib.crc32(row, seed) for row in rows], dtype=np.uint32)
 
@@ -136,7 +136,7 @@ def _begin(path: Path, header: TraceHeader) -> None:
 
 
 def _check_same(path: Path, wanted: TraceHeader, found: TraceHeader) -> None:
-    """Refuses to go on with a recording of something else; the words that say which puzzles may differ."""
+    """Refuses to continue another recording; only ``source``, the description of the puzzles, may differ."""
     if wanted.version != found.version:
         can = f"expected a recording of format {wanted.version}, found one of format {found.version}"
         raise ValueError(f"{path}: {can}, which can be replayed but not recorded further; name another file")

@@ -1,4 +1,4 @@
-"""HRM-Halting-v0: the halting decision alone, over recorded traces of a frozen agent. No network runs."""
+"""HRM-Halting-v0: the halting decision alone, on recorded traces of a frozen agent. No network runs."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ CONTINUE, HALT = 0, 1
 
 @dataclass(frozen=True)
 class Decisions:
-    """What the episodes are made of: N puzzles of M segments each, as their own view saw them.
+    """Content of the episodes: N puzzles of M segments each, from view 0 of a recording.
 
     Attributes:
         observations: Features, ``(N, M, F)`` float32.
-        correct: Right answers, ``(N, M)`` bool.
-        features: Their names.
-        cost: What a segment costs.
-        order: ``"random"`` draws puzzles independently, ``"sequential"`` goes round.
+        correct: Whether each answer is right, ``(N, M)`` bool.
+        features: Names of the features.
+        cost: Cost of a segment.
+        order: ``"random"`` draws puzzles independently, ``"sequential"`` repeats their order.
     """
 
     observations: Features
@@ -55,12 +55,12 @@ class Decisions:
         features: Sequence[str] = DEFAULT_FEATURES,
         order: Order = "random",
     ) -> Decisions:
-        """Decisions from the options of ``gym.make``.
+        """Builds the episodes from options of ``gym.make``.
 
         Args:
-            traces: A recorded file, or what `Traces.read` makes of it.
-            cost: What a segment costs.
-            features: Names of `hrm_agent.halting.features.FEATURES`; their signals have to be recorded.
+            traces: A recorded file, or `Traces`.
+            cost: Cost of a segment.
+            features: Names in `hrm_agent.halting.features.FEATURES`, whose signals must be recorded.
             order: ``"random"`` or ``"sequential"``.
 
         Raises:
@@ -80,15 +80,15 @@ class Decisions:
 
     @cached_property
     def observation_space(self) -> spaces.Space[Any]:
-        """``Box(−1, 1, (F,))``; its attribute ``features`` names the entries."""
+        """The space ``Box(−1, 1, (F,))``; its attribute ``features`` names the entries."""
         space = spaces.Box(-1.0, 1.0, self.observations.shape[2:], np.float32)
-        # SB3 writes plain attributes of a space as text into the file of a model: so it tells which features it reads
+        # SB3 writes plain attributes of a space as text into the file of a model, which then names its features
         vars(space)["features"] = list(self.features)
         return space
 
     @property
     def puzzles(self) -> int:
-        """N."""
+        """Number of puzzles N."""
         return len(self.correct)
 
     @property
@@ -98,7 +98,7 @@ class Decisions:
 
 
 def _observations(traces: Traces, names: Sequence[str]) -> Features:
-    """The features of all puzzles and segments, ``(N, M, F)``, computed as a live policy computes them."""
+    """Returns the features of all puzzles and segments, ``(N, M, F)``, computed as in a live policy."""
     signals = {}
     for name in signals_of(names):
         if name not in traces.signals:
@@ -120,36 +120,36 @@ def check_halting_options(environment: Callable[..., Any], options: Mapping[str,
     """Refuses options of ``gym.make`` that an environment of halting decisions does not have.
 
     Args:
-        environment: The class that was given the options.
-        options: Those that its constructor does not name.
+        environment: The environment's class.
+        options: Options that its constructor does not name.
 
     Raises:
-        UnknownOptionError: Names the option, with a similar one where there is one.
+        UnknownOptionError: An option is unknown; the message names a similar one.
     """
     known = ["traces", *keywords(Decisions.build), *keywords(environment)]
     check_known(getattr(environment, "__name__", ""), options, known)
 
 
 class HaltingEnv(gym.Env[Features, np.int64]):
-    """A puzzle is an episode, a segment is a step, and the one thing to decide is whether to stop.
+    """A puzzle is an episode, a segment is a step, and the only decision is whether to stop.
 
     **Observation**: ``Box(−1, 1, (F,))`` float32, the features after the newest segment; after segment 1 at reset.
 
     **Action**: ``Discrete(2)``: 0 continues, 1 halts.
 
-    **Reward**: every step costs ``cost``; the one that ends the episode also pays 1 where the answer is right. So the
-    return is ``correct − cost · segments``.
+    **Reward**: every step costs ``cost``; the last one also pays 1 if the answer is right. The return is therefore
+    ``correct − cost · segments``.
 
     **Episode end**: at halt, and at segment M whatever the action (terminated, not truncated: m / M is a feature).
-    The observation then stays as it was. ``info`` also holds ``correct``, ``segments`` and ``halt_reason``, "agent"
-    or "budget".
+    The observation is then the same as before. ``info`` also holds ``correct``, ``segments`` and ``halt_reason``,
+    "agent" or "budget".
 
-    **Reset options**: ``{"index": k}`` picks a puzzle, by its row in the traces.
+    **Reset options**: ``{"index": k}`` chooses a puzzle by its row in the traces.
 
     Args:
         traces: A recorded file or `Traces`.
         render_mode: ``"rgb_array"``: features, decisions and the ending as `draw_decisions` draws them.
-        **options: Those of `Decisions.build`: ``cost``, ``features``, ``order``.
+        **options: Options of `Decisions.build`: ``cost``, ``features``, ``order``.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}  # noqa: RUF012
@@ -169,7 +169,7 @@ class HaltingEnv(gym.Env[Features, np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Features, dict[str, Any]]:
-        """Begins an episode with the next puzzle, or the one of ``options["index"]``."""
+        """Starts an episode with the next puzzle, or the one of ``options["index"]``."""
         super().reset(seed=check_seed(seed))
         if seed is not None:
             self._cursor = -1
@@ -187,7 +187,7 @@ class HaltingEnv(gym.Env[Features, np.int64]):
         return self._cursor
 
     def step(self, action: np.int64) -> tuple[Features, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Continues or halts."""
+        """Continues or halts; see the class."""
         if not self._segment or self._reason:
             when = "after the end of an episode" if self._reason else "before the first step"
             raise gym.error.ResetNeeded(f"step: expected reset() {when}")
@@ -206,7 +206,7 @@ class HaltingEnv(gym.Env[Features, np.int64]):
         return row.copy()
 
     def render(self) -> Any:
-        """A picture ``(H, W, 3)`` uint8 of the episode so far; None without a render mode."""
+        """Returns a picture ``(H, W, 3)`` uint8 of the episode so far; None without a render mode."""
         if not self._segment:
             raise gym.error.ResetNeeded("render: expected reset() before the first render")
         if self.render_mode is None:

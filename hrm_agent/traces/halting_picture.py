@@ -1,4 +1,4 @@
-"""A picture of an episode of HRM-Halting-v0: what was seen after each segment, what was decided, and how it ended."""
+"""A picture of an episode of HRM-Halting-v0: the features and the decision after each segment, and the ending."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
     from hrm_agent.traces.halting_env import Decisions
 
 _LABELS, _WIDTH, _HEIGHT, _ROW, _MARGIN = 130, 420, 420, 28, 10  # pixels
-_LOW, _HIGH, _UNSEEN = "#0969da", "#e16f24", "#eaedf0"  # of −1, of 1, of a segment that is still to come
+_LOW, _HIGH, _UNSEEN = "#0969da", "#e16f24", "#eaedf0"  # colours of −1, of 1, and of a segment not reached
 
 
 class _Band(NamedTuple):
-    """Rows of one colour a segment, with a name at the left: ``colours`` is ``(rows, M, 3)`` uint8."""
+    """Rows with one colour per segment and a name at the left; ``colours`` is ``(rows, M, 3)`` uint8."""
 
     name: str
     colours: npt.NDArray[np.uint8]
 
 
 def draw_decisions(decisions: Decisions, index: int, segment: int, reason: int) -> Picture:
-    """The picture of an episode; all pictures of an environment have one size.
+    """Returns the picture of an episode; all pictures of an environment have the same size.
 
-    A column is a segment, a row a feature: blue is −1, white 0, orange 1; a segment that is still to come is pale.
-    Below, a decision to continue is grey and the one to halt dark; the last row tells, once the episode has ended,
-    whether the answer is right (green) or wrong (red).
+    A column is a segment and a row a feature: blue is −1, white 0, orange 1; segments that have not been reached are
+    pale. Below, decisions to continue are grey and the decision to halt is dark. The last row is green for a right and
+    red for a wrong answer at the end of the episode.
 
     Args:
-        decisions: What the episodes are made of.
-        index: The puzzle.
+        decisions: Content of the episodes.
+        index: Row of the puzzle.
         segment: Segments used, from 1.
         reason: Index into `hrm_env.envs.episode.HALT_REASONS`: 0 while the episode runs.
 
@@ -58,7 +58,7 @@ def draw_decisions(decisions: Decisions, index: int, segment: int, reason: int) 
 
 
 def _features(decisions: Decisions, index: int, segment: int) -> list[_Band]:
-    """A band for each feature, of one row, or of D rows for ``state``."""
+    """Returns a band for each feature, of one row, or of D rows for ``state``."""
     values = decisions.observations[index].T[..., None]  # (F, M, 1)
     ends = np.array([rgb(_LOW), rgb(_HIGH)], dtype=np.float64)
     colours = 255 + (ends[(values[..., 0] > 0).astype(int)] - 255) * np.abs(values)
@@ -70,7 +70,7 @@ def _features(decisions: Decisions, index: int, segment: int) -> list[_Band]:
 
 
 def _drawn(bands: list[_Band]) -> Picture:
-    """The bands below each other, each with its name where there is room for it."""
+    """Draws the bands below each other, each with its name if there is room for it."""
     count = sum(len(band.colours) for band in bands)
     row = min(_ROW, _HEIGHT / count)
     image = Image.new("RGB", (_LABELS + _WIDTH + _MARGIN, 2 * round(row * count / 2) + 2 * _MARGIN), "white")

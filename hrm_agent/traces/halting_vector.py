@@ -1,4 +1,4 @@
-"""Many halting decisions at once: HRM-Halting-v0's native batched environment."""
+"""The native batched environment of HRM-Halting-v0: many halting decisions at once."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _REASONS = np.array(HALT_REASONS, dtype=object)
 
 
 class HaltingVectorEnv(VectorEnv[Features, npt.NDArray[np.int64], npt.NDArray[Any]]):
-    """`hrm_agent.traces.halting_env.HaltingEnv`, B slots in lockstep.
+    """`hrm_agent.traces.halting_env.HaltingEnv` in B slots in lockstep.
 
     ``autoreset_mode`` is as in `hrm_env.envs.vector.PuzzleVectorEnv`.
 
     Args:
         traces: A recorded file or `Traces`.
-        num_envs: Slots B.
-        autoreset_mode: An `AutoresetMode`, or its value.
-        render_mode: ``"rgb_array"``; `render` gives a picture per slot.
-        **options: Those of `Decisions.build`: ``cost``, ``features``, ``order``.
+        num_envs: Number of slots B.
+        autoreset_mode: An `AutoresetMode` or its value.
+        render_mode: ``"rgb_array"``; `render` returns a picture per slot.
+        **options: Options of `Decisions.build`: ``cost``, ``features``, ``order``.
     """
 
     metadata: dict[str, Any] = {**HaltingEnv.metadata, "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
@@ -65,12 +65,12 @@ class HaltingVectorEnv(VectorEnv[Features, npt.NDArray[np.int64], npt.NDArray[An
         )  # segment 0: no reset yet
 
     def reset(self, *, seed: Seeds = None, options: dict[str, Any] | None = None) -> tuple[Features, dict[str, Any]]:
-        """Begins an episode in every slot.
+        """Starts an episode in every slot.
 
         Args:
-            seed: One seed for all slots, or a list with one for each, as in `hrm_env.envs.slots.shared_seed`.
-            options: ``{"index": (B,) integers}`` picks the puzzles, by their rows in the traces; ``{"reset_mask": (B,)
-                bool}`` resets some slots and leaves the others as they are.
+            seed: One seed for all slots, or a list with one per slot, as in `hrm_env.envs.slots.shared_seed`.
+            options: ``{"index": (B,) integers}`` chooses the puzzles by their rows in the traces; ``{"reset_mask":
+                (B,) bool}`` resets only some slots.
         """
         seed, mask, index = shared_seed(seed, self.num_envs), reset_mask(options, self.num_envs), None
         if mask is not None and not self._segment[0]:
@@ -89,7 +89,7 @@ class HaltingVectorEnv(VectorEnv[Features, npt.NDArray[np.int64], npt.NDArray[An
         if not self._segment[0]:
             raise gym.error.ResetNeeded("step: expected reset() before the first step")
         halt = integers("actions", actions, 2, (self.num_envs,)) == HALT
-        resting = self._reason > 0  # slots whose episode ended in an earlier step; none where each is refilled at once
+        resting = self._reason > 0  # slots whose episode ended in an earlier step; none with SAME_STEP
         if self.autoreset_mode is AutoresetMode.NEXT_STEP:
             self._refill(resting)
         elif resting.any():
@@ -108,7 +108,7 @@ class HaltingVectorEnv(VectorEnv[Features, npt.NDArray[np.int64], npt.NDArray[An
         return self._observation(), reward, done, np.zeros_like(done), info
 
     def _ending(self, done: npt.NDArray[np.bool_], correct: npt.NDArray[np.bool_]) -> dict[str, Any]:
-        """What is told of the episodes that end; before their slots are refilled, with observation and index."""
+        """Returns the infos about the episodes that end; must be called before their slots are refilled."""
         if not done.any():
             return {}
         info = {"correct": correct, "segments": self._segment * done, "halt_reason": _REASONS[self._reason]}
@@ -122,13 +122,13 @@ class HaltingVectorEnv(VectorEnv[Features, npt.NDArray[np.int64], npt.NDArray[An
         return masked({"final_obs": last, "final_info": masked(info, done)}, done)
 
     def _refill(self, mask: npt.NDArray[np.bool_], index: npt.NDArray[np.int64] | None = None) -> None:
-        """Begins an episode in some slots, with the puzzles of ``index (B,)`` or the next ones."""
+        """Starts an episode in some slots, with the puzzles of ``index (B,)`` or the next ones."""
         self._index[mask] = self._next_indices(int(np.count_nonzero(mask))) if index is None else index[mask]
         self._segment[mask] = 1
         self._reason[mask] = 0
 
     def _next_indices(self, count: int) -> npt.NDArray[np.int64]:
-        """The puzzles of the next ``count`` episodes."""
+        """Returns the puzzles of the next ``count`` episodes."""
         if self.decisions.order == "random":
             return self.np_random.integers(self.decisions.puzzles, size=count)
         self._cursor += count
@@ -138,7 +138,7 @@ class HaltingVectorEnv(VectorEnv[Features, npt.NDArray[np.int64], npt.NDArray[An
         return self.decisions.observations[self._index, self._segment - 1]
 
     def render(self) -> tuple[Any, ...] | None:
-        """A picture per slot, as in `HaltingEnv.render`."""
+        """Returns a picture per slot, as `HaltingEnv.render` does."""
         if self.render_mode is None or not self._segment[0]:
             return None
         slots = zip(self._index.tolist(), self._segment.tolist(), self._reason.tolist(), strict=True)

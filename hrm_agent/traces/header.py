@@ -1,7 +1,7 @@
-"""The first line of a file of recorded traces: it alone says how the records are laid out.
+"""The first line of a file of recorded traces, which defines the layout of the records.
 
-Format 2 has a group in every record and says how logits became probabilities. A file of format 1 is still read: each
-puzzle is a group of its own, probabilities are softmax, and signals of the answer saw the cells of the input alone.
+Format 2 has a group in every record and names the function from logits to probabilities. Files of format 1 can still be
+read: each puzzle is a group of its own, probabilities are softmax, and signals of the answer cover the input's cells.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which cannot be 
 
 @dataclass(frozen=True)
 class TraceHeader:
-    """What was recorded.
+    """Description of a recording.
 
     Attributes:
         task: Name of the puzzle family.
-        seq_len: Cells L.
-        vocab_size: Tokens.
+        seq_len: Number of cells L.
+        vocab_size: Number of tokens.
         max_segments: Budget M; all segments are recorded.
-        views: Views V of each puzzle.
-        noise: Of the views' start states.
-        signals: Name and numbers a segment: 1, or D for ``state``.
+        views: Number of views V of each puzzle.
+        noise: Standard deviation of the noise on the views' start states.
+        signals: Names, each with its numbers per segment: 1, or D for ``state``.
         agent: Fingerprint of the weights.
-        source: Which puzzles, in words.
-        puzzles: How many are to be recorded.
+        source: Description of the puzzles.
+        puzzles: Number of puzzles in a complete recording.
         checksum: SHA-256 of the puzzles.
-        probabilities: How logits became probabilities, a name of `LOG_PROBABILITIES`; "softmax" in format 1.
+        probabilities: How logits became probabilities, a name in `LOG_PROBABILITIES`; "softmax" in format 1.
         version: Number of the format.
     """
 
@@ -64,11 +64,11 @@ class TraceHeader:
 
     @property
     def bits(self) -> int:
-        """Bits of a packed token."""
+        """Number of bits of a packed token."""
         return max(1, (self.vocab_size - 1).bit_length())
 
     def dtype(self) -> np.dtype[np.void]:
-        """The layout of a record."""
+        """Returns the layout of a record."""
         segments, packed = (self.views, self.max_segments), (self.seq_len * self.bits + 7) // 8
         shapes = {name: segments if width == 1 else (*segments, width) for name, width in self.signals.items()}
         return np.dtype(
@@ -84,7 +84,7 @@ class TraceHeader:
         )
 
     def line(self) -> bytes:
-        """The first line of the file."""
+        """Returns the first line of the file."""
         entries = {name: value for name, value in asdict(self).items() if name in _names(self.version)}
         return json.dumps({"format": FORMAT.format(self.version), **entries}).encode() + b"\n"
 
@@ -101,10 +101,14 @@ def read_header(path: Path) -> TraceHeader:
 
 
 def parse(path: Path, line: bytes) -> TraceHeader:
-    """What the first line of a file says.
+    """Parses the first line of a file.
+
+    Args:
+        path: The file, for errors.
+        line: Its first line.
 
     Raises:
-        ValueError: It is none of ours, or says what no recording can be.
+        ValueError: The line is not the header of recorded traces, or describes an impossible recording.
     """
     try:
         found = json.loads(line) if line.endswith(b"\n") else None
@@ -126,13 +130,13 @@ def parse(path: Path, line: bytes) -> TraceHeader:
 
 
 def _names(version: int) -> list[str]:
-    """The entries of a header beside ``format``."""
+    """Returns the entries of a header apart from ``format``."""
     later = {"version"} if version > 1 else {"version", "probabilities"}
     return [field.name for field in fields(TraceHeader) if field.name not in later]
 
 
 def _problems(header: dict[str, Any], names: list[str]) -> Iterator[str]:
-    """What is wrong with a header; what comes first makes the rest meaningless."""
+    """Yields what is wrong with a header, the most basic problem first."""
     if set(header) != set(names):
         yield f"the entries {shortened(sorted(header))} instead of {', '.join(sorted(names))}"
     for name in ("task", "agent", "source", "checksum"):

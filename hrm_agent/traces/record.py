@@ -1,4 +1,4 @@
-"""Record once: every puzzle through all segments, whatever a policy would say, so that every policy can be replayed."""
+"""Records every puzzle through all segments, without halting, so that every policy can be replayed."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from hrm_env.task import PuzzleBatch
 
 __all__ = ["TraceHeader", "Traces", "default_signals", "fingerprint", "record"]
 
-_ALWAYS = ("q_halt", "correct")  # what is told of every policy, whatever it needs
-_ROWS = 4096  # puzzles at a time, where a column is gone through
+_ALWAYS = ("q_halt", "correct")  # a replay reads these for every policy
+_ROWS = 4096  # puzzles at a time for a checksum
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class Traces:
     """Answers and signals of an agent on N puzzles of L cells, in V views, through M segments.
 
     Attributes:
-        header: What was recorded.
-        index: Rows in the source, ``(N,)`` int64.
-        rating: The source's difficulty, ``(N,)`` int32.
+        header: Description of the recording.
+        index: Row of each puzzle in the source, ``(N,)`` int64.
+        rating: Difficulty from the source, ``(N,)`` int32.
         inputs: The puzzles, ``(N, L)`` uint8.
-        answers: In the puzzles' own cells and tokens, ``(N, V, M, L)`` uint8.
-        signals: Those of `hrm_agent.halting.signals.SIGNALS` that were recorded, by name: ``(N, V, M)`` float32 each,
+        answers: Answers in the puzzles' own cells and tokens, ``(N, V, M, L)`` uint8.
+        signals: The recorded signals of `hrm_agent.halting.signals.SIGNALS` by name: ``(N, V, M)`` float32 each,
             ``state`` ``(N, V, M, D)``.
-        group: Which original puzzle each is a variant of, ``(N,)`` int64; one of its own unless given.
+        group: Number of the original puzzle that each is a variant of, ``(N,)`` int64; by default all differ.
     """
 
     header: TraceHeader
@@ -56,35 +56,35 @@ class Traces:
     group: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __post_init__(self) -> None:
-        """Makes every puzzle a group of its own where none are given."""
+        """Gives every puzzle a group of its own if there are no groups."""
         if not len(self.group):
             object.__setattr__(self, "group", np.arange(len(self.index)))
 
     @property
     def correct(self) -> npt.NDArray[np.bool_]:
-        """Right answers, ``(N, V, M)``."""
+        """Whether each answer is right, ``(N, V, M)`` bool."""
         return self.signals["correct"] > 0.5
 
     def __repr__(self) -> str:
-        """Their number and size: Gymnasium repeats all options in some of its messages."""
+        """Returns number and size alone, because some of Gymnasium's messages repeat all options."""
         return f"Traces({len(self)} puzzles, {self.header.views} views, {self.header.max_segments} segments)"
 
     def __len__(self) -> int:
-        """N; less than ``header.puzzles`` where the recording was interrupted or these are chosen rows."""
+        """Returns N, which is below ``header.puzzles`` in an interrupted recording and in a selection of rows."""
         return len(self.index)
 
     def __getitem__(self, rows: slice | npt.NDArray[Any]) -> Traces:
-        """The puzzles of a slice (a view of the arrays), of a mask ``(N,)`` or of indices."""
+        """Returns the puzzles of a slice (as a view of the arrays), of a mask ``(N,)`` or of indices."""
         signals = {name: signal[rows] for name, signal in self.signals.items()}
         columns = {name: getattr(self, name)[rows] for name in ("index", "rating", "inputs", "answers", "group")}
         return replace(self, **columns, signals=signals)
 
     @classmethod
     def read(cls, path: str | Path) -> Traces:
-        """Reads a recording; of one that was interrupted, the puzzles that are complete.
+        """Reads a recording; if it was interrupted, the puzzles that are complete.
 
         Raises:
-            ValueError: The file is missing, damaged, or none of ours.
+            ValueError: The file is missing, damaged, or holds no recorded traces.
         """
         _, header, records = read_records(Path(path))
         size = header.seq_len
@@ -110,25 +110,25 @@ def record(
     source: str = "",
     progress: bool | None = None,
 ) -> Traces:
-    """Records every puzzle of an environment through all segments of its budget, or reads what is recorded already.
+    """Records every puzzle of an environment through all segments of its budget; reads a complete recording.
 
-    A recording that was interrupted goes on where it stopped, and ends as the same file. With as many puzzles at a time
-    as evaluation has slots, the numbers are those that evaluation sees; see docs/traces.md.
+    An interrupted recording is continued, and ends as the same file. The numbers are those of an evaluation with as
+    many slots as puzzles are computed at a time here; see docs/traces.md.
 
     Args:
         core: The network that acts.
-        env: Made with ``order="once"``, on the core's device; ``num_envs`` puzzles are computed at a time.
+        env: Environment with ``order="once"``, on the core's device; ``num_envs`` puzzles are computed at a time.
         path: The file.
-        views: Views V of each puzzle, for policies of several views.
+        views: Number of views V of each puzzle, for policies of several views.
         noise: Standard deviation of the noise on the start states, as in those policies.
-        signals: Names of `SIGNALS`, all of `default_signals` unless given; ``q_halt`` and ``correct`` always are.
-        agent: Which weights; the `fingerprint` of the core unless given.
-        source: Which puzzles, in words.
-        progress: Show a bar; None for one on a terminal alone.
+        signals: Names in `SIGNALS`, by default `default_signals`; ``q_halt`` and ``correct`` are always recorded.
+        agent: Name of the weights; by default the `fingerprint` of the core.
+        source: Description of the puzzles.
+        progress: Show a bar; None for a bar on a terminal only.
 
     Raises:
-        ValueError: The environment hands out its puzzles more than once or in random variants, a signal is unknown, or
-            the file holds something else.
+        ValueError: The environment deals puzzles more than once or in random variants, a signal is unknown, or the file
+            holds something else.
     """
     names = default_signals() if signals is None else signals
     header = parse(Path(path), _header(core, env, views, noise, names, agent, source).line())
@@ -151,12 +151,12 @@ def record(
 
 
 def default_signals() -> tuple[str, ...]:
-    """All registered signals that are one number."""
+    """Returns the names of all registered signals that are one number."""
     return tuple(name for name in SIGNALS if name != "state")
 
 
 def fingerprint(core: ReasoningCore) -> str:
-    """SHA-256 over kind, options and weights of a network: the same for those that think alike."""
+    """Returns a SHA-256 over kind, options and weights of a network, equal for networks that compute the same."""
     digest = hashlib.sha256(f"{type(core).__name__} {core.shape} {getattr(core, 'config', '')}".encode())
     for name, tensor in sorted(core.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -165,7 +165,7 @@ def fingerprint(core: ReasoningCore) -> str:
 
 
 def puzzles_checksum(env: PuzzleVectorEnv) -> str:
-    """SHA-256 over puzzles, solutions, ids, ratings and groups as the environment hands them out."""
+    """Returns a SHA-256 over puzzles, solutions, ids, ratings and groups as the environment deals them."""
     digest, puzzles = hashlib.sha256(), env.rules.puzzles
     for rows in _slices(len(puzzles)):
         for column in (
@@ -186,10 +186,10 @@ def _header(
     agent: str,
     source: str,
 ) -> TraceHeader:
-    """What a recording with these options holds.
+    """Returns the header of a recording with these options.
 
     Raises:
-        ValueError: They make none.
+        ValueError: `check_sweep` refuses the environment, or a signal is unknown.
     """
     check_sweep("record", env)
     for name in signals:
@@ -235,5 +235,5 @@ def _think(reasoner: Reasoner, batch: PuzzleBatch) -> tuple[npt.NDArray[np.uint8
 
 
 def _slices(count: int, size: int = _ROWS, start: int = 0) -> Iterator[slice]:
-    """From ``start`` to ``count``, so many rows at a time."""
+    """Returns slices from ``start`` to ``count``, ``size`` rows each."""
     return (slice(first, min(first + size, count)) for first in range(start, count, size))

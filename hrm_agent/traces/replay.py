@@ -1,4 +1,4 @@
-"""Replay all: what a policy does on recorded traces, without the network, by the policy's own code."""
+"""Replays a policy on recorded traces: the policy's own code decides, and no network runs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from hrm_agent.traces.record import Traces
 
 @dataclass(frozen=True)
 class Replay:
-    """What a policy does on every puzzle of the traces.
+    """Decisions of a policy on every puzzle of the traces.
 
     Attributes:
-        policy: Its string form.
-        segments: The halting segment, 1 to M, ``(N,)`` int64.
-        exact: Right there, ``(N,)`` bool.
+        policy: String form of the policy.
+        segments: Halting segment, 1 to M, ``(N,)`` int64.
+        exact: Whether the answer there is right, ``(N,)`` bool.
         q_halt: Logit of halting there, of the view that answers, ``(N,)`` float32.
-        by_choice: The policy halted it, at the last segment or before; the others ran out of budget, ``(N,)`` bool.
+        by_choice: Whether the policy halted the puzzle, at the last segment or before, ``(N,)`` bool; otherwise the
+            budget did.
         work: Segments computed over all views, ``(N,)`` int64.
     """
 
@@ -41,12 +42,12 @@ class Replay:
 def replay(traces: Traces, policy: str | HaltingPolicy, max_segments: int | None = None) -> Replay:
     """Runs a policy on recorded signals, all puzzles at once, segment after segment.
 
-    It decides as in the live agent: it sees the same numbers, and the batch shrinks as puzzles halt.
+    It decides as in the live agent, because it sees the same numbers. The batch shrinks as puzzles halt.
 
     Args:
         traces: The recording.
-        policy: Its string form, or a policy, which is copied.
-        max_segments: The budget, at most that of the recording, which is the default.
+        policy: A string form, or a policy, which is copied.
+        max_segments: Budget, at most that of the recording, which is the default.
 
     Raises:
         ValueError: The recording lacks a signal, a view or a segment that the policy needs.

@@ -1,4 +1,4 @@
-"""Callbacks for `HRM.learn`, beside those of Stable-Baselines3."""
+"""Callbacks for `HRM.learn`, in addition to those of Stable-Baselines3."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ SCALARS = (
     "q_halt_accuracy",
     "puzzles_per_second",
 )
-"""What of `Evaluation.summary` is logged at every sweep."""
+"""Entries of `Evaluation.summary` that are logged at every sweep."""
 
 
 class EvaluateCallback(BaseCallback):
-    """Evaluates every test puzzle exactly once, every so many optimizer steps, and logs ``eval/``.
+    """Evaluates every test puzzle exactly once at regular intervals, and logs ``eval/``.
 
-    SB3's `EvalCallback` samples episodes; this one sweeps them.
+    SB3's `EvalCallback` samples episodes instead.
 
     Args:
-        env: ``gym.make_vec(id, num_envs=B, order="once", ...)``.
+        env: The test puzzles: ``gym.make_vec(id, num_envs=B, order="once", ...)``.
         every_updates: Optimizer steps between sweeps; 0 sweeps only when `evaluate` is called.
-        save_path: Where to save the agent at every sweep; None does not save.
-        best_path: Where to save it at every sweep that is better than all before: more puzzles right, or as many in
-            fewer segments; None does not save.
+        save_path: Path to save the agent to at every sweep; None does not save.
+        best_path: Path to save it to at every sweep that is better than all before, with more puzzles right or equally
+            many in fewer segments; None does not save.
         verbose: 1 prints each sweep.
 
     Attributes:
-        history: ``(updates, summary)`` of every sweep.
-        listeners: Called with every sweep's `Evaluation`, as `HaltingDashboard` wants it.
+        history: Optimizer steps and summary, ``(updates, summary)``, of every sweep.
+        listeners: Functions that are called with the `Evaluation` of every sweep.
     """
 
     def __init__(
@@ -73,14 +73,14 @@ class EvaluateCallback(BaseCallback):
         return True
 
     def latest(self) -> dict[str, Any]:
-        """The sweep of the agent as it is now: the last one, unless the agent has learned since."""
+        """Returns the summary of the current agent; sweeps only if the agent has learned since the last sweep."""
         assert isinstance(self.model, HRM)
         if self.history and self.history[-1][0] == self.model._n_updates:
             return self.history[-1][1]
         return self.evaluate()
 
     def evaluate(self) -> dict[str, Any]:
-        """One sweep now, logged and remembered."""
+        """Sweeps now, logs the figures and returns the summary."""
         model = self.model
         assert isinstance(model, HRM)
         evaluation = model.evaluate(self.env)
@@ -100,14 +100,14 @@ class EvaluateCallback(BaseCallback):
             self._attempts.write(checkpoint_path(path), lambda: self.model.save(path))
 
     def state_dict(self) -> dict[str, Any]:
-        """What it remembers, as JSON can hold it."""
+        """Returns the history as JSON data."""
         return {"calls": self.n_calls, "history": self.history}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on where `state_dict` was taken.
+        """Restores what `state_dict` returned.
 
         Raises:
-            ValueError: It is no such state.
+            ValueError: The state is invalid.
         """
         history = state.get("history")
         if not isinstance(history, list) or any(not isinstance(at, list | tuple) or len(at) != 2 for at in history):
@@ -133,7 +133,7 @@ def _quality(summary: Mapping[str, Any]) -> tuple[float, float]:
 
 
 class Progress(ProgressBarCallback):
-    """Stable-Baselines3's bar, counting the segments of all processes."""
+    """Stable-Baselines3's progress bar, which counts the segments of all processes."""
 
     def _on_step(self) -> bool:
         assert isinstance(self.model, HRM)
@@ -142,15 +142,15 @@ class Progress(ProgressBarCallback):
 
 
 class HaltingDashboard(BaseCallback):
-    """Writes what a researcher of halting wants to see of a run; does nothing where there is no TensorBoard log.
+    """Writes figures, pictures and options of a run to its TensorBoard log; does nothing without one.
 
     Use it as ``model.learn(..., callback=[sweeps, HaltingDashboard(sweeps)])``.
 
     Args:
-        sweeps: The callback whose sweeps are drawn; None for training curves, texts and options alone.
-        pictures: How many puzzles to draw with the answers handed in: the first ones of a sweep.
-        strips: How many to show the thinking of.
-        segments: How many segments of it to show, at most.
+        sweeps: The callback whose sweeps are drawn; None writes training curves, texts and options alone.
+        pictures: Number of puzzles to draw with their final answers: the first ones of a sweep.
+        strips: Number of puzzles to draw segment by segment.
+        segments: Maximum number of segments to draw of each.
     """
 
     def __init__(
@@ -169,7 +169,7 @@ class HaltingDashboard(BaseCallback):
             for writer in writers:
                 describe(writer, model, None if sweeps is None else native(sweeps.env))
         if writers:
-            # unlike `SummaryWriter.add_hparams`, SB3's way makes no folder of its own beside the run's
+            # SB3's HParam, unlike `SummaryWriter.add_hparams`, does not create a second folder
             part = (
                 ("rollout/exact", "halting/segments_mean") if sweeps is None else ("eval/exact", "eval/segments_mean")
             )
@@ -180,7 +180,7 @@ class HaltingDashboard(BaseCallback):
         return True
 
     def draw(self, evaluation: Evaluation) -> None:
-        """Figures, answers and thinking of a sweep."""
+        """Writes figures, answers and strips of a sweep."""
         sweeps = self.sweeps
         assert sweeps is not None
         assert isinstance(sweeps.model, HRM)

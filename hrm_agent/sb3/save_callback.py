@@ -17,10 +17,10 @@ _DUE = 1  # less than any signal that stops a run
 
 
 class Stopped(Exception):
-    """A signal has asked a run to stop, and it has saved itself.
+    """Raised when a signal has asked a run to stop, after the run has saved itself, if the disk allows it.
 
     Attributes:
-        signal: The signal's number.
+        signal: Number of the signal.
     """
 
     def __init__(self, signal: int, message: str) -> None:
@@ -29,18 +29,21 @@ class Stopped(Exception):
 
 
 class SaveCallback(BaseCallback):
-    """Saves the whole run now and then, so that it can go on as if it had never stopped; stands last in the list.
+    """Saves the whole run regularly, so that it can be resumed exactly; must be the last callback in the list.
 
-    A checkpoint is due when ``seconds`` have passed, but not before 100 times as long as the last one took: no more
-    than 1 % of the time is spent on them. The last step of `HRM.learn` is left out, because more is logged after it:
-    call `save` at the end.
+    A checkpoint is due after ``seconds``, but not before 100 times the duration of the last one, so that checkpoints
+    take at most 1 % of the time. None is written at the last step of `HRM.learn`, after which more is logged: call
+    `save` at the end.
 
     Args:
-        folder: Where.
-        seconds: Between two checkpoints; 0 saves after every optimizer step, whatever it costs.
-        extra: What else to remember, such as the `state_dict` of other callbacks, as JSON can hold it.
-        stop: Asked after every step; the number of the signal that asks the run to stop, else 0.
-        verbose: For SB3's signature.
+        folder: Folder of the checkpoints.
+        seconds: Time between two checkpoints; 0 saves after every optimizer step, whatever it costs.
+        extra: Returns further JSON data to save, such as the `state_dict` of other callbacks.
+        stop: Called after every step; returns the number of the signal that asks the run to stop, else 0.
+        verbose: Accepted for SB3's signature.
+
+    Raises:
+        ValueError: ``seconds`` is negative.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class SaveCallback(BaseCallback):
         return not rank() and time.perf_counter() - self._last >= pause  # rank 0 writes, and knows the cost
 
     def save(self) -> bool:
-        """Saves now; False, after a warning, where the disk is full or read-only: the older checkpoints stay."""
+        """Saves now; warns and returns False if the disk is full or read-only. Older checkpoints are kept."""
         model, began = self.model, time.perf_counter()
         assert isinstance(model, HRM)
         file = self.folder.file_of(model._n_updates)
@@ -84,7 +87,7 @@ class SaveCallback(BaseCallback):
         return written
 
     def obey(self) -> None:
-        """Saves and raises `Stopped` where the run is to stop; of several processes all do, whichever was asked."""
+        """Saves and raises `Stopped` if the run is to stop; if one of several processes is asked, all stop."""
         self._obey(max_over_ranks(self.stop()))
 
     def _obey(self, signal: int) -> None:

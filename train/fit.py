@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hrm_env.checks import check_choice
 from hrm_env.files import check_writable
 
@@ -25,16 +23,14 @@ def main(arguments: list[str]) -> None:
 
 
 def parse(arguments: list[str], command: str) -> Fit:
-    """Returns the options of the preset, changed by the arguments and checked, with the precision of this machine."""
+    """Returns the options of the preset, changed by the arguments and checked."""
     preset = "sudoku6x6"
     for position, argument in enumerate(arguments):
         if argument.startswith("--preset"):
             preset = (argument.partition("=")[2] or "".join(arguments[position + 1 : position + 2])).strip()
     options: Fit = parsed(Fit, arguments, command, PRESETS[check_choice("--preset", preset, PRESETS)])
     _check(options)
-    from hrm_agent.cores import CORES
-
-    return replace(options, core=CORES[options.core.name].resolved(options.core))
+    return options
 
 
 def _check(options: Fit) -> None:

@@ -137,7 +137,7 @@ def _check_same(file: Path, group: str, stored: Any, given: dict[str, Any]) -> N
     if not isinstance(stored, dict):
         raise ValueError(f"{file}: {group}: expected names with values, found {shortened(stored)}")
     for name, now in given.items():
-        if name in PLACES or name not in stored:  # an option may be newer than the file
+        if name in PLACES or name not in stored or now == "auto":  # an option may be newer than the file
             continue
         if isinstance(now, dict):
             _check_same(file, name, stored[name], now)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 
 from hrm_agent.checkpoints.saved_agent import said_of
 from hrm_agent.checkpoints.training_state import restore_training
+from hrm_agent.cores import CORES
 from hrm_agent.cores.carry import slow_state
 from hrm_agent.distributed import (
     first_on_each_machine,
@@ -85,9 +87,23 @@ def fit(options: Fit) -> Path:
     return folder.path
 
 
+def decided(options: Fit, stored: Mapping[str, Any]) -> Fit:
+    """Returns options in which nothing of the core is left to the machine.
+
+    Args:
+        options: Options of the run.
+        stored: Options that the run was begun with, as JSON; what they decided holds on every machine. Empty for a new
+            run, for which this machine decides.
+    """
+    left_open = [name for name, value in asdict(options.core).items() if value == "auto"]
+    core = replace(options.core, **{name: stored["core"][name] for name in left_open if stored})
+    return replace(options, core=CORES[core.name].resolved(core))
+
+
 def _fit(folder: RunFolder) -> None:
     options, out = folder.options, folder.path
     earlier = folder.unfinished()
+    options = decided(options, {} if earlier is None else earlier.extra["options"])
     model, test = make_agent(options)
     sweeps = EvaluateCallback(test, options.evaluate_every, save_path=out / "model.zip", best_path=out / "best.zip")
     left, seconds = options.updates * options.batch_size, 0.0

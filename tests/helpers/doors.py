@@ -19,6 +19,7 @@ from hrm_agent.checkpoints.training_state import TrainingCheckpoint, restore_tra
 from hrm_agent.sb3.policy import HRMPolicy
 from hrm_agent.traces.record import Traces
 from hrm_env.sources import load_puzzles
+from hrm_env.sources.generated import GENERATOR_VERSION
 from hrm_env.tasks.arc.task import Arc
 from hrm_env.tasks.sudoku.task import Sudoku
 from train.__main__ import main
@@ -75,7 +76,7 @@ DOORS: dict[str, Door] = OWN | {
     "folder, names": ("identifiers.json", lambda path: load_puzzles(SUDOKU, str(path.parent))),
     "CSV": ("p.csv", lambda path: load_puzzles(SUDOKU, str(path))),
     "ARC": ("p.json", lambda path: load_puzzles(Arc(6, 6), str(path))),
-    "cache": ("sudoku-2x2-train-3-seed0-v3.npz", cached),
+    "cache": (f"sudoku-2x2-train-3-seed0-v{GENERATOR_VERSION}.npz", cached),
 }
 
 

@@ -18,6 +18,8 @@ from hrm_agent.sb3.run_card import run_options
 from hrm_env.checks import UnknownOptionError
 from train import fit
 from train.presets import PRESETS, Fit
+from train.resume import check_same_options
+from train.training import decided
 
 OTHERS = {
     "optimizer": "adamw",
@@ -118,5 +120,8 @@ def test_auto_is_resolved_when_a_run_begins_and_not_when_presets_are_imported(
     assert PRESETS["sudoku6x6"].core == replace(core, dtype="auto")
     monkeypatch.setattr("hrm_agent.cores.hrm.precision", lambda dtype: hardware if dtype == "auto" else dtype)
     options = fit.parse(["--out", str(tmp_path)], "fit")
-    assert asdict(options)["core"]["dtype"] == hardware  # as it is stored, and so resumed elsewhere
+    assert asdict(decided(options, {}))["core"]["dtype"] == hardware  # as it is stored
+    for stored in ("float32", "bfloat16"):  # the run goes on elsewhere as it began
+        assert asdict(decided(options, {"core": {"dtype": stored}}))["core"]["dtype"] == stored
+        check_same_options(tmp_path, json.loads(json.dumps(asdict(decided(options, {})))), options)
     assert fit.parse(["--out", str(tmp_path), "--dtype", "float32"], "fit").core == replace(core, dtype="float32")

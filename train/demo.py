@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from . import watch
 from .fit import parse
+from .program import program
 
 
 def main(arguments: list[str]) -> None:
@@ -15,6 +16,6 @@ def main(arguments: list[str]) -> None:
     from .resume import stopping
     from .training import fit
 
-    with stopping("demo", arguments):
+    with stopping(program("demo"), arguments, "--resume"):
         out = fit(options)
     watch.main(["--checkpoint", str(out), "--pause", "0.3"])

@@ -7,19 +7,22 @@ from hrm_env.files import check_writable
 
 from .options import parsed
 from .presets import PRESETS, Fit, run_folder
+from .program import program
 
 
 def main(arguments: list[str]) -> None:
     """Parses the options, whose defaults are the preset's, and trains."""
     options = parse(arguments, "fit")
-    from hrm_agent.distributed import process_group
+    from hrm_agent.distributed import local_world_size, process_group, world_size
     from hrm_env.devices import check_device
 
     from .resume import stopping
     from .training import fit
 
-    with process_group(check_device(options.device)), stopping("fit", arguments):
-        fit(options)
+    with process_group(check_device(options.device)):
+        start = program("fit", local_world_size() if world_size() > 1 else 0)
+        with stopping(start, arguments, "--resume"):
+            fit(options)
 
 
 def parse(arguments: list[str], command: str) -> Fit:

@@ -115,10 +115,10 @@ def read_options(
     return options
 
 
-def parsed_in_part(kind: Any, arguments: Sequence[str], command: str) -> tuple[Any, list[str]]:
-    """As `parsed`, with the arguments that are no options of ``kind``."""
+def read_options_in_part(kind: Any, arguments: Sequence[str], usage: str) -> tuple[Any, list[str]]:
+    """Reads the options of a program as `read_options` does; returns them and the arguments that are none of them."""
     with _refusing_in_one_sentence():
-        options, rest = tyro.cli(kind, args=arguments, prog=program(command), return_unknown_args=True)
+        options, rest = tyro.cli(kind, args=arguments, prog=usage, return_unknown_args=True)
     check_options(options)
     return options, rest
 

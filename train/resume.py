@@ -14,7 +14,7 @@ from typing import Any
 from hrm_agent.checkpoints.folder import CheckpointFolder
 from hrm_agent.checkpoints.saved_agent import entries_of
 from hrm_agent.checkpoints.training_state import TrainingCheckpoint
-from hrm_agent.distributed import local_world_size, rank, run_on_rank0, world_size
+from hrm_agent.distributed import rank, run_on_rank0
 from hrm_agent.errors import CheckpointError
 from hrm_agent.sb3.save_callback import Stopped
 from hrm_env.checks import check_number, shortened
@@ -22,7 +22,6 @@ from hrm_env.files import remove_temporaries
 from hrm_env.files.locks import sole_use
 
 from .presets import Fit
-from .program import program
 from .results import read_result
 
 PLACES = ("resume", "restart", "out", "device", "threads", "compile", "checkpoint_seconds", "keep_checkpoints")
@@ -147,19 +146,18 @@ def _check_same(file: Path, group: str, stored: Any, given: dict[str, Any]) -> N
 
 
 @contextmanager
-def stopping(command: str, arguments: Sequence[str]) -> Iterator[None]:
+def stopping(start: str, arguments: Sequence[str], *resuming: str) -> Iterator[None]:
     """Prints, if a signal stops a run within, the command that resumes it, and exits with the usual status: 143 or 130.
 
     Args:
-        command: Name of the command.
+        start: What starts the program, without its arguments.
         arguments: Arguments of the command.
+        *resuming: Arguments that the command needs to resume; a study resumes by itself.
     """
     try:
         yield
     except Stopped as stopped:
         kept = [argument for argument in arguments if argument not in ("--restart", "--resume", "--no-resume")]
-        flag = [] if command == "study-training" else ["--resume"]  # a study resumes by itself
-        start = program(command, local_world_size() if world_size() > 1 else 0)
         if not rank():
-            print(f"{stopped}; to go on: {start} {shlex.join([*kept, *flag])}".rstrip(), file=sys.stderr)
+            print(f"{stopped}; to go on: {start} {shlex.join([*kept, *resuming])}".rstrip(), file=sys.stderr)
         sys.exit(128 + stopped.signal)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,23 +11,10 @@ from tyro.conf import UseAppendAction
 
 from hrm_env.checks import check_choice
 
-from .fit import parse
-from .options import integer, parsed_in_part
+from .options import integer, read_options_in_part
 from .presets import PRESETS, Fit, run_folder
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A way to train.
-
-    Attributes:
-        options: Options of ``fit`` that differ from the preset; ``{budget}`` stands for the run's ``max_segments``.
-        judged: Halting policy that judges it; empty for the policy it is trained with.
-    """
-
-    options: str = ""
-    judged: str = ""
-
+from .program import program
+from .variants import Variant, options_of_variant, variants_from
 
 VARIANTS = {
     "preset": Variant(),
@@ -74,7 +60,8 @@ class StudyTraining:
 
 def main(arguments: list[str]) -> None:
     """Parses the options, trains the unfinished runs, prints the table and writes it."""
-    study, shared = parsed_in_part(StudyTraining, arguments, "study-training")
+    start = program("study-training")
+    study, shared = read_options_in_part(StudyTraining, arguments, start)
     from .resume import RunFolder, stopping
     from .training import fit
     from .training_table import print_table, results_of, write_table
@@ -84,7 +71,7 @@ def main(arguments: list[str]) -> None:
         name: [options_of_run(study, name, variant, seed, shared) for seed in range(study.seeds)]
         for name, variant in variants.items()
     }
-    with stopping("study-training", arguments):
+    with stopping(start, arguments):
         for same_seed in zip(*runs.values(), strict=True):
             for run in same_seed:
                 if not RunFolder(run_folder(run), run).is_finished():
@@ -103,15 +90,8 @@ def chosen_variants(study: StudyTraining) -> dict[str, Variant]:
     """
     check_choice("--preset", study.preset, PRESETS)
     if study.variant:
-        return dict(_named(text) for text in study.variant)
+        return variants_from(study.variant)
     return {check_choice("--only", name, VARIANTS): VARIANTS[name] for name in study.only or VARIANTS}
-
-
-def _named(text: str) -> tuple[str, Variant]:
-    name, equals, options = text.partition("=")
-    if not name or not equals:
-        raise ValueError(f"--variant: expected name=options, found {text!r}")
-    return name, Variant(options)
 
 
 def folder_of(study: StudyTraining) -> Path:
@@ -121,11 +101,4 @@ def folder_of(study: StudyTraining) -> Path:
 
 def options_of_run(study: StudyTraining, name: str, variant: Variant, seed: int, shared: Sequence[str]) -> Fit:
     """Returns all options of one run; ``shared`` are the options of ``fit`` for every run."""
-    folder = folder_of(study) / f"{name.replace(' ', '-')}-seed{seed}"
-    fixed = ["--preset", study.preset, "--seed", str(seed), "--out", str(folder), "--resume"]
-
-    def options(budget: int) -> Fit:
-        own = shlex.split(variant.options.replace("{budget}", str(budget)))
-        return parse([*shared, *own, *fixed], "study-training")
-
-    return options(options(1).data.max_segments)  # the preset, the study and the variant may each set the budget
+    return options_of_variant(folder_of(study), name, variant, seed, ["--preset", study.preset, *shared])

@@ -34,6 +34,7 @@ from hrm_env.envs.vector import PuzzleVectorEnv
 from hrm_env.files import atomic_write
 
 from .environments import test_arguments, training_and_test_env
+from .pause import Limit, Pause
 from .presets import Fit, run_folder
 from .resume import RunFolder
 from .signals import noticed_signals
@@ -67,8 +68,14 @@ def make_agent(options: Fit) -> tuple[HRM, PuzzleVectorEnv]:
     return model, test
 
 
-def fit(options: Fit) -> Path:
+def fit(options: Fit, until: Limit | None = None) -> Path:
     """Runs the training of ``options``, or the rest of it; under torchrun every process calls it.
+
+    Args:
+        options: Options of the run.
+        until: Pause the run there, after a sweep: it saves itself, is not finished, and goes on when it is resumed as
+            if it had not been paused. Learning-rate schedule and depth curriculum are those of the whole run. For a
+            single process.
 
     Returns:
         The folder of the run, with ``model.zip``, ``best.zip``, ``result.json``, ``checkpoints`` and ``tensorboard``.
@@ -83,7 +90,7 @@ def fit(options: Fit) -> Path:
         if folder.is_finished():
             print_rank0(f"{folder.result}: the run is finished")
         else:
-            _fit(folder)
+            _fit(folder, until)
     return folder.path
 
 
@@ -100,17 +107,19 @@ def decided(options: Fit, stored: Mapping[str, Any]) -> Fit:
     return replace(options, core=CORES[core.name].resolved(core))
 
 
-def _fit(folder: RunFolder) -> None:
+def _fit(folder: RunFolder, until: Limit | None) -> None:
     options, out = folder.options, folder.path
     earlier = folder.unfinished()
     options = decided(options, {} if earlier is None else earlier.extra["options"])
     model, test = make_agent(options)
     sweeps = EvaluateCallback(test, options.evaluate_every, save_path=out / "model.zip", best_path=out / "best.zip")
+    dashboard, pause = HaltingDashboard(sweeps), Pause(sweeps, until)
     left, seconds = options.updates * options.batch_size, 0.0
     if earlier is not None:
         left, seconds = restore_training(model, earlier), earlier.extra["seconds"]
         with said_of(earlier.path):
             sweeps.load_state_dict(earlier.extra["sweeps"])
+            pause.load_state_dict(earlier.extra.get("pause", {}))
         print_rank0(f"{earlier.path}: going on after {model._n_updates:,} optimizer steps")
     wait_for_all()  # each has seen what the folder held
     if not rank():
@@ -119,16 +128,19 @@ def _fit(folder: RunFolder) -> None:
 
     def extra() -> dict[str, Any]:
         seconds = time.perf_counter() - started
-        return {"options": asdict(options), "seconds": seconds, "sweeps": sweeps.state_dict()}
+        states = {"sweeps": sweeps.state_dict(), "pause": pause.state_dict()}
+        return {"options": asdict(options), "seconds": seconds, **states}
 
     with noticed_signals() as stop, silenced_writer_thread():
         saving = SaveCallback(folder.checkpoints, options.checkpoint_seconds, extra, stop)
-        callbacks = [*([] if rank() else [Progress()]), sweeps, HaltingDashboard(sweeps), saving]
+        callbacks = [pause, *([] if rank() else [Progress()]), sweeps, dashboard, saving]
         model.learn(left, callbacks, reset_num_timesteps=earlier is None)
         seconds = time.perf_counter() - started
         chosen = sweeps.latest()
         saving.save()
         saving.obey()
+    if model.num_timesteps < model._total_timesteps:
+        return  # paused
     if not rank():  # a sweep may have found the disk full; now that is an error, before there is a result
         model.save(out / "model.zip")
     result = {

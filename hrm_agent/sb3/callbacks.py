@@ -69,7 +69,7 @@ class EvaluateCallback(BaseCallback):
 
     def _on_step(self) -> bool:
         if self.every_updates and self.n_calls % self.every_updates == 0:
-            self.evaluate()
+            self.latest()
         return True
 
     def latest(self) -> dict[str, Any]:

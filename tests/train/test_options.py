@@ -15,7 +15,7 @@ from train.__main__ import main
 from train.data import Build, BuildArc, Convert, Inspect
 from train.evaluate import Evaluate
 from train.learn_halting import LearnHalting
-from train.options import Checked, ProperShare, Seed, Share, as_typed, integer, number, parsed, parsed_in_part
+from train.options import Checked, ProperShare, Seed, Share, as_typed, integer, number, parsed, read_options_in_part
 from train.presets import Data, Fit
 from train.release import Release
 from train.study import StudyOptions
@@ -73,7 +73,7 @@ def test_good_values_are_what_they_mean() -> None:
     )
     assert some("--num-puzzles 3 --num-puzzles None").num_puzzles is None
     assert parsed(Some, ["--seed", "2"], "some", default=Some(num_puzzles=5)) == Some(num_puzzles=5, seed=2)
-    assert parsed_in_part(Some, ["--seed", "2", "--other", "x"], "some") == (Some(seed=2), ["--other", "x"])
+    assert read_options_in_part(Some, ["--seed", "2", "--other", "x"], "some") == (Some(seed=2), ["--other", "x"])
 
 
 @pytest.mark.parametrize(

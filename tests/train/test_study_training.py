@@ -14,7 +14,8 @@ import pytest
 from hrm_agent.config import HRMConfig
 from train import study_training, training
 from train.presets import PRESETS, Fit
-from train.study_training import VARIANTS, StudyTraining, Variant, chosen_variants, options_of_run
+from train.study_training import VARIANTS, StudyTraining, chosen_variants, options_of_run
+from train.variants import Variant
 
 TINY = "--hidden-size 16 --batch-size 8 --updates 3 --evaluate-every 0 --num-puzzles 20 --test-puzzles 30 --threads 1"
 

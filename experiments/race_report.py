@@ -35,7 +35,7 @@ from train.study_files import write_csv
 from train.tables import PLAIN, console, table
 
 COLOURS = (BLUE, RED, GREEN, PURPLE, BROWN, PINK)
-AXES = {"cpu_minutes": "CPU minutes of training", "petaflops": "PFLOPs of training"}
+AXES = {"cpu_minutes": "CPU minutes of training", "teraflops": "TFLOPs of training"}
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Racer:
                 "seed": seed,
                 "updates": sweep.updates,
                 "cpu_minutes": sweep.updates * progress.cpu_seconds / 60 / progress.sweeps[-1].updates,
-                "petaflops": sweep.updates * self.flops / 1e15,
+                "teraflops": sweep.updates * self.flops / 1e12,
                 "exact": sweep.exact,
                 "cell_accuracy": sweep.cell_accuracy,
             }
@@ -168,11 +168,11 @@ def report(ranking: Sequence[Racer], metric: str, folder: Path) -> None:
             f"{row.cpu_minutes:.2f}",
             f"{row.parameters:,}",
             f"{row.flops_per_step / 1e9:,.2f}",
-            f"{row.petaflops:.3g}",
+            f"{row.teraflops:.3g}",
         )
         for row in frame.itertuples()
     ]
-    columns = ("variant", "rounds", "solved", "cells", "steps", "CPU min", "parameters", "GFLOPs/step", "PFLOPs")
+    columns = ("variant", "rounds", "solved", "cells", "steps", "CPU min", "parameters", "GFLOPs/step", "TFLOPs")
     title = f"{len(ranking)} variants, seeds: {len(ranking[0].runs)}"
     console(120).print(table(columns, rows, wrap=False, title=title, **PLAIN))
     paths = save_figure(race_figure(pd.concat(curves), metric), folder / "race")
@@ -181,7 +181,7 @@ def report(ranking: Sequence[Racer], metric: str, folder: Path) -> None:
 
 def row_of(racer: Racer, curve: pd.DataFrame) -> dict[str, object]:
     """Returns the row of a variant: the last sweep of its runs, means over seeds."""
-    names = ["exact", "cell_accuracy", "updates", "cpu_minutes", "petaflops"]
+    names = ["exact", "cell_accuracy", "updates", "cpu_minutes", "teraflops"]
     last = curve.groupby("seed").last()[names].mean() if len(curve) else dict.fromkeys(names, float("nan"))
     return {
         "variant": racer.name,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from gymnasium.vector import VectorEnv
 from stable_baselines3.common.callbacks import BaseCallback, ProgressBarCallback
 from stable_baselines3.common.logger import HParam
@@ -14,6 +15,7 @@ from hrm_agent.checkpoints.checkpoint import checkpoint_path
 from hrm_agent.checkpoints.failing_disk import Attempts
 from hrm_agent.checkpoints.figures import PRINTED, check_figures
 from hrm_agent.distributed import rank
+from hrm_agent.errors import NonFiniteError
 from hrm_agent.inference.evaluation import Evaluation
 from hrm_agent.sb3.agent import HRM
 from hrm_agent.sb3.dashboard import describe, sweep_pictures
@@ -80,10 +82,19 @@ class EvaluateCallback(BaseCallback):
         return self.evaluate()
 
     def evaluate(self) -> dict[str, Any]:
-        """Sweeps now, logs the figures and returns the summary."""
+        """Sweeps now, logs the figures and returns the summary.
+
+        Raises:
+            NonFiniteError: A Q value is not finite.
+        """
         model = self.model
         assert isinstance(model, HRM)
         evaluation = model.evaluate(self.env)
+        if not np.isfinite(evaluation.q_halt).all():
+            raise NonFiniteError(
+                f"the Q values are not finite after {model._n_updates} optimizer steps: lower the learning rate or "
+                "clip the gradient, and go on from the last checkpoint"
+            )
         summary = evaluation.summary()
         self._log(summary)
         for listener in self.listeners:

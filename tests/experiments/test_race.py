@@ -52,7 +52,7 @@ def test_halving_keeps_the_best(whole: Path) -> None:
     assert list(rows["updates"]) == [16, 8]
     assert rows["cell_accuracy"][0] != rows["cell_accuracy"][1]
     assert rows["parameters"].nunique() == 1
-    assert list(rows["petaflops"]) == pytest.approx(list(rows["flops_per_step"] * rows["updates"] / 1e15))
+    assert list(rows["teraflops"]) == pytest.approx(list(rows["flops_per_step"] * rows["updates"] / 1e12))
     assert list(curves[curves["variant"] == "good"]["updates"]) == [8, 16]
     assert {"race.png", "race.svg"} <= {file.name for file in whole.iterdir()}
 
@@ -96,6 +96,14 @@ def test_a_race_over_cpu_time_gives_more_to_those_kept(tmp_path: Path) -> None:
     assert rows["cpu_minutes"][1] >= 0.002
     with pytest.raises(ValueError, match=r"variant 'still': --minutes, --updates-first: .* found 0.06 cpu_seconds"):
         race.main([*VARIANTS, "--rounds=1", "--minutes=0.001", *TINY, "--out", str(tmp_path)])
+
+
+def test_a_variant_that_diverges_is_last_and_stops_nothing(tmp_path: Path) -> None:
+    variants = ["--variant=wild=--learning-rate 1e30", "--variant=good="]
+    race.main([*variants, "--rounds=1", "--updates-first=5", *TINY, "--out", str(tmp_path)])
+    rows = pd.read_csv(tmp_path / "race.csv")
+    assert list(rows["variant"]) == ["good", "wild"]
+    assert list(rows["diverged"]) == [False, True]
 
 
 @pytest.mark.parametrize(

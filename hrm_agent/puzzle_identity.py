@@ -20,7 +20,7 @@ class PuzzleIdentity:
 
     @classmethod
     def of(cls, env: Any) -> PuzzleIdentity:
-        """Of a scalar, vector or SB3 environment.
+        """Returns the identity of the puzzles of a scalar, vector or SB3 environment.
 
         Raises:
             ValueError: Its observation is not that of a puzzle.

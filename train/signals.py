@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a wish that is granted between two steps."""
+"""SIGTERM and SIGINT, noticed at once and obeyed between two steps."""
 
 from __future__ import annotations
 

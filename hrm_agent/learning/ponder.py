@@ -27,7 +27,7 @@ def log_halting(logits: Tensor, length: Tensor) -> Tensor:
     """Logarithms of p_1..p_τ, ``(B, M)``; what lies past τ is not meaningful.
 
     Args:
-        logits: Of λ, ``(B, M)``.
+        logits: Logits of λ, ``(B, M)``.
         length: τ of each row, ``(B,)`` from 1 to M.
     """
     log_stay = F.logsigmoid(-logits).cumsum(1)
@@ -40,7 +40,7 @@ def ponder_loss(logits: Tensor, losses: Tensor, length: Tensor, prior: float, we
     """Σ_m p_m L_m + β KL(p ‖ p_G) of each episode, ``(B,)``.
 
     Args:
-        logits: Of λ, ``(B, M)``.
+        logits: Logits of λ, ``(B, M)``.
         losses: L_m, ``(B, M)``.
         length: τ of each row, ``(B,)``.
         prior: λ_p.

@@ -27,6 +27,8 @@ class Evaluate(Trained):
 
     Attributes:
         batch_size: Puzzles at a time, in each process under torchrun.
+        compile: Compute full batches with torch.compile (needs a C++ compiler): faster where there are many; the same
+            answers but for rounding.
         threads: CPU threads; 0 for all cores.
         device: "auto", "cpu" or "cuda".
         json_out: Write the figures to this file, too.
@@ -34,6 +36,7 @@ class Evaluate(Trained):
     """
 
     batch_size: Annotated[int, integer(1)] = 256
+    compile: bool = False
     threads: Threads = 0
     device: Device = "auto"
     json_out: Annotated[str, tyro.conf.arg(name="json")] = ""
@@ -69,7 +72,7 @@ def score_of(options: Evaluate) -> dict[str, Any]:
     from hrm_env.tasks.arc.task import Arc
 
     torch.set_num_threads(options.threads or max(1, (os.cpu_count() or 1) // local_world_size()))
-    model = options.agent(str(own_device(check_device(options.device))))
+    model = options.agent(str(own_device(check_device(options.device))), options.compile)
     task = options.task(model, options.checkpoint)
     if options.submission and not isinstance(task, Arc):
         raise ValueError(f"--submission: expected puzzles of ARC, found {task.spec.name}")

@@ -94,7 +94,8 @@ class Fit(AgentConfig):
         batch_size: Environments, and so puzzles in an optimizer step.
         updates: Optimizer steps.
         evaluate_every: Optimizer steps between evaluations of all test puzzles; 0 for the end only.
-        compile: Train with torch.compile (needs a C++ compiler); None for CUDA only.
+        compile: Train and evaluate with torch.compile (needs a C++ compiler); None for CUDA, and for a run on a CPU
+            that is long enough to save more time than compiling takes.
         threads: CPU threads; 0 for all cores.
         device: "auto", "cpu" or "cuda".
         out: Folder of the run.

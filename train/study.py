@@ -43,6 +43,8 @@ class StudyOptions(TestPuzzles):
         figures: Draw the figures.
         tensorboard: Write a TensorBoard log.
         batch_size: Puzzles recorded at a time.
+        compile: Compute full batches with torch.compile (needs a C++ compiler): faster where there are many; the same
+            answers but for rounding.
         threads: CPU threads; 0 for all cores.
         device: "auto", "cpu" or "cuda".
     """
@@ -63,6 +65,7 @@ class StudyOptions(TestPuzzles):
     figures: bool = True
     tensorboard: bool = True
     batch_size: Annotated[int, integer(1)] = 256
+    compile: bool = False
     threads: Threads = 0
     device: Device = "auto"
 
@@ -120,7 +123,9 @@ def main(arguments: list[str]) -> None:
     check_writable("--out", out / "study.json")
     plan = options.plan([existing_checkpoint(each).parent for each in options.checkpoint])
     # a study names its own policies, and a file may not be able to name the agent's
-    models = [HRM.load(each, device=options.device, halting="fixed:1") for each in options.checkpoint]
+    models = [
+        HRM.load(each, device=options.device, compile=options.compile, halting="fixed:1") for each in options.checkpoint
+    ]
     check_before_recording(options, plan, models)
     traces = [recorded(options, number, model) for number, model in enumerate(models)]
     table, replays = run_study(traces, plan, untrained_signals(models))

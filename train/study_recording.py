@@ -46,15 +46,16 @@ def recorded(options: StudyOptions, number: int, model: HRM) -> Traces:
     path = Path(options.out) / "traces" / f"{number}-{existing_checkpoint(checkpoint).parent.name}.traces"
     segments = max(options.budget, read_header(path).max_segments if path.is_file() else 0)
     env = options.environment(model, checkpoint, options.batch_size, segments)
-    return record(
-        model.policy.acting_core,
-        env,
-        path,
-        views=options.views,
-        noise=options.noise,
-        source=" ".join((options.source, options.rows or "", *options.option)).strip(),
-        progress=True,
-    )
+    with model.compiled_sweep(env.num_envs * options.views):
+        return record(
+            model.policy.acting_core,
+            env,
+            path,
+            views=options.views,
+            noise=options.noise,
+            source=" ".join((options.source, options.rows or "", *options.option)).strip(),
+            progress=True,
+        )
 
 
 def untrained_signals(models: Sequence[HRM]) -> dict[str, str]:

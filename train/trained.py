@@ -130,8 +130,8 @@ class Trained(TestPuzzles):
     halting: str = ""
     max_segments: Annotated[int, integer(0, LARGEST.max_segments)] = 0
 
-    def agent(self, device: str = "cpu") -> HRM:
-        """The agent.
+    def agent(self, device: str = "cpu", compile: bool = False) -> HRM:
+        """Returns the agent, which computes full batches by compiled code if ``compile``.
 
         Raises:
             ValueError: Its halting policy wants more views than the puzzle has.
@@ -140,11 +140,11 @@ class Trained(TestPuzzles):
         from hrm_agent.sb3.agent import HRM
 
         chosen: dict[str, Any] = {"halting": self.halting} if self.halting else {}
-        model = HRM.load(self.checkpoint, device=device, **chosen)
+        model = HRM.load(self.checkpoint, device=device, compile=compile, **chosen)
         Views(model.halting.views, self.task(model, self.checkpoint), model.halting.noise)
         return model
 
-    def load(self, num_envs: int, device: str = "cpu") -> tuple[HRM, PuzzleVectorEnv]:
-        """The agent, and an environment of ``num_envs`` slots that hands out each puzzle once."""
-        model = self.agent(device)
+    def load(self, num_envs: int, device: str = "cpu", compile: bool = False) -> tuple[HRM, PuzzleVectorEnv]:
+        """Returns the agent, and an environment of ``num_envs`` slots that hands out each puzzle once."""
+        model = self.agent(device, compile)
         return model, self.environment(model, self.checkpoint, num_envs, self.max_segments)

@@ -23,7 +23,7 @@ from hrm_agent.config.agent import MOST_STEPS
 from hrm_agent.distributed import gather_objects, rank, world_size
 from hrm_agent.errors import CheckpointError
 from hrm_agent.state import join_state, split_state
-from hrm_env.checks import check_integer, shortened
+from hrm_env.checks import check_flag, check_integer, shortened
 
 if TYPE_CHECKING:
     from hrm_agent.sb3.agent import HRM
@@ -50,6 +50,7 @@ class TrainingCheckpoint(Checkpoint):
                 ("total_timesteps", training.get("total_timesteps")),
             ):
                 check_integer(name, value, 0, MOST_STEPS)
+            check_flag("compiled", training.get("compiled", False))  # older files hold none
         entries_of(path, training, "extra")
         ranks = training.get("ranks")
         if not isinstance(ranks, list) or not all(isinstance(own, dict) for own in ranks):
@@ -86,6 +87,7 @@ def save_training(model: HRM, path: str | Path, extra: Mapping[str, Any] | None 
     tensors |= {f"rank{number}": named for number, (named, _) in enumerate(ranks)}
     config["training"] = {
         "total_timesteps": model._total_timesteps,
+        "compiled": model.learner.compiled,
         "extra": dict(extra or {}),
         "ranks": [rest for _, rest in ranks],
     }
@@ -111,6 +113,7 @@ def restore_training(model: HRM, checkpoint: TrainingCheckpoint) -> int:
     file, training = checkpoint.path, checkpoint.config["training"]
     restore_learned(model, checkpoint)
     model.num_timesteps, model._n_updates = checkpoint.config["num_timesteps"], checkpoint.config["updates"]
+    model._compiles = training.get("compiled", False)
     ranks = training["ranks"]
     if len(ranks) == world_size():
         own = {path: tensor.to(model.device) for path, tensor in checkpoint.tensors[f"rank{rank()}"].items()}

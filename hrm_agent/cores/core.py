@@ -52,10 +52,10 @@ class PuzzleShape:
 
 
 class CompiledPiece(NamedTuple):
-    """A function of a core that training may compile.
+    """A function of a core that may be compiled.
 
     Attributes:
-        function: The function.
+        function: The function; the first dimension of its last argument, a tensor, is the batch.
         modules: The modules that call it.
         attribute: The attribute under which each of them finds it.
     """
@@ -136,7 +136,7 @@ class ReasoningCore(nn.Module):
         return nullcontext()
 
     def compilable(self) -> list[CompiledPiece]:
-        """Returns what training may compile: the whole segment, unless a core names smaller pieces."""
+        """Returns what may be compiled: the whole segment, unless a core names smaller pieces."""
         return [CompiledPiece(self.forward, [self], "forward")]
 
     def hidden_matrices(self) -> list[nn.Parameter]:

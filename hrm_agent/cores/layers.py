@@ -199,7 +199,7 @@ class ReasoningModule(nn.Module):
     """A recurrent module, H or L: adds the injection to its state and applies a stack of blocks.
 
     Attributes:
-        run_block: Function that computes a block; its own ``forward``, unless training compiles it (`cores.compiling`).
+        run_block: Function that computes a block; its own ``forward``, unless it is compiled (`cores.compiling`).
     """
 
     run_block: BlockFunction = staticmethod(Block.__call__)

@@ -71,7 +71,11 @@ class Evaluation:
 
 
 def evaluate(
-    core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv, progress_bar: bool = False
+    core: ReasoningCore,
+    halting: HaltingPolicy,
+    env: PuzzleVectorEnv,
+    progress_bar: bool = False,
+    shrink_below: float = 1.0,
 ) -> Evaluation:
     """Evaluates all puzzles of an environment made with ``order="once"``.
 
@@ -84,6 +88,7 @@ def evaluate(
         halting: The policy that decides when to stop.
         env: The environment of ``gym.make_vec(id, num_envs=B, order="once", ...)``, on the core's device.
         progress_bar: Show a bar if the sweep takes longer than a second, in the first of several processes.
+        shrink_below: Share of slots in use below which the batch begins to shrink; compiled code needs a full batch.
 
     Raises:
         ValueError: `check_sweep` refuses the environment.
@@ -99,7 +104,7 @@ def evaluate(
     shard = rank(), world_size()
     mine, hidden = slice(shard[0], None, shard[1]), not progress_bar or rank() > 0
     bar = tqdm(total=len(exact[mine]), desc="evaluating", unit=" puzzles", delay=1, leave=False, disable=hidden)
-    for puzzles, inputs, segment, active, result, grades in _sweep(core, halting, env, shard):
+    for puzzles, inputs, segment, active, result, grades in _sweep(core, halting, env, shard, shrink_below):
         np.add.at(right, segment[grades.exact & ~result.done & active].cpu().numpy(), 1)
         done = (result.done & active).nonzero().squeeze(1)
         index = puzzles[done].cpu().numpy()
@@ -142,17 +147,17 @@ class _SweptSegment(NamedTuple):
 
 
 def _sweep(
-    core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv, shard: tuple[int, int]
+    core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv, shard: tuple[int, int], shrink_below: float
 ) -> Iterator[_SweptSegment]:
     """Yields every segment of all puzzles of a shard; a slot that finishes takes the next puzzle."""
     _, info = env.reset_tensors(seed=0, options={"shard": shard})
     rows = info["active"].nonzero().squeeze(1)
     reasoner = Reasoner(core, halting, env.rules.max_segments, len(rows), env.rules.task)
-    unit = max(1, len(rows) // BATCH_SIZES)
+    slots, unit = len(rows), max(1, len(rows) // BATCH_SIZES)
     action = torch.zeros(env.action_space.shape, dtype=torch.long, device=env.device)  # type: ignore[arg-type]
     while bool(info["active"].any()):
         still = rows_to_keep(info["active"][rows], unit)
-        if len(still) < len(rows):
+        if len(still) < min(len(rows), shrink_below * slots):
             reasoner.keep(still)
             rows = rows[still]
         index, active = info["index"][rows], info["active"][rows]

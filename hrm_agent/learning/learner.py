@@ -112,6 +112,11 @@ class Learner:
             for group in optimizer.param_groups:
                 group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
+    @property
+    def compiled(self) -> bool:
+        """Whether `step` runs compiled code."""
+        return bool(self._compiled)
+
     def compile(self, batch_size: int) -> None:
         """Compiles what `step` runs, for this batch size; if that fails, warns and goes on without."""
         if self._compiled is not None:

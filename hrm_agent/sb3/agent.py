@@ -13,6 +13,7 @@ from stable_baselines3.common.utils import ConstantSchedule
 from hrm_agent import halting as halting_policies
 from hrm_agent.config import AgentConfig, LearnerConfig
 from hrm_agent.cores import core_config
+from hrm_agent.cores.compiling import pays
 from hrm_agent.distributed import AgreedMaximum, rank_seed, world_size
 from hrm_agent.halting import Exploration, HaltingPolicy
 from hrm_agent.learning.learner import Learner
@@ -48,9 +49,10 @@ class HRM(SavedAlgorithm, PuzzleAlgorithm):
             full rate, and the rates of other groups follow it in proportion.
         halting: Halting policy or its string form, as in `hrm_agent.halting.make`; may be swapped at any time by
             ``model.halting = ...``.
-        compile: Train with `torch.compile`: about 1.6 times as fast on a CPU, after a minute of compiling (some seconds
-            once its cache is filled; needs a C++ compiler, and torch in a path without spaces). None for CUDA only.
-            Begins with `learn`; evaluation, `predict` and files do not depend on it.
+        compile: Train and evaluate with `torch.compile`: about 1.8 times as fast on a CPU, after up to a minute of
+            compiling (some seconds once its cache is filled; needs a C++ compiler). None compiles on CUDA, and on a CPU
+            if a run is long enough to save more time than that takes; `learn` decides it once, when it begins.
+            `predict` and files do not depend on it.
         policy_kwargs: Name and options of the core.
         stats_window_size: Number of newest episodes behind ``rollout/ep_rew_mean`` and ``rollout/ep_len_mean``.
         tensorboard_log: Folder of the TensorBoard logs.
@@ -116,6 +118,7 @@ class HRM(SavedAlgorithm, PuzzleAlgorithm):
             seed=self.config.seed,
         )
         self.compile = compile
+        self._compiles, self._compiled_sweeps = None, {}
         self._stop = AgreedMaximum()
         if _init_setup_model and self.env is not None:
             self.build_for(PuzzleIdentity.of(self.env))
@@ -199,8 +202,7 @@ class HRM(SavedAlgorithm, PuzzleAlgorithm):
             self.training_log = TrainingLog(self.n_envs, self._stats_window_size)
         self.ep_info_buffer = self.training_log.episodes.newest
         forget_after(event_writers(self.logger.output_formats), self.num_timesteps)
-        if self.device.type == "cuda" if self.compile is None else self.compile:
-            self.learner.compile(self.n_envs)
+        self._begin_compiled((total_timesteps - self.num_timesteps) // self.batch_size, anew)
         callback.on_training_start(locals(), globals())
         callback.on_rollout_start()
         self.training_log.begin()
@@ -213,6 +215,17 @@ class HRM(SavedAlgorithm, PuzzleAlgorithm):
         finally:
             callback.on_training_end()
         return self
+
+    def _begin_compiled(self, steps: int, anew: bool) -> None:
+        """Compiles what so many optimizer steps compute, if that is asked for or pays; a run begun keeps to it."""
+        compiles = self.compile
+        if compiles is None and (self._compiles or not anew):
+            compiles = self._compiles
+        if compiles is None:
+            compiles = self.device.type == "cuda" or pays(self.policy.core, self.n_envs, steps)
+        if compiles:
+            self.learner.compile(self.n_envs)
+        self._compiles = self.learner.compiled
 
     def dump_logs(self) -> None:
         """Writes what was measured since the last call, if anything, as SB3's `LogEveryNTimesteps` asks for.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,8 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
 from hrm_agent import halting as halting_policies
+from hrm_agent.cores.compiling import compiled_pieces, running
+from hrm_agent.cores.core import CompiledPiece
 from hrm_agent.distributed import world_size
 from hrm_agent.halting import Exploration, HaltingPolicy
 from hrm_agent.inference.evaluation import Evaluation, evaluate
@@ -35,7 +39,10 @@ class PuzzleAlgorithm(BaseAlgorithm):
     learner: Learner
     puzzles: PuzzleIdentity
     stream: PuzzleStream
+    compile: bool | None
     _explorer: Exploration
+    _compiles: bool | None  # what `learn` has decided
+    _compiled_sweeps: dict[int, list[CompiledPiece]]  # by rows of a batch
 
     @staticmethod
     def _wrap_env(env: PuzzleEnvironment, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
@@ -90,7 +97,22 @@ class PuzzleAlgorithm(BaseAlgorithm):
         self.puzzles.require(swept, "evaluate: the agent is made")
         policy = self.halting if halting is None else halting_policies.make(halting)
         self.learner.set_progress(1.0)  # full depth, as of the agent that is saved and loaded; a step sets its own
-        return evaluate(self.policy.acting_core, policy, swept, progress_bar)
+        with self.compiled_sweep(swept.num_envs * policy.views) as compiled:
+            # a full batch of compiled code takes about as long as half of one without
+            return evaluate(self.policy.acting_core, policy, swept, progress_bar, 0.5 if compiled else 1.0)
+
+    @contextmanager
+    def compiled_sweep(self, rows: int) -> Iterator[bool]:
+        """Computes, within, batches of so many rows by compiled code; yields whether it does.
+
+        It does not for an agent that is not compiled: ``compile`` is False, or None and no training was compiled.
+        """
+        decided = self.compile if self.compile is False or self._compiles is None else self._compiles
+        if decided and rows not in self._compiled_sweeps:
+            self._compiled_sweeps[rows] = compiled_pieces(self.policy.acting_core, rows, learning=False)
+        pieces = self._compiled_sweeps[rows] if decided else []
+        with running(pieces):
+            yield bool(pieces)
 
     def set_env(self, env: PuzzleEnvironment, force_reset: bool = True) -> None:
         """Goes on with other puzzles of the same sizes; the budget of segments may differ.

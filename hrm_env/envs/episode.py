@@ -163,7 +163,16 @@ class EpisodeRules:
             return batch
         return fill_in(batch, self.task.blank_id, self.blank_fraction, self.easier, generator)
 
-    def grade(self, batch: PuzzleBatch, answer: Tensor, halt: Tensor, segment: Tensor) -> Outcome:
+    def ends(self, halt: Any, segment: Any) -> Any:
+        """Returns the episodes that halt or use up the budget, ``(B,)`` bool; arguments as for `grade`."""
+        return halt | (segment >= self.max_segments)
+
+    @property
+    def compares(self) -> bool:
+        """Whether the reward only compares answers with solutions, so that `grade` takes numpy arrays as well."""
+        return self.reward is REWARDS["exact"] or self.reward is REWARDS["cells"]
+
+    def grade(self, batch: PuzzleBatch, answer: Any, halt: Any, segment: Any) -> Outcome:
         """Grades answers, and ends the episodes that halt or use up the budget.
 
         Args:
@@ -171,18 +180,24 @@ class EpisodeRules:
             answer: Answer tokens, ``(B, L)``.
             halt: Halt decisions, ``(B,)`` bool.
             segment: Segments used, including this step, ``(B,)``.
+
+        All are tensors or, if the rules `compares`, all numpy arrays, which are faster for a few rows.
         """
-        terminated = halt | (segment >= self.max_segments)
+        library: Any = np if isinstance(answer, np.ndarray) else torch
+        terminated = self.ends(halt, segment)
         grade = grading.grade(answer, batch.solution)
-        known = {"exact": grade.exact.float(), "cells": grade.cells}  # avoids grading twice for these rewards
-        name = next((name for name in known if self.reward is REWARDS[name]), None)
-        value = known[name] if name else self.reward(self.task, batch, answer)
+        if self.reward is REWARDS["cells"]:  # avoids grading twice
+            value = grade.cells
+        elif self.reward is REWARDS["exact"]:
+            value = library.asarray(grade.exact, dtype=library.float32)
+        else:
+            value = self.reward(self.task, batch, answer)
         return Outcome(
             reward=value * terminated - self.segment_cost,
             terminated=terminated,
             exact=grade.exact,
             cells=grade.cells,
-            halt_reason=torch.where(halt, 1, 2) * terminated,
+            halt_reason=library.where(halt, 1, 2) * terminated,
         )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,11 +18,13 @@ class Grade(NamedTuple):
     cells: Tensor
 
 
-def grade(answer: Tensor, solution: Tensor) -> Grade:
+def grade(answer: Any, solution: Any) -> Grade:
     """Computes both grades of answers ``(B, L)`` at the cost of one."""
+    library: Any = np if isinstance(answer, np.ndarray) else torch
     graded = solution != PAD_ID
-    right, count = (cells.sum(-1, dtype=torch.int32) for cells in ((answer == solution) & graded, graded))
-    return Grade((right == count) & (count > 0), right / count.clamp(min=1))
+    right, count = (cells.sum(-1, dtype=library.int32) for cells in ((answer == solution) & graded, graded))
+    share = library.asarray(right / count.clip(min=1), dtype=library.float32)
+    return Grade((right == count) & (count > 0), share)
 
 
 def exact_match(answer: Tensor, solution: Tensor) -> Tensor:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
-from torch import Tensor
 
 from hrm_env.checks import check_choice, check_integer, shortened
+from hrm_env.envs.episode import EpisodeRules
+from hrm_env.task import PuzzleBatch
 
 MOST_SLOTS = 2**24
 """Largest number of slots of an environment."""
+
+SLOT_STATE = (*PuzzleBatch._fields, "index", "active", "segment", "next")
+"""Names of the tensors in a saved state."""
 
 Seeds = int | list[int | None] | None
 Mask = npt.NDArray[np.bool_]
@@ -86,12 +91,29 @@ def reset_mask(options: dict[str, Any] | None, num_envs: int) -> Mask | None:
     return mask.copy()
 
 
-def check_below(name: str, numbers: Tensor, limit: int) -> None:
-    """Refuses numbers of a saved state that are negative or not below a limit.
+def check_state(state: Mapping[str, Any], rules: EpisodeRules, num_envs: int, mode: AutoresetMode) -> None:
+    """Refuses a saved state that an environment cannot continue.
+
+    Args:
+        state: The state, with tensors under the names `SLOT_STATE`.
+        rules: Rules of the environment.
+        num_envs: Number of its slots.
+        mode: Its autoreset mode.
 
     Raises:
-        ValueError: A number is out of range; the message begins with ``name``.
+        ValueError: The state belongs to other puzzles, another number of slots or another autoreset mode, or holds
+            numbers that no slot can have.
     """
-    low, high = int(numbers.min()), int(numbers.max())
-    if low < 0 or high >= limit:
-        raise ValueError(f"{name}: expected numbers from 0 to {limit - 1}, found {low if low < 0 else high}")
+    waits = mode is not AutoresetMode.SAME_STEP
+    if state["puzzles"] != rules.puzzles.digest() or len(state["inputs"]) != num_envs:
+        raise ValueError("environment: expected the state of the same puzzles in as many slots, found another's")
+    if ("ended" in state) != waits:
+        raise ValueError(f"environment: expected a state of autoreset_mode {mode.value}, found another")
+    tokens, puzzles = rules.task.spec.vocab_size, rules.puzzles
+    segments = rules.max_segments + waits  # a waiting slot may have used all segments
+    limits = (tokens, tokens, len(puzzles.names), len(puzzles), 2, segments, 2**62)
+    for name, limit in zip(SLOT_STATE, limits, strict=True):
+        low, high = int(state[name].min()), int(state[name].max())
+        if low < 0 or high >= limit:
+            found = low if low < 0 else high
+            raise ValueError(f"environment: {name}: expected numbers from 0 to {limit - 1}, found {found}")

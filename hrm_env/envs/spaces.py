@@ -74,8 +74,8 @@ def pack_action(answer: Tensor, halt: Tensor) -> Tensor:
     return torch.cat([answer, halt.to(answer.dtype).unsqueeze(-1)], dim=-1)
 
 
-def unpack_action(action: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns answers ``(B, L)`` and halt decisions ``(B,)`` bool from actions ``(B, L+1)``."""
+def unpack_action(action: Any) -> tuple[Any, Any]:
+    """Returns answers ``(B, L)`` and halt decisions ``(B,)`` bool from actions ``(B, L+1)``, tensors or arrays."""
     return action[..., :-1], action[..., -1] == _HALT
 
 
@@ -95,9 +95,9 @@ def check_action(action: Any, space: Space[Any], batch: tuple[int, ...] = ()) ->
     if array.shape != shape or not np.issubdtype(array.dtype, np.integer):
         raise ValueError(f"action: {wanted}, found {array.dtype} {array.shape}")
     array = array.astype(np.int64, copy=False)
-    outside = array.view(np.uint64) >= space.nvec.view(np.uint64)  # negative numbers become large ones
-    if outside.any():
-        where = tuple(int(i) for i in np.argwhere(outside)[0])
+    unsigned, limits = array.view(np.uint64), space.nvec.view(np.uint64)  # negative numbers become large ones
+    if (unsigned.reshape(-1, shape[-1]).max(axis=0) >= limits).any():  # faster than a comparison of every number
+        where = tuple(int(i) for i in np.argwhere(unsigned >= limits)[0])
         raise ValueError(
             f"action: expected 0 to {space.nvec[where[-1]] - 1} at position {where[-1]}, found {array[where]}"
         )

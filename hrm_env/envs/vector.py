@@ -17,15 +17,15 @@ from hrm_env.checks import check_choice
 from hrm_env.devices import check_device
 from hrm_env.drawing import draw_puzzle, write_puzzle
 from hrm_env.envs.dealing import Dealing
-from hrm_env.envs.episode import EpisodeRules, Outcome, check_options
-from hrm_env.envs.numpy_form import numpy_info, to_numpy
+from hrm_env.envs.episode import EpisodeRules, check_options
+from hrm_env.envs.held import HeldPuzzles
+from hrm_env.envs.numpy_form import ending_of, grade_rows, numpy_ending, numpy_info, to_numpy
 from hrm_env.envs.scalar import PuzzleEnv, check_render_mode
-from hrm_env.envs.slots import Seeds, check_autoreset, check_below, check_slots, reset_mask, shared_seed
+from hrm_env.envs.slots import SLOT_STATE, Seeds, check_autoreset, check_slots, check_state, reset_mask, shared_seed
 from hrm_env.envs.spaces import check_action, unpack_action
 from hrm_env.task import PuzzleBatch, PuzzleTask
 from hrm_env.tasks import make_task
 
-_SLOTS = (*PuzzleBatch._fields, "index", "active", "segment", "next")
 TensorStep = tuple[dict[str, Tensor], Tensor, Tensor, Tensor, dict[str, Any]]
 
 
@@ -92,7 +92,7 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         self._dealing = Dealing(len(self.rules.puzzles), self.rules.order, self.device)
         # the CPU draws puzzles for finished slots only; a CUDA device draws for all slots, because it must not wait
         self._looks = self.device.type == "cpu"
-        self._batch: PuzzleBatch | None = None
+        self._held: HeldPuzzles | None = None
         self._ended = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
 
     def reset(self, *, seed: Seeds = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
@@ -113,10 +113,22 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         """Takes B answers and halt decisions ``(B, L+1)``; see the class."""
         if self.array == "torch":
             return self.step_tensors(actions)
-        action = torch.from_numpy(check_action(actions, self.single_action_space, (self.num_envs,))).to(self.device)
-        observation, reward, terminated, truncated, info = self.step_tensors(action)
-        rewards, done = reward.cpu().numpy().astype(np.float64), terminated.cpu().numpy()
-        return to_numpy(observation), rewards, done, truncated.cpu().numpy(), numpy_info(info, self._told, ended=done)
+        answer, halt = unpack_action(check_action(actions, self.single_action_space, (self.num_envs,)))
+        playing = self._play(torch.from_numpy(answer).to(self.device)).cpu().numpy()
+        assert self._held is not None
+        ended = self.rules.ends(halt, self._segment.cpu().numpy()) & playing
+        rows = np.flatnonzero(ended)
+        action = {"answer": answer, "halt": halt, "segment": self._segment, "index": self._index}
+        # one row at least, as the type of its reward is that of all
+        ending = grade_rows(self.rules, self._held.compact, action, rows if len(rows) else np.zeros(1, np.intp))
+        rewards = np.zeros(self.num_envs, ending["reward"].dtype) - self.rules.segment_cost
+        rewards[rows] = ending["reward"][: len(rows)]
+        self._end(torch.from_numpy(ended.copy()).to(self.device))
+        batch = self._held.compact
+        observation, info = to_numpy(self._observation(batch)), numpy_info(self._info(batch), self._told)
+        if len(rows):
+            info |= numpy_ending(ending, rows, ended, final=self.autoreset_mode is AutoresetMode.SAME_STEP)
+        return observation, (rewards * playing).astype(np.float64), ended, np.zeros_like(ended), info
 
     @property
     def _told(self) -> tuple[str, ...]:
@@ -127,7 +139,7 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         self, seed: Seeds = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Does what `reset` does, with device tensors for any ``array``."""
-        seed, given, first = shared_seed(seed, self.num_envs), options or {}, self._batch is None
+        seed, given, first = shared_seed(seed, self.num_envs), options or {}, self._held is None
         chosen, mask = reset_mask(given, self.num_envs), torch.ones(self.num_envs, dtype=torch.bool, device=self.device)
         if chosen is not None:
             if first:
@@ -154,18 +166,32 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
     def _begin(self, index: Tensor) -> None:
         """Puts the puzzles of ``index (B,)`` into all slots."""
         self._index, self._active = index % len(self.rules.puzzles), self._dealing.has_puzzle(index)
-        self._batch = self.rules.draw(self._stored, self._index, self._generator)
+        self._held = HeldPuzzles(self.rules.draw(self._stored, self._index, self._generator))
         self._segment = torch.zeros(self.num_envs, dtype=torch.long, device=self.device)
         self._ended = torch.zeros_like(self._active)
         self._answer: Tensor | None = None
 
     def step_tensors(self, action: Tensor) -> TensorStep:
         """Does what `step` does, with device tensors for any ``array``; actions are ``(B, L+1)`` int64."""
-        if self._batch is None:
-            raise gym.error.ResetNeeded("step: expected reset() before the first step")
         if not isinstance(action, Tensor) or action.shape != self.action_space.shape or action.is_floating_point():
             found = f"{action.dtype} {tuple(action.shape)}" if isinstance(action, Tensor) else type(action).__name__
             raise ValueError(f"action: expected an integer tensor of shape {self.action_space.shape}, found {found}")
+        answer, halt = unpack_action(action)
+        playing = self._play(answer)
+        outcome = self.rules.grade(self.current()[0], answer, halt, self._segment)
+        done = outcome.terminated & playing
+        ending: dict[str, Any] = ending_of(outcome, self._segment)
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            observation, info = self.shown()
+            ending = {"final_obs": observation, "final_info": info | ending, "_final_info": done}
+        self._end(done)
+        observation, info = self.shown()
+        return observation, outcome.reward * playing, done, torch.zeros_like(done), info | ending
+
+    def _play(self, answer: Tensor) -> Tensor:
+        """Takes answers ``(B, L)``; returns the slots that use a segment for them, ``(B,)`` bool."""
+        if self._held is None:
+            raise gym.error.ResetNeeded("step: expected reset() before the first step")
         resting = self._ended  # slots whose episode ended in an earlier step; none with SAME_STEP
         if self.autoreset_mode is AutoresetMode.NEXT_STEP:
             self._refill(resting, self._dealing.deal(resting, self._generator))
@@ -173,27 +199,27 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
             raise gym.error.ResetNeeded(
                 'step: expected reset(options={"reset_mask": ...}) of the slots that have ended'
             )
-        self._answer, halt = unpack_action(action)
+        self._answer = answer
         playing = self._active & ~resting
         self._segment = self._segment + playing
-        outcome = self.rules.grade(self._batch, self._answer, halt, self._segment)
-        done = outcome.terminated & playing
-        ending: dict[str, Any] = self._ending(outcome)
+        return playing
+
+    def _end(self, done: Tensor) -> None:
+        """Refills the slots of ``done (B,)``, whose episode has ended, or lets them wait for their next puzzle."""
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
-            ending = {"final_obs": self._observation(), "final_info": self._info() | ending, "_final_info": done}
             self._refill(done, self._dealing.deal(done, self._generator))
         else:
             self._ended = done
-        return self._observation(), outcome.reward * playing, done, torch.zeros_like(done), self._info() | ending
 
     def shown(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Returns observation and info of the current puzzles as tensors, as `reset` or the last step did."""
-        return self._observation(), self._info()
+        batch, _ = self.current()
+        return self._observation(batch), self._info(batch)
 
     def current(self) -> tuple[PuzzleBatch, Tensor]:
         """Returns the puzzles in the slots and the segments that each has used, ``(B,)`` int64; 0 begins an episode."""
-        assert self._batch is not None
-        return self._batch, self._segment
+        assert self._held is not None
+        return self._held.shown(), self._segment
 
     def stored(self, rows: slice | npt.NDArray[np.int64]) -> PuzzleBatch:
         """Returns the source's puzzles of some rows as `reset` deals them without `augment`: int64, on the device."""
@@ -205,12 +231,12 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         Raises:
             gymnasium.error.ResetNeeded: No episode has begun.
         """
-        if self._batch is None:
+        if self._held is None:
             raise gym.error.ResetNeeded("state_dict: expected reset() before")
-        slots = (*self._batch, self._index, self._active, self._segment, self._dealing.next)
+        slots = (*self._held.shown(), self._index, self._active, self._segment, self._dealing.next)
         refilled = self.autoreset_mode is AutoresetMode.SAME_STEP  # then no slot waits for a puzzle
         return {
-            **dict(zip(_SLOTS, slots, strict=True)),
+            **dict(zip(SLOT_STATE, slots, strict=True)),
             **({} if refilled else {"ended": self._ended}),
             "shard": list(self._dealing.shard),
             "generator": self._generator.get_state(),
@@ -225,74 +251,49 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
             ValueError: The state belongs to other puzzles, another number of slots or another autoreset mode, or holds
                 numbers that no slot can have.
         """
-        waits = self.autoreset_mode is not AutoresetMode.SAME_STEP
-        if state["puzzles"] != self.rules.puzzles.digest() or len(state["inputs"]) != self.num_envs:
-            raise ValueError("environment: expected the state of the same puzzles in as many slots, found another's")
-        if ("ended" in state) != waits:
-            raise ValueError(
-                f"environment: expected a state of autoreset_mode {self.autoreset_mode.value}, found another"
-            )
-        spec, segments = self.rules.task.spec, self.rules.max_segments
-        limits = (
-            spec.vocab_size,
-            spec.vocab_size,
-            len(self.rules.puzzles.names),
-            len(self.rules.puzzles),
-            2,
-            segments + waits,  # a waiting slot may have used all segments
-        )
-        for name, limit in zip(_SLOTS, (*limits, 2**62), strict=True):
-            check_below(f"environment: {name}", state[name], limit)
+        check_state(state, self.rules, self.num_envs, self.autoreset_mode)
         self._dealing.share(state["shard"])
-        slots = [state[name].to(self.device) for name in _SLOTS]
-        self._batch = PuzzleBatch(*slots[:3])
+        slots = [state[name].to(self.device) for name in SLOT_STATE]
+        self._held = HeldPuzzles(PuzzleBatch(*slots[:3]))
         self._index, self._active, self._segment, self._dealing.next = slots[3:]
-        self._ended = state["ended"].to(self.device) if waits else torch.zeros_like(self._active)
+        self._ended = state["ended"].to(self.device) if "ended" in state else torch.zeros_like(self._active)
         self._answer = None
         self._generator.set_state(state["generator"].cpu())
         self.np_random.bit_generator.state = state["np_random"]
 
     def _refill(self, done: Tensor, index: Tensor) -> None:
         """Puts the puzzles of ``index (B,)`` into the slots marked by ``done (B,)``."""
-        assert self._batch is not None
-        self._active = self._active & (~done | self._dealing.has_puzzle(index))
-        index = torch.where(done, index % len(self.rules.puzzles), self._index)
-        looks = self._looks
-        rows = done.nonzero().squeeze(1) if looks else torch.arange(self.num_envs, device=self.device)
-        fresh = self.rules.draw(self._stored, index.index_select(0, rows), self._generator)
-        replaced = []  # new tensors, so that tensors returned earlier do not change
-        for tensor, new in zip(self._batch, fresh, strict=True):
-            mask = done.view(-1, *[1] * (new.dim() - 1))
-            replaced.append(tensor.index_copy(0, rows, new) if looks else torch.where(mask, new, tensor))
-        self._batch, self._index = PuzzleBatch(*replaced), index
+        assert self._held is not None
+        rows = done.nonzero().squeeze(1) if self._looks else torch.arange(self.num_envs, device=self.device)
+        if not len(rows):
+            return
+        if self.rules.order == "once":  # otherwise no slot is ever idle
+            self._active = self._active & (~done | self._dealing.has_puzzle(index))
+        self._index = torch.where(done, index % len(self.rules.puzzles), self._index)
         self._segment = torch.where(done, 0, self._segment)
+        fresh = self.rules.draw(self._stored, self._index.index_select(0, rows), self._generator)
+        if self._looks:
+            self._held.replace_rows(rows, fresh)
+        else:
+            self._held.replace_where(done, fresh)
 
-    def _observation(self) -> dict[str, Tensor]:
-        assert self._batch is not None
-        return {"inputs": self._batch.inputs, "puzzle_id": self._batch.puzzle_id, "segment": self._segment}
+    def _observation(self, batch: PuzzleBatch) -> dict[str, Tensor]:
+        return {"inputs": batch.inputs, "puzzle_id": batch.puzzle_id, "segment": self._segment}
 
-    def _info(self) -> dict[str, Any]:
-        assert self._batch is not None
-        return {"solution": self._batch.solution, "index": self._index, "active": self._active}
-
-    def _ending(self, outcome: Outcome) -> dict[str, Tensor]:
-        return {
-            "exact": outcome.exact,
-            "cell_accuracy": outcome.cells,
-            "segments": self._segment,
-            "halt_reason": outcome.halt_reason,
-        }
+    def _info(self, batch: PuzzleBatch) -> dict[str, Any]:
+        return {"solution": batch.solution, "index": self._index, "active": self._active}
 
     def render(self) -> tuple[Any, ...] | None:
         """Draws one text or picture per slot, as `PuzzleEnv.render` does."""
-        if self.render_mode is None or self._batch is None:
+        if self.render_mode is None or self._held is None:
             return None
         task = self.rules.task
         draw = write_puzzle if self.render_mode == "ansi" else draw_puzzle
         fresh = (self._segment == 0).tolist()
         answer = None if self._answer is None else self._answer.cpu()
-        judged = self._batch.solution if self._answer is None else self.rules.judged_by(self._batch, self._answer)
-        inputs, solution = self._batch.inputs.cpu(), judged.cpu()
+        batch = self._held.shown()
+        judged = batch.solution if self._answer is None else self.rules.judged_by(batch, self._answer)
+        inputs, solution = batch.inputs.cpu(), judged.cpu()
         return tuple(
             draw(task, inputs[slot], None if answer is None or fresh[slot] else answer[slot], solution[slot])
             for slot in range(self.num_envs)

@@ -140,10 +140,11 @@ class Sudoku(PuzzleTask):
             return (shuffled(n // box).unsqueeze(-1) * box + shuffled(n // box, box)).flatten(1)
 
         rows, columns = lines(self.box_height), lines(self.box_width)
-        cells = rows.unsqueeze(2) * n + columns.unsqueeze(1)
+        down, across = rows * n, columns
         if self.box_height == self.box_width:
-            flip = torch.rand(count, 1, 1, generator=generator, device=device) < 0.5
-            cells = torch.where(flip, cells.transpose(1, 2), cells)
+            flip = torch.rand(count, 1, generator=generator, device=device) < 0.5
+            down, across = torch.where(flip, across, down), torch.where(flip, down, across)
+        cells = down.unsqueeze(2) + across.unsqueeze(1)
         unchanged = torch.arange(FIRST_DIGIT, device=device).expand(count, -1)
         return Symmetry(cells.flatten(1), torch.cat([unchanged, shuffled(n) + FIRST_DIGIT], dim=1))
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import hrm_env
 from hrm_env.envs.episode import HALT_REASONS
 from hrm_env.envs.vector import PuzzleVectorEnv
+from hrm_env.task import PuzzleBatch, PuzzleTask
 
 IDS = hrm_env.registered_ids()
 SMALL: dict[str, Any] = {"num_puzzles": 12, "max_segments": 3}
@@ -244,16 +245,16 @@ def test_what_was_returned_stays_as_it_was() -> None:
     assert torch.equal(info["solution"], kept[1])
 
 
-def test_arrays_are_the_callers_own() -> None:
-    env, untouched = native(), native()
+@pytest.mark.parametrize("mode", [AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP])
+def test_arrays_are_the_callers_own(mode: AutoresetMode) -> None:
+    env, untouched = (native(autoreset_mode=mode) for _ in range(2))
     for each in (env, untouched):
         each.reset(seed=0)
     action = np.zeros((4, 17), dtype=np.int64)
     for _ in range(4):
-        observation, *_, info = env.step(action)
-        expected = untouched.step(action)
-        assert_equal((observation, info), (expected[0], expected[4]))
-        for array in (*observation.values(), info["solution"], info["index"]):
+        observation, reward, terminated, truncated, info = env.step(action)
+        assert_equal((observation, reward, terminated, truncated, info), untouched.step(action))
+        for array in (*observation.values(), terminated, info["solution"], info["index"]):
             array[:] = 1
 
 
@@ -296,3 +297,18 @@ def test_once_begins_anew_at_every_reset() -> None:
     env = native(order="once")
     for _ in range(3):
         assert env.reset()[1]["index"].tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_rewards_of_a_function_have_its_precision_whichever_slots_end(dtype: torch.dtype) -> None:
+    def reward(task: PuzzleTask, batch: PuzzleBatch, answer: torch.Tensor) -> torch.Tensor:
+        assert batch.inputs.dtype == batch.solution.dtype == batch.puzzle_id.dtype == answer.dtype == torch.long
+        return (answer == batch.solution).to(dtype).mean(-1)
+
+    tensors, arrays = (native(array=array, reward=reward, segment_cost=0.1) for array in ("torch", "numpy"))
+    tensors.reset(seed=3)
+    _, info = arrays.reset(seed=3)
+    for halt in ([0, 0, 0, 0], [1, 0, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0]):
+        action = np.concatenate([info["solution"], np.array(halt)[:, None]], axis=1)
+        _, paid, _, _, info = arrays.step(action)
+        assert np.array_equal(paid, tensors.step(torch.from_numpy(action))[1])

@@ -128,7 +128,8 @@ def _try_segment(core: ReasoningCore, batch_size: int, learning: bool) -> None:
     with torch.set_grad_enabled(learning):
         output = core(core.initial_carry(batch_size), inputs, puzzle_id)
         if learning:
-            torch.autograd.grad(output.logits.sum(), list(core.parameters()), allow_unused=True)
+            weights = [weight for weight in core.parameters() if weight.requires_grad]
+            torch.autograd.grad(output.logits.sum(), weights, allow_unused=True)
 
 
 def _has_compiler() -> bool:

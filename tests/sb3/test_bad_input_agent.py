@@ -254,6 +254,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
 def test_a_sweep_does_not_overwrite_the_last_good_checkpoint(tmp_path: Path) -> None:
     env = native_env(8, split="test", num_puzzles=20, order="once")
     model = tiny_agent(learning_rate=1e30, warmup_steps=0)
+    model.save(tmp_path / "agent.zip")
     sweeps = EvaluateCallback(env, every_updates=1, save_path=tmp_path / "agent.zip")
     with pytest.raises(NonFiniteError):
         model.learn(16 * 200, callback=sweeps, log_interval=5)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from agents import native_env, tiny_agent, trained_agent
+from agents import native_env, tiny_agent
 from doors import OWN, refusal
 from hostile import sealed, taken_apart
 from safetensors.torch import load, save
@@ -19,14 +19,6 @@ from hrm_agent.checkpoints.training_state import TrainingCheckpoint, restore_tra
 
 Tensors = dict[str, torch.Tensor]
 Config = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real one, from which a run could go on."""
-    path = tmp_path_factory.mktemp("saved") / "agent.zip"
-    save_training(trained_agent(), path)
-    return path
 
 
 RUNS: dict[str, Callable[[Config], Any]] = {

@@ -82,9 +82,8 @@ class RunFolder:
         if self.options.restart or not held:
             return None
         if not self.options.resume or held == _AN_AGENT:
-            way = {_FINISHED: "--resume leaves it as it is, ", _UNFINISHED: "--resume goes on with it, "}.get(held, "")
             raise ValueError(
-                f"--out: expected a folder without one, found {held} in {self.path}; {way}--restart begins anew"
+                f"--out: expected a folder without one, found {held} in {self.path}; {_WAYS[held]}--restart begins anew"
             )
         try:
             found = self.checkpoints.newest()

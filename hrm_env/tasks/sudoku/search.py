@@ -68,8 +68,9 @@ def _split_band(
     digit, fewest = _fewest_ways(stack, top, bands, band, ways, digits)
     passed[:] = 0  # number of ways through each line of each box
     for way in range(ways.shape[0]):
+        taken = digits_of_way(stack, top, bands, band, ways, way) >> digit & 1
         for box in range(ways.shape[1]):
-            passed[ways[way, box], box] += digits_of_way(stack, top, bands, band, ways, way) >> digit & 1
+            passed[ways[way, box], box] += taken
     pivot = 0  # a crossing that some ways pass and others do not
     while not 0 < passed[pivot // ways.shape[1], pivot % ways.shape[1]] < fewest:
         pivot += 1

@@ -27,6 +27,12 @@ BREAK_EVEN = 120.0
 A step becomes about 1.8 times as fast, so that this saves 53 s or more; compiling costs 15 to 30 s of a free core.
 """
 
+MOST_VERSIONS = 64
+"""Compiled versions of one function, at least: all agents of a process compile the code of one block.
+
+torch would keep 8, two or three agents' worth, and compute every later agent without compiling.
+"""
+
 
 @contextmanager
 def running(pieces: Sequence[CompiledPiece]) -> Iterator[None]:
@@ -53,6 +59,7 @@ def compiled_pieces(core: ReasoningCore, batch_size: int, learning: bool = True)
         batch_size: Rows B that the compiled code is made for; a batch of another size is computed without it.
         learning: Whether the gradient of a segment is compiled, too.
     """
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, MOST_VERSIONS)
     try:
         avoid_spaces()
         pieces = [piece._replace(function=_for_rows(piece.function, batch_size)) for piece in core.compilable()]

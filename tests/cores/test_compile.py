@@ -288,3 +288,16 @@ def test_trying_out_the_compiler_leaves_no_trace(monkeypatch: pytest.MonkeyPatch
     assert all(torch.equal(weight, before[name]) for name, weight in core.state_dict().items())
     assert all(parameter.grad is None for parameter in core.parameters())
     assert torch.equal(torch.get_rng_state(), random)
+
+
+def test_agent_after_agent_of_a_process_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs: list[torch.fx.GraphModule] = []
+    compile_with(counting(graphs), monkeypatch)
+    torch.compiler.reset()
+    found = []
+    for hidden_size in range(8, 80, 8):
+        graphs.clear()
+        compiled_pieces(tiny_core(hidden_size=hidden_size), ROWS)
+        found.append(len(graphs))
+    assert found[0] > 1
+    assert found == found[:1] * len(found)

@@ -176,6 +176,7 @@ def sweep_env(env: PuzzleEnvironment, device: torch.device) -> PuzzleVectorEnv:
         order="once",
         blank_fraction=rules.blank_fraction,
         easier=rules.easier,
+        wrong_cost=rules.wrong_cost,
         array="torch",
         device=device,
     )

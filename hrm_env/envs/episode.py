@@ -20,12 +20,12 @@ from hrm_env.envs.rewards import REWARDS, Reward, reward_of, try_reward
 from hrm_env.envs.spaces import LARGEST, ObservationSizes, action_space, observation_space
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import described, load_puzzles, options_of
-from hrm_env.task import PuzzleBatch, PuzzleTask
+from hrm_env.task import PAD_ID, PuzzleBatch, PuzzleTask
 from hrm_env.tasks import make_task
 
 Order = Literal["random", "sequential", "once"]
-HALT_REASONS = (None, "agent", "budget")
-"""Reasons for the end of an episode; None while it runs."""
+HALT_REASONS = (None, "agent", "budget", "abstained")
+"""Reasons for the end of an episode; None while it runs. "abstained": the last answer is all `PAD_ID`."""
 
 
 class Outcome(NamedTuple):
@@ -62,6 +62,7 @@ class EpisodeRules:
         blank_fraction: Bounds of the share of a puzzle's blank cells that stay blank, drawn for every puzzle; the
             others are filled in from the solution.
         easier: Share of puzzles that `blank_fraction` applies to.
+        wrong_cost: Cost subtracted from the reward of a wrong last answer; an answer of all `PAD_ID` costs nothing.
     """
 
     task: PuzzleTask
@@ -73,6 +74,7 @@ class EpisodeRules:
     order: Order
     blank_fraction: tuple[float, float] = (1.0, 1.0)
     easier: float = 1.0
+    wrong_cost: float = 0.0
 
     @classmethod
     def build(
@@ -86,6 +88,7 @@ class EpisodeRules:
         order: Order = "random",
         blank_fraction: float | tuple[float, float] = 1.0,
         easier: float = 1.0,
+        wrong_cost: float = 0.0,
         **source_options: Any,
     ) -> EpisodeRules:
         """Builds the rules from the options of ``gym.make``; the rest go to `hrm_env.sources.load_puzzles`.
@@ -101,10 +104,11 @@ class EpisodeRules:
         check_flag("augment", augment)
         check_choice("order", order, get_args(Order))
         blanks = check_blanks(made, blank_fraction, easier)
+        wrong = check_number("wrong_cost", wrong_cost, 0)
         puzzles = load_puzzles(made, **source_options)
         if not len(puzzles):
             raise ValueError("source: expected at least one puzzle, found none")
-        return cls(made, puzzles, budget, paid, cost, augment, order, blanks, easier)
+        return cls(made, puzzles, budget, paid, cost, augment, order, blanks, easier, wrong)
 
     @property
     def random_draws(self) -> bool:
@@ -175,6 +179,10 @@ class EpisodeRules:
     def grade(self, batch: PuzzleBatch, answer: Any, halt: Any, segment: Any) -> Outcome:
         """Grades answers, and ends the episodes that halt or use up the budget.
 
+        An episode that ends with an answer of all `PAD_ID` abstains: its reward is 0 before `segment_cost`, and
+        `wrong_cost` does not apply. Any other last answer is wrong where it is not exact or, with the reward "rules",
+        where the task's own check refuses it.
+
         Args:
             batch: The puzzles.
             answer: Answer tokens, ``(B, L)``.
@@ -192,12 +200,14 @@ class EpisodeRules:
             value = library.asarray(grade.exact, dtype=library.float32)
         else:
             value = self.reward(self.task, batch, answer)
+        right = value > 0 if self.reward is REWARDS["rules"] else grade.exact
+        graded = terminated & (answer != PAD_ID).any(-1)
         return Outcome(
-            reward=value * terminated - self.segment_cost,
+            reward=library.where(graded, library.where(right, value, value - self.wrong_cost), 0) - self.segment_cost,
             terminated=terminated,
             exact=grade.exact,
             cells=grade.cells,
-            halt_reason=library.where(halt, 1, 2) * terminated,
+            halt_reason=library.where(graded, library.where(halt, 1, 2), 3) * terminated,
         )
 
 

@@ -28,14 +28,15 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
     **Observation**: Dict of ``inputs`` (L,) tokens, ``puzzle_id``, and ``segment``, the number of segments used (0 at
     reset). The solution is only in ``info["solution"]``.
 
-    **Action**: ``MultiDiscrete([V] * L + [2])``: the current answer, then 1 to halt or 0 to continue.
+    **Action**: ``MultiDiscrete([V] * L + [2])``: the current answer, then 1 to halt or 0 to continue. A last answer of
+    all PAD abstains: it hands in nothing.
 
-    **Reward**: ``reward(answer)`` when the episode ends, 0 before. Every step costs ``segment_cost``. With the
-    defaults, the mean return is the exact accuracy.
+    **Reward**: ``reward(answer)`` when the episode ends, 0 before. A wrong last answer costs ``wrong_cost``, and every
+    step costs ``segment_cost``. With the defaults, the mean return is the exact accuracy.
 
     **Episode end**: at halt, and at the step that uses the last of ``max_segments`` (terminated, not truncated, because
     the segment is observed). ``info`` then also holds ``exact``, ``cell_accuracy``, ``segments`` and ``halt_reason``
-    ("agent" or "budget").
+    ("agent", "budget" or "abstained").
 
     **Reset options**: ``{"index": k}`` chooses a puzzle.
 

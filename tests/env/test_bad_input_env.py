@@ -68,6 +68,7 @@ BAD_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "segment_cost": ({"segment_cost": float("nan")}, "segment_cost: expected a finite number, found nan"),
     "segment_cost in text": ({"segment_cost": "0.1"}, "segment_cost: expected a finite number, found '0.1'"),
+    "wrong_cost": ({"wrong_cost": -1}, "wrong_cost: expected a finite number of at least 0, found -1"),
     "augment": ({"augment": "yes"}, "augment: expected True or False, found 'yes'"),
     "order": ({"order": "sorted"}, r"order: expected one of .*, found 'sorted'"),
     "order kind": ({"order": ["once"]}, r"order: expected one of .*, found \['once'\]"),

@@ -97,6 +97,62 @@ def test_rewards(reward: Any, right: float, half: float) -> None:
         assert paid == (2 * answer[0] if callable(reward) else expected)
 
 
+@pytest.mark.parametrize("halts", [True, False])
+@pytest.mark.parametrize(
+    "reward", ["exact", "cells", "rules", lambda task, batch, answer: 1 + (answer == batch.solution).float().mean(-1)]
+)
+def test_an_answer_of_pad_alone_abstains(reward: Any, halts: bool) -> None:
+    """It pays 0, whatever a wrong answer costs; one written cell makes it an answer."""
+    env = make("HRM-Copy-v0", reward=reward, wrong_cost=2, max_segments=1, segment_cost=0.25)
+    _, info = env.reset(seed=0)
+    answer = np.zeros_like(info["solution"])
+    _, paid, terminated, _, ending = env.step(act(answer, int(halts)))
+    assert (paid, terminated, ending["halt_reason"]) == (-0.25, True, "abstained")
+    assert (ending["exact"], ending["cell_accuracy"]) == (False, 0.0)
+    _, info = env.reset(seed=0)
+    answer[0] = info["solution"][0]
+    _, paid, _, _, ending = env.step(act(answer, int(halts)))
+    value = 1.25 if callable(reward) else {"cells": 0.25}.get(reward, 0.0)
+    assert (paid, ending["halt_reason"]) == (value - 2 - 0.25, "agent" if halts else "budget")
+
+
+def test_a_running_episode_hands_in_nothing() -> None:
+    env = make(wrong_cost=2)
+    _, info = env.reset(seed=0)
+    _, paid, terminated, _, running = env.step(act(np.zeros_like(info["solution"]), 0))
+    assert (paid, terminated, "halt_reason" in running) == (0.0, False, False)
+    assert env.step(act(info["solution"], 1))[1] == 1.0
+
+
+@pytest.mark.parametrize("cost", [0.0, 0.5, 2.0])
+def test_a_wrong_answer_costs_so_that_silence_can_be_worth_it(cost: float) -> None:
+    """Answers that are right with probability p = 1/2 return p − (1 − p) · cost on average, silence returns 0."""
+    env = make(order="sequential", wrong_cost=cost)
+    returns = []
+    for number in range(12):
+        _, info = env.reset()
+        answer = info["solution"] if number % 2 else np.full(16, 2)
+        returns.append(float(env.step(act(answer, 1))[1]))
+    assert np.mean(returns) == 0.5 - 0.5 * cost
+
+
+@pytest.mark.parametrize("cost", [0.0, 0.5])
+def test_with_the_reward_rules_the_tasks_check_says_what_is_wrong(cost: float) -> None:
+    """In an open room any shortest path is right, the stored one or another."""
+    wall, start, goal, free, path = 1, 3, 4, 2, 5
+    room = np.full((10, 10), wall)
+    room[1:4, 1:4] = free
+    room[1, 1], room[3, 3] = start, goal
+    stored, other = room.copy(), room.copy()
+    for row, column in ((2, 1), (3, 1), (3, 2)):
+        stored[row, column], other[column, row] = path, path
+    source = hrm_env.Puzzles(inputs=room.reshape(1, -1), solution=stored.reshape(1, -1))
+    env = gym.make("HRM-Maze10x10-v0", source=source, reward="rules", wrong_cost=cost)
+    for answer, value in ((stored, 1.0), (other, 1.0), (room, -cost)):
+        env.reset(seed=0)
+        assert env.step(act(answer.reshape(-1), 1))[1] == value
+
+
 def test_the_mean_return_is_the_exact_accuracy() -> None:
     env = make(order="sequential")
     rng = np.random.default_rng(0)

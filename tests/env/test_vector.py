@@ -28,10 +28,11 @@ def native(id: str = "HRM-Sudoku4x4-v0", num_envs: int = 4, **options: Any) -> P
 
 
 def play(solution: np.ndarray, vocab_size: int, rng: np.random.Generator) -> np.ndarray:
-    """Answers that are right, wrong and half right, with random decisions, ``(B, L+1)``."""
+    """Answers that are right, wrong, half right and all PAD, with random decisions, ``(B, L+1)``."""
     noise = rng.integers(vocab_size, size=solution.shape)
     share = rng.choice([0.0, 0.5, 1.0], size=(len(solution), 1))
     answer = np.where(rng.random(solution.shape) < share, noise, solution)
+    answer[rng.random(len(answer)) < 0.2] = 0
     return np.concatenate([answer, rng.integers(2, size=(len(solution), 1))], axis=1)
 
 
@@ -40,8 +41,8 @@ def play(solution: np.ndarray, vocab_size: int, rng: np.random.Generator) -> np.
 @given(seed=st.integers(0, 2**31), num_envs=st.integers(1, 5), mode=st.sampled_from(AutoresetMode))
 def test_scalar_and_native_trajectories_are_equal(id: str, seed: int, num_envs: int, mode: AutoresetMode) -> None:
     rng = np.random.default_rng(seed)
-    batched = native(id, num_envs, autoreset_mode=mode)
-    scalars = [gym.make(id, **SMALL).unwrapped for _ in range(num_envs)]
+    batched = native(id, num_envs, autoreset_mode=mode, wrong_cost=0.3)
+    scalars = [gym.make(id, wrong_cost=0.3, **SMALL).unwrapped for _ in range(num_envs)]
     observation, info = batched.reset(seed=seed)
     vocab_size = int(batched.single_action_space.nvec[0])  # type: ignore[attr-defined]
     for slot, env in enumerate(scalars):
@@ -90,7 +91,7 @@ def test_everything_returned_equals_gymnasiums_sync_vector_env(
     id: str, mode: AutoresetMode, num_envs: int, num_puzzles: int
 ) -> None:
     """Keys, types, masks and values, where both draw the same puzzles: one slot in file order, or one puzzle."""
-    options = SMALL | {"order": "sequential", "num_puzzles": num_puzzles, "segment_cost": 0.25}
+    options = SMALL | {"order": "sequential", "num_puzzles": num_puzzles, "segment_cost": 0.25, "wrong_cost": 0.5}
     kwargs: dict[str, Any] = {"vectorization_mode": "sync", "vector_kwargs": {"autoreset_mode": mode}}
     ours = native(id, num_envs, autoreset_mode=mode, **options)
     theirs = gym.make_vec(id, num_envs=num_envs, **kwargs, **options)
@@ -305,7 +306,7 @@ def test_rewards_of_a_function_have_its_precision_whichever_slots_end(dtype: tor
         assert batch.inputs.dtype == batch.solution.dtype == batch.puzzle_id.dtype == answer.dtype == torch.long
         return (answer == batch.solution).to(dtype).mean(-1)
 
-    tensors, arrays = (native(array=array, reward=reward, segment_cost=0.1) for array in ("torch", "numpy"))
+    tensors, arrays = (native(array=array, reward=reward, segment_cost=0.1, wrong_cost=0.7) for array in ("torch", "numpy"))
     tensors.reset(seed=3)
     _, info = arrays.reset(seed=3)
     for halt in ([0, 0, 0, 0], [1, 0, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0]):

@@ -306,7 +306,8 @@ def test_rewards_of_a_function_have_its_precision_whichever_slots_end(dtype: tor
         assert batch.inputs.dtype == batch.solution.dtype == batch.puzzle_id.dtype == answer.dtype == torch.long
         return (answer == batch.solution).to(dtype).mean(-1)
 
-    tensors, arrays = (native(array=array, reward=reward, segment_cost=0.1, wrong_cost=0.7) for array in ("torch", "numpy"))
+    options: dict[str, Any] = {"reward": reward, "segment_cost": 0.1, "wrong_cost": 0.7}
+    tensors, arrays = (native(array=array, **options) for array in ("torch", "numpy"))
     tensors.reset(seed=3)
     _, info = arrays.reset(seed=3)
     for halt in ([0, 0, 0, 0], [1, 0, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0]):

@@ -6,121 +6,81 @@ that needs no Stable-Baselines3 does not import it. Importing this package regis
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gymnasium as gym
 
-if TYPE_CHECKING:
-    from hrm_agent.checkpoints.folder import CheckpointFolder
-    from hrm_agent.checkpoints.reference_checkpoint import read_reference, reference_config, write_reference
-    from hrm_agent.checkpoints.training_state import restore_training
-    from hrm_agent.config import AgentConfig, LearnerConfig
-    from hrm_agent.cores import CORES, CoreConfig, PuzzleShape, ReasoningCore, SegmentOutput, make_core, register_core
-    from hrm_agent.errors import CheckpointError, NonFiniteError
-    from hrm_agent.halting import POLICIES as HALTING_POLICIES
-    from hrm_agent.halting import Exploration, HaltContext, HaltingPolicy, register_signal
-    from hrm_agent.halting import make as make_halting_policy
-    from hrm_agent.halting.signals import SignalInput
-    from hrm_agent.inference.evaluation import Evaluation, evaluate
-    from hrm_agent.learning.learner import Learner
-    from hrm_agent.sb3.agent import HRM
-    from hrm_agent.sb3.callbacks import EvaluateCallback, HaltingDashboard
-    from hrm_agent.sb3.policy import HRMPolicy
-    from hrm_agent.sb3.save_callback import SaveCallback
-    from hrm_agent.sb3.vec_env import as_vec_env
-    from hrm_agent.study.study import Study, StudyPlan, run_study
-    from hrm_agent.traces.record import Traces, record
-    from hrm_agent.traces.replay import replay
+from hrm_env.extras import late_names
 
-__all__ = [
-    "CORES",
-    "HALTING_POLICIES",
-    "HRM",
-    "AgentConfig",
-    "CheckpointError",
-    "CheckpointFolder",
-    "CoreConfig",
-    "EvaluateCallback",
-    "Evaluation",
-    "Exploration",
-    "HRMPolicy",
-    "HaltContext",
-    "HaltingDashboard",
-    "HaltingPolicy",
-    "Learner",
-    "LearnerConfig",
-    "NonFiniteError",
-    "PuzzleShape",
-    "ReasoningCore",
-    "SaveCallback",
-    "SegmentOutput",
-    "SignalInput",
-    "Study",
-    "StudyPlan",
-    "Traces",
-    "as_vec_env",
-    "evaluate",
-    "make_core",
-    "make_halting_policy",
-    "read_reference",
-    "record",
-    "reference_config",
-    "register_core",
-    "register_signal",
-    "replay",
-    "restore_training",
-    "run_study",
-    "write_reference",
-]
+if TYPE_CHECKING:  # what type checkers and editors read
+    from hrm_agent import halting as _halting
+    from hrm_agent.checkpoints.folder import CheckpointFolder as CheckpointFolder
+    from hrm_agent.checkpoints.reference_checkpoint import read_reference as read_reference
+    from hrm_agent.checkpoints.reference_checkpoint import reference_config as reference_config
+    from hrm_agent.checkpoints.reference_checkpoint import write_reference as write_reference
+    from hrm_agent.checkpoints.training_state import restore_training as restore_training
+    from hrm_agent.config import AgentConfig as AgentConfig
+    from hrm_agent.config import LearnerConfig as LearnerConfig
+    from hrm_agent.cores import CORES as CORES
+    from hrm_agent.cores import CoreConfig as CoreConfig
+    from hrm_agent.cores import PuzzleShape as PuzzleShape
+    from hrm_agent.cores import ReasoningCore as ReasoningCore
+    from hrm_agent.cores import SegmentOutput as SegmentOutput
+    from hrm_agent.cores import make_core as make_core
+    from hrm_agent.cores import register_core as register_core
+    from hrm_agent.errors import CheckpointError as CheckpointError
+    from hrm_agent.errors import NonFiniteError as NonFiniteError
+    from hrm_agent.halting import Exploration as Exploration
+    from hrm_agent.halting import HaltContext as HaltContext
+    from hrm_agent.halting import HaltingPolicy as HaltingPolicy
+    from hrm_agent.halting import register_signal as register_signal
+    from hrm_agent.halting.signals import SignalInput as SignalInput
+    from hrm_agent.inference.evaluation import Evaluation as Evaluation
+    from hrm_agent.inference.evaluation import evaluate as evaluate
+    from hrm_agent.learning.learner import Learner as Learner
+    from hrm_agent.sb3.agent import HRM as HRM
+    from hrm_agent.sb3.callbacks import EvaluateCallback as EvaluateCallback
+    from hrm_agent.sb3.callbacks import HaltingDashboard as HaltingDashboard
+    from hrm_agent.sb3.policy import HRMPolicy as HRMPolicy
+    from hrm_agent.sb3.save_callback import SaveCallback as SaveCallback
+    from hrm_agent.sb3.vec_env import as_vec_env as as_vec_env
+    from hrm_agent.study.study import Study as Study
+    from hrm_agent.study.study import StudyPlan as StudyPlan
+    from hrm_agent.study.study import run_study as run_study
+    from hrm_agent.traces.record import Traces as Traces
+    from hrm_agent.traces.record import record as record
+    from hrm_agent.traces.replay import replay as replay
 
-_HOMES = {
-    "CORES": "cores",
-    "HALTING_POLICIES": "halting:POLICIES",
-    "HRM": "sb3.agent",
-    "AgentConfig": "config",
-    "CheckpointError": "errors",
-    "CheckpointFolder": "checkpoints.folder",
-    "CoreConfig": "cores",
-    "EvaluateCallback": "sb3.callbacks",
-    "Evaluation": "inference.evaluation",
-    "Exploration": "halting",
-    "HRMPolicy": "sb3.policy",
-    "HaltContext": "halting",
-    "HaltingDashboard": "sb3.callbacks",
-    "HaltingPolicy": "halting",
-    "Learner": "learning.learner",
-    "LearnerConfig": "config",
-    "SignalInput": "halting.signals",
-    "NonFiniteError": "errors",
-    "PuzzleShape": "cores",
-    "ReasoningCore": "cores",
-    "SaveCallback": "sb3.save_callback",
-    "SegmentOutput": "cores",
-    "Study": "study.study",
-    "StudyPlan": "study.study",
-    "Traces": "traces.record",
-    "as_vec_env": "sb3.vec_env",
-    "evaluate": "inference.evaluation",
-    "make_core": "cores",
-    "make_halting_policy": "halting:make",
-    "read_reference": "checkpoints.reference_checkpoint",
-    "record": "traces.record",
-    "reference_config": "checkpoints.reference_checkpoint",
-    "register_core": "cores",
-    "register_signal": "halting",
-    "replay": "traces.replay",
-    "restore_training": "checkpoints.training_state",
-    "run_study": "study.study",
-    "write_reference": "checkpoints.reference_checkpoint",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, _, attribute = _HOMES[name].partition(":")
-    return getattr(import_module(f"{__name__}.{module}"), attribute or name)
+    HALTING_POLICIES, make_halting_policy = _halting.POLICIES, _halting.make
+else:  # what programs import, on first use
+    _HOMES = {
+        "checkpoints.folder": ["CheckpointFolder"],
+        "checkpoints.reference_checkpoint": ["read_reference", "reference_config", "write_reference"],
+        "checkpoints.training_state": ["restore_training"],
+        "config": ["AgentConfig", "LearnerConfig"],
+        "cores": ["CORES", "CoreConfig", "PuzzleShape", "ReasoningCore", "SegmentOutput", "make_core", "register_core"],
+        "errors": ["CheckpointError", "NonFiniteError"],
+        "halting": [
+            "POLICIES as HALTING_POLICIES",
+            "Exploration",
+            "HaltContext",
+            "HaltingPolicy",
+            "register_signal",
+            "make as make_halting_policy",
+        ],
+        "halting.signals": ["SignalInput"],
+        "inference.evaluation": ["Evaluation", "evaluate"],
+        "learning.learner": ["Learner"],
+        "sb3.agent": ["HRM"],
+        "sb3.callbacks": ["EvaluateCallback", "HaltingDashboard"],
+        "sb3.policy": ["HRMPolicy"],
+        "sb3.save_callback": ["SaveCallback"],
+        "sb3.vec_env": ["as_vec_env"],
+        "study.study": ["Study", "StudyPlan", "run_study"],
+        "traces.record": ["Traces", "record"],
+        "traces.replay": ["replay"],
+    }
+    __all__, __getattr__ = late_names(__name__, _HOMES)
 
 
 gym.register(

@@ -6,73 +6,49 @@ public and imported on first use; all other modules are internal.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
-if TYPE_CHECKING:
-    from hrm_env.drawing import draw_puzzle, write_puzzle
-    from hrm_env.envs.scalar import PuzzleEnv
-    from hrm_env.envs.spaces import pack_action, unpack_action
-    from hrm_env.envs.vector import PuzzleVectorEnv
-    from hrm_env.puzzles import Puzzles
-    from hrm_env.sources import load_puzzles
-    from hrm_env.style import Style
-    from hrm_env.symmetry import Symmetry
-    from hrm_env.task import PuzzleBatch, PuzzleSpec, PuzzleTask
-    from hrm_env.tasks import make_task
-    from hrm_env.testing import check_task
+from hrm_env.extras import late_names
 
-__all__ = [
-    "PuzzleBatch",
-    "PuzzleEnv",
-    "PuzzleSpec",
-    "PuzzleTask",
-    "PuzzleVectorEnv",
-    "Puzzles",
-    "Style",
-    "Symmetry",
-    "__version__",
-    "check_task",
-    "draw_puzzle",
-    "load_puzzles",
-    "make_task",
-    "pack_action",
-    "register",
-    "registered_ids",
-    "unpack_action",
-    "write_puzzle",
-]
-
-_HOMES = {
-    "PuzzleBatch": "task",
-    "PuzzleEnv": "envs.scalar",
-    "PuzzleSpec": "task",
-    "PuzzleTask": "task",
-    "PuzzleVectorEnv": "envs.vector",
-    "Puzzles": "puzzles",
-    "Style": "style",
-    "Symmetry": "symmetry",
-    "check_task": "testing",
-    "draw_puzzle": "drawing",
-    "load_puzzles": "sources",
-    "make_task": "tasks",
-    "pack_action": "envs.spaces",
-    "unpack_action": "envs.spaces",
-    "write_puzzle": "drawing",
-}
+if TYPE_CHECKING:  # what type checkers and editors read
+    from hrm_env.drawing import draw_puzzle as draw_puzzle
+    from hrm_env.drawing import write_puzzle as write_puzzle
+    from hrm_env.envs.scalar import PuzzleEnv as PuzzleEnv
+    from hrm_env.envs.spaces import pack_action as pack_action
+    from hrm_env.envs.spaces import unpack_action as unpack_action
+    from hrm_env.envs.vector import PuzzleVectorEnv as PuzzleVectorEnv
+    from hrm_env.puzzles import Puzzles as Puzzles
+    from hrm_env.sources import load_puzzles as load_puzzles
+    from hrm_env.style import Style as Style
+    from hrm_env.symmetry import Symmetry as Symmetry
+    from hrm_env.task import PuzzleBatch as PuzzleBatch
+    from hrm_env.task import PuzzleSpec as PuzzleSpec
+    from hrm_env.task import PuzzleTask as PuzzleTask
+    from hrm_env.tasks import make_task as make_task
+    from hrm_env.testing import check_task as check_task
+else:  # what programs import, on first use
+    _HOMES = {
+        "drawing": ["draw_puzzle", "write_puzzle"],
+        "envs.scalar": ["PuzzleEnv"],
+        "envs.spaces": ["pack_action", "unpack_action"],
+        "envs.vector": ["PuzzleVectorEnv"],
+        "puzzles": ["Puzzles"],
+        "sources": ["load_puzzles"],
+        "style": ["Style"],
+        "symmetry": ["Symmetry"],
+        "task": ["PuzzleBatch", "PuzzleSpec", "PuzzleTask"],
+        "tasks": ["make_task"],
+        "testing": ["check_task"],
+    }
+    __all__, __getattr__ = late_names(__name__, _HOMES)
+    __all__ += ["__version__", "register", "registered_ids"]
 
 __version__ = "0.1.0"
 """Version of hrm-gym: of the environments, the agent and the commands."""
 
 _ENTRY_POINT = "hrm_env.envs.scalar:PuzzleEnv"
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def register(id: str, task: Any, **options: Any) -> None:

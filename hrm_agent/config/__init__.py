@@ -5,6 +5,7 @@ An agent has an `AgentConfig`, which holds a `LearnerConfig`, and its core has a
 
 from hrm_agent.config.agent import AgentConfig, Per
 from hrm_agent.config.core import (
+    BlockConfig,
     CoreConfig,
     Gradient,
     HRMConfig,
@@ -20,6 +21,7 @@ from hrm_agent.config.learner import Bootstrap, HaltLossName, LearnerConfig, Opt
 
 __all__ = [
     "AgentConfig",
+    "BlockConfig",
     "Bootstrap",
     "CoreConfig",
     "Depth",

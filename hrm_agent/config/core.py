@@ -14,8 +14,6 @@ Gradient = Literal["one-step", "last-cycle", "full"]
 Positions = Literal["rope", "rope-2d", "learned", "learned-2d", "none"]
 Precision = Literal["float32", "bfloat16"]
 PrecisionOrAuto = Literal["auto", "float32", "bfloat16"]
-_COUNTS = {"hidden_size": 1, "num_heads": 1, "h_layers": 0, "l_layers": 1, "h_cycles": 1, "l_cycles": 1}
-_COUNTS |= {"mixer_multiple": 1, "puzzle_positions": 0}
 
 
 @dataclass(frozen=True)
@@ -40,17 +38,13 @@ class CoreConfig:
 
 
 @dataclass(frozen=True)
-class HRMConfig(CoreConfig):
-    """Options of the core; the defaults are the paper's (27,275,266 parameters on 9x9 Sudoku).
+class BlockConfig(CoreConfig):
+    """Options of all cores that are built of the same blocks: width, blocks, positions, gradient, precision.
 
     Attributes:
         hidden_size: Width D.
         num_heads: Attention heads.
         expansion: Width factor of the feed-forward layers, before their 2/3 (SwiGLU).
-        h_layers: Blocks of the slow module H; 0 makes one network of the two, that of L (TRM).
-        l_layers: Blocks of the fast module L.
-        h_cycles: High-level cycles N of a segment.
-        l_cycles: Low-level steps T of a cycle.
         mixer: How a block mixes positions.
         mixer_multiple: The inner width of an MLP mixer is rounded up to a multiple of this.
         mixer_norm: What a state is normalised over after an MLP mixer.
@@ -61,21 +55,18 @@ class HRMConfig(CoreConfig):
         puzzle_positions: Extra positions P in front of the puzzle, filled by the puzzle embedding; the Q head reads the
             first position.
         embedded_positions: How many of them the puzzle embedding fills, the others being zeros; None for all.
-        gradient: ``"one-step"`` backpropagates through the last L and the last H step only (the paper),
-            ``"last-cycle"`` through the last high-level cycle, ``"full"`` through the whole segment.
+        gradient: ``"one-step"`` backpropagates through the last step of each module only (the paper), ``"last-cycle"``
+            through the last high-level cycle, ``"full"`` through the whole segment.
         dtype: Precision of the activations; weights are float32. ``"auto"`` is bfloat16 where matrix multiplication has
             it in hardware (CUDA, Intel AMX), else float32.
     """
 
-    name: ClassVar[str] = "hrm"
+    depth_options: ClassVar[dict[str, int]]
+    """The options that `passes` follows from, two or more, each with the least that it may be."""
 
     hidden_size: int = 512
     num_heads: int = 8
     expansion: float = 4.0
-    h_layers: int = 4
-    l_layers: int = 4
-    h_cycles: int = 2
-    l_cycles: int = 2
     mixer: Mixer = "attention"
     mixer_multiple: int = 32
     mixer_norm: MixerNorm = "features"
@@ -93,7 +84,8 @@ class HRMConfig(CoreConfig):
         choices |= {"gradient": Gradient, "dtype": PrecisionOrAuto}
         for name, choice in choices.items():
             check_choice(name, getattr(self, name), get_args(choice))
-        for name, low in _COUNTS.items():
+        counts = {"hidden_size": 1, "num_heads": 1, "mixer_multiple": 1, "puzzle_positions": 0, **self.depth_options}
+        for name, low in counts.items():
             object.__setattr__(self, name, check_integer(name, getattr(self, name), low, MOST_OF_A_KIND))
         check_flag("swiglu_norm", self.swiglu_norm)
         if self.embedded_positions is not None:
@@ -110,7 +102,8 @@ class HRMConfig(CoreConfig):
             raise ValueError(
                 f"hidden_size: expected a multiple of 2 * num_heads = {2 * self.num_heads}, found {self.hidden_size}"
             )
-        check_passes("h_cycles, l_cycles, h_layers and l_layers", self.passes)
+        *others, last = self.depth_options
+        check_passes(f"{', '.join(others)} and {last}", self.passes)
 
     def _check_positions(self) -> None:
         two_dimensional = self.positions.endswith("-2d")
@@ -127,6 +120,31 @@ class HRMConfig(CoreConfig):
             )
 
     @property
+    def embedding_positions(self) -> int:
+        """Positions that the puzzle embedding fills."""
+        return self.puzzle_positions if self.embedded_positions is None else self.embedded_positions
+
+
+@dataclass(frozen=True)
+class HRMConfig(BlockConfig):
+    """Options of HRM; the defaults are the paper's (27,275,266 parameters on 9x9 Sudoku). For others see `BlockConfig`.
+
+    Attributes:
+        h_layers: Blocks of the slow module H; 0 makes one network of the two, that of L (TRM).
+        l_layers: Blocks of the fast module L.
+        h_cycles: High-level cycles N of a segment.
+        l_cycles: Low-level steps T of a cycle.
+    """
+
+    name: ClassVar[str] = "hrm"
+    depth_options: ClassVar[dict[str, int]] = {"h_cycles": 1, "l_cycles": 1, "h_layers": 0, "l_layers": 1}
+
+    h_layers: int = 4
+    l_layers: int = 4
+    h_cycles: int = 2
+    l_cycles: int = 2
+
+    @property
     def passes(self) -> int:
         """How many blocks a row passes through in a segment at full depth."""
         return self.h_cycles * (self.l_cycles * self.l_layers + (self.h_layers or self.l_layers))
@@ -135,11 +153,6 @@ class HRMConfig(CoreConfig):
     def cycles(self) -> tuple[int, int]:
         """High-level cycles N and low-level steps T at full depth."""
         return self.h_cycles, self.l_cycles
-
-    @property
-    def embedding_positions(self) -> int:
-        """Positions that the puzzle embedding fills."""
-        return self.puzzle_positions if self.embedded_positions is None else self.embedded_positions
 
 
 @dataclass(frozen=True)
@@ -150,7 +163,7 @@ class TRMConfig(HRMConfig):
     gradient goes through the last cycle, and 16 positions stand in front of the puzzle, the first of which holds the
     puzzle embedding: on 9x9 Sudoku 6,828,034 parameters with attention and 5,028,866 with ``mixer="mlp"``, beside that
     embedding. Its MLP mixer normalises over the positions. What TRM calls the answer y and the latent z are z_H and z_L
-    here. For the attributes see `HRMConfig`.
+    here. For the attributes see `HRMConfig` and `BlockConfig`.
     """
 
     name: ClassVar[str] = "trm"

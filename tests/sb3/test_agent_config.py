@@ -118,7 +118,7 @@ def test_auto_is_resolved_when_a_run_begins_and_not_when_presets_are_imported(
     core = Fit().core
     assert isinstance(core, HRMConfig)
     assert PRESETS["sudoku6x6"].core == replace(core, dtype="auto")
-    monkeypatch.setattr("hrm_agent.cores.hrm.precision", lambda dtype: hardware if dtype == "auto" else dtype)
+    monkeypatch.setattr("hrm_agent.cores.blocks.precision", lambda dtype: hardware if dtype == "auto" else dtype)
     options = fit.parse(["--out", str(tmp_path)], "fit")
     assert asdict(decided(options, {}))["core"]["dtype"] == hardware  # as it is stored
     for stored in ("float32", "bfloat16"):  # the run goes on elsewhere as it began

@@ -16,8 +16,7 @@ from tyro.conf import Positional
 from benchmarks import evaluation, history, memory, presets, training_step, vector_env
 from benchmarks.options import DeviceOptions
 from benchmarks.report import Part, machine, print_part, report
-from benchmarks.timing import Clock, use_threads
-from hrm_env.devices import check_device
+from benchmarks.timing import Clock
 from hrm_env.files import check_writable
 from train.options import read_options
 from train.running import exit_status
@@ -62,11 +61,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def bench(options: Bench) -> None:
     """Measures and prints the parts, compares their figures with the last comparable run, and appends them."""
-    device = check_device(options.device, "--device")
+    device = options.prepare()
     check_writable("--out", options.out / "bench.json")
     check_writable("--history", options.history)
     entries = history.read(options.history)  # before measuring, because the file may be damaged
-    use_threads(options.threads)
     where = machine(device)
     parts = report(measured(options), device, options, options.out / "bench.json")
     settings = {"threads": where["threads"], "clock": options.clock, "quick": options.quick}

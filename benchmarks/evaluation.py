@@ -16,9 +16,8 @@ from pathlib import Path
 from benchmarks.options import Count, TimedOptions, run
 from benchmarks.presets import quiet_agent
 from benchmarks.report import Part, Value
-from benchmarks.timing import side_by_side, use_threads
+from benchmarks.timing import side_by_side
 from hrm_agent.inference.evaluation import Evaluation
-from hrm_env.devices import check_device
 from train.presets import PRESETS
 from train.trained import Trained
 
@@ -44,13 +43,11 @@ class Options(TimedOptions):
 
 def measure(options: Options) -> Part:
     """Sweeps the same puzzles both ways."""
-    use_threads(options.threads)
-    device = check_device(options.device, "--device")
+    device = options.prepare()
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = options.checkpoint or _trained(options, Path(folder))
         puzzles = Trained(checkpoint=checkpoint, num_puzzles=options.puzzles)
         model, env = puzzles.load(options.batch_size, str(device))
-    use_threads(options.threads)
     budget = env.rules.max_segments
     ways = {"all segments": f"fixed:{budget}", "halting": model.halting.name}
     found: dict[str, Evaluation] = {}

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 from benchmarks.options import Count, TimedOptions, run
 from benchmarks.presets import quiet_agent
-from benchmarks.report import Part, Value
-from benchmarks.timing import side_by_side, training_turn, use_threads
-from hrm_env.devices import check_device
+from benchmarks.report import Part
+from benchmarks.timing import side_by_side, training_turn
 from train.study_training import VARIANTS, StudyTraining, options_of_run
 
 
@@ -32,19 +31,13 @@ class Options(TimedOptions):
 
 def measure(options: Options) -> Part:
     """Times an optimizer step of every variant."""
-    device = check_device(options.device, "--device")
+    device = options.prepare()
     shared = ["--threads", str(options.threads), "--device", str(device)]
     study = StudyTraining(preset=options.preset)
     runs = {name: options_of_run(study, name, variant, 0, shared) for name, variant in VARIANTS.items()}
     calls = {name: training_turn(quiet_agent(fit), options.updates) for name, fit in runs.items()}
-    use_threads(options.threads)
     times = side_by_side(calls, options.rounds, device, options.clock)
-    first = next(iter(VARIANTS))
-    rows: list[dict[str, Value]] = [
-        {"variant": name, "ms": 1e3 * times.median(name) / options.updates, "time × first": times.ratio(first, name)}
-        for name in VARIANTS
-    ]
-    return Part("learning-to-halt", f"{options.preset}: an optimizer step", rows)
+    return Part("learning-to-halt", f"{options.preset}: an optimizer step", times.rows("variant", options.updates))
 
 
 if __name__ == "__main__":

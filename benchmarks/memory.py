@@ -24,12 +24,10 @@ from torch.utils._pytree import tree_iter
 
 from benchmarks.options import Count, DeviceOptions, run
 from benchmarks.report import Part, Value
-from benchmarks.timing import use_threads
 from hrm_agent.config import Gradient, Precision
 from hrm_agent.cores import PuzzleShape, make_core
 from hrm_agent.learning.losses import answer_loss, stablemax
 from hrm_agent.study.figures.style import BLUE, GREEN, RED, house_style, new_figure, save_figure, write_at_end
-from hrm_env.devices import check_device
 
 COLOURS: dict[str, str] = {"one-step": BLUE, "last-cycle": GREEN, "full": RED}
 
@@ -135,8 +133,7 @@ def segment_peak(shape: PuzzleShape, batch_size: int, device: torch.device | str
 
 def measure(options: Options) -> Part:
     """Measures the peak memory of every scheme at every depth."""
-    use_threads(options.threads)
-    device = check_device(options.device, "--device")
+    device = options.prepare()
     blocks = {"l_layers": options.layers} | ({"h_layers": options.layers} if options.core == "hrm" else {})
     common = {"core": options.core, "hidden_size": options.hidden_size, "dtype": options.dtype, **blocks}
     common |= {"num_heads": max(1, options.hidden_size // 64)}

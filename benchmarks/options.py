@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
+import torch
+
 from benchmarks.report import Part, print_part
-from benchmarks.timing import Clock
+from benchmarks.timing import Clock, use_threads
+from hrm_env.devices import check_device
 from train.options import Device, Threads, integer, read_options
 from train.running import exit_status
 
@@ -36,6 +39,11 @@ class DeviceOptions(Options):
     """
 
     device: Device = "auto"
+
+    def prepare(self) -> torch.device:
+        """Sets the CPU threads and returns the device."""
+        use_threads(self.threads)
+        return check_device(self.device, "--device")
 
 
 @dataclass(frozen=True, kw_only=True)

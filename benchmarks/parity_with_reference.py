@@ -1,7 +1,9 @@
-"""Our core and learner against a clone of the reference code (sapientinc/HRM), at full size, on the CPU in float32.
+"""Our cores and learner against clones of the papers' code, at full size, on the CPU in float32.
 
     git clone https://github.com/sapientinc/HRM /tmp/hrm-reference
     python -m benchmarks.parity_with_reference --reference /tmp/hrm-reference
+    git clone https://github.com/SamsungSAILMontreal/TinyRecursiveModels /tmp/trm-reference
+    python -m benchmarks.parity_with_reference --network trm --reference /tmp/trm-reference
 
 Our random weights are written as a checkpoint of the reference code and loaded there. Then both compute segments and
 both learn, on the same puzzles. An error is the largest difference over the largest value. "nudged" is the error
@@ -11,23 +13,22 @@ between two cores of ours whose start states differ by rounding.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from benchmarks.options import Count, run
 from benchmarks.options import Options as Shared
-from benchmarks.reference_code import ReferenceCode
+from benchmarks.reference_code import BETAS, DECAY, EMBEDDING_RATE, RATE, PaperCode
 from benchmarks.report import Part, Value
 from benchmarks.timing import use_threads
-from benchmarks.trm_code import TRMCode
 from hrm_agent import halting
 from hrm_agent.checkpoints.reference_checkpoint import from_reference_name
-from hrm_agent.config import Bootstrap, HRMConfig, LearnerConfig
+from hrm_agent.config import Bootstrap, HRMConfig, LearnerConfig, TRMConfig
 from hrm_agent.cores.core import PuzzleShape, ReasoningCore
 from hrm_agent.cores.hrm import HRMCarry, HRMCore
 from hrm_agent.learning.learner import Learner
@@ -35,7 +36,6 @@ from hrm_env.task import PAD_ID, PuzzleBatch
 from train.options import Threads
 
 SEQ_LEN, VOCAB_SIZE, UNLABELLED = 81, 11, -100
-LEARNING_RATE, EMBEDDING_RATE, BETAS, WEIGHT_DECAY = 1e-4, 1e-2, (0.9, 0.95), 0.1
 ROUNDING = 1e-7
 
 
@@ -44,7 +44,8 @@ class Options(Shared):
     """What to compare.
 
     Attributes:
-        reference: A clone of the reference code.
+        network: The core that is compared.
+        reference: A clone of its paper's code.
         batch_size: Puzzles B.
         puzzle_ids: Rows of the puzzle embedding.
         segments: Segments in a row without learning.
@@ -53,6 +54,7 @@ class Options(Shared):
     """
 
     threads: Threads = 1
+    network: Literal["hrm", "trm"] = "hrm"
     reference: Path
     batch_size: Count = 4
     puzzle_ids: Count = 5
@@ -66,20 +68,41 @@ class Recipe:
     """The training recipe of a reference code, in our names.
 
     Attributes:
-        config: The core's options; its class names the core.
+        config: Class of the core's options.
         halting: The halting policy.
         q_bootstrap: Source of the target of Q_continue.
         losses: Our name of each loss, and theirs.
+        cores: Options of each core that is compared, by what distinguishes it.
     """
 
     config: type[HRMConfig]
     halting: str
     q_bootstrap: Bootstrap
-    losses: dict[str, str]
+    losses: Mapping[str, str]
+    cores: Mapping[str, Mapping[str, Any]]
 
 
 ANSWER_AND_HALT = {"answer_loss": "lm_loss", "halt_loss": "q_halt_loss"}
-HRM = Recipe(HRMConfig, "q-compare", "second-pass", {**ANSWER_AND_HALT, "continue_loss": "q_continue_loss"})
+RECIPES = {
+    "hrm": Recipe(
+        HRMConfig,
+        "q-compare",
+        "second-pass",
+        {**ANSWER_AND_HALT, "continue_loss": "q_continue_loss"},
+        {
+            "one puzzle position, rotary": {},
+            "no puzzle position, rotary": {"puzzle_positions": 0},
+            "one puzzle position, learned positions": {"positions": "learned"},
+        },
+    ),
+    "trm": Recipe(
+        TRMConfig,
+        "q-threshold:0.5",
+        "none",
+        ANSWER_AND_HALT,
+        {"attention": {}, "mlp": {"mixer": "mlp"}, "attention, no puzzle position": {"puzzle_positions": 0}},
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -87,14 +110,17 @@ class Setting:
     """The setting that both sides share.
 
     Attributes:
-        options: Sizes and numbers of steps.
-        recipe: The recipe of the reference code.
+        options: Network, sizes and numbers of steps.
         shape: The puzzles' sizes.
     """
 
     options: Options
-    recipe: Recipe
     shape: PuzzleShape
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the network is trained."""
+        return RECIPES[self.options.network]
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """Returns random puzzles in the reference code's form; some cells are not labelled."""
@@ -119,7 +145,7 @@ class Pair:
         **core_options: Options of our core.
     """
 
-    def __init__(self, setting: Setting, reference: ReferenceCode | TRMCode, **core_options: Any) -> None:
+    def __init__(self, setting: Setting, reference: PaperCode, **core_options: Any) -> None:
         torch.manual_seed(0)
         options = setting.options
         self.core, self.setting = HRMCore(setting.shape, setting.recipe.config(**core_options)), setting
@@ -129,8 +155,7 @@ class Pair:
             nn.init.normal_(self.core.puzzle_embedding.weight, std=0.05)
         self.nudged = copy.deepcopy(self.core)
         self.nudged.start_h += ROUNDING * torch.randn(len(self.core.start_h))
-        self.theirs = reference.model(self.core, options.batch_size, options.max_segments)
-        self.sign_sgd = reference.sparse_embedding.CastedSparseEmbeddingSignSGD_Distributed
+        self.reference, self.theirs = reference, reference.model(self.core, options.batch_size, options.max_segments)
 
     def their_weights(self) -> dict[str, Tensor]:
         """Returns the weights of their model under our names."""
@@ -176,9 +201,9 @@ def our_training(core: ReasoningCore, setting: Setting) -> Iterator[dict[str, Te
     """Yields the mean losses of every training step of a core of ours, and which rows halted."""
     config = LearnerConfig(
         optimizer="adamw",
-        learning_rate=LEARNING_RATE,
+        learning_rate=RATE,
         betas=BETAS,
-        weight_decay=WEIGHT_DECAY,
+        weight_decay=DECAY,
         puzzle_embedding_lr=EMBEDDING_RATE,
         q_bootstrap=setting.recipe.q_bootstrap,
     )
@@ -199,22 +224,12 @@ def our_training(core: ReasoningCore, setting: Setting) -> Iterator[dict[str, Te
 
 def their_training(pair: Pair) -> Iterator[dict[str, Tensor]]:
     """Yields the same of the reference code, trained as in its ``pretrain.train_batch``, with torch's AdamW."""
-    setting, model = pair.setting, pair.theirs.train()
+    setting, training = pair.setting, pair.reference.training(pair.theirs, torch.optim.AdamW)
     size, losses = setting.options.batch_size, setting.recipe.losses
-    optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=BETAS, weight_decay=WEIGHT_DECAY)
-    ]
-    if pair.core.puzzle_embedding is not None:
-        table = model.model.puzzle_emb.buffers()
-        optimizers.append(pair.sign_sgd(table, world_size=1, lr=EMBEDDING_RATE, weight_decay=WEIGHT_DECAY))
-    carry = model.initial_carry(setting.batch(0))
     for number in range(setting.options.steps):
-        carry, loss, metrics, _, _ = model(carry=carry, batch=setting.batch(number), return_keys=[])
-        (loss / size).backward()
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad()
-        yield {ours: metrics[theirs] / size for ours, theirs in losses.items()} | {"halt": carry.halted}
+        metrics = training.step(setting.batch(number))
+        halted = training.carry.halted
+        yield {ours: metrics[theirs] / size for ours, theirs in losses.items()} | {"halt": halted}
 
 
 def compare(name: str, pair: Pair) -> Iterator[Part]:
@@ -243,13 +258,12 @@ def compare(name: str, pair: Pair) -> Iterator[Part]:
 
 
 def measure(options: Options) -> Iterator[Part]:
-    """Compares with and without puzzle embedding, and with learned positions."""
+    """Compares every core of the network's recipe."""
     use_threads(options.threads)
-    reference = ReferenceCode.of(options.reference)
-    setting = Setting(options, HRM, PuzzleShape(SEQ_LEN, VOCAB_SIZE, options.puzzle_ids))
-    yield from compare("one puzzle position, rotary", Pair(setting, reference))
-    yield from compare("no puzzle position, rotary", Pair(setting, reference, puzzle_positions=0))
-    yield from compare("one puzzle position, learned positions", Pair(setting, reference, positions="learned"))
+    reference = PaperCode(options.network, options.reference)
+    setting = Setting(options, PuzzleShape(SEQ_LEN, VOCAB_SIZE, options.puzzle_ids))
+    for name, core_options in setting.recipe.cores.items():
+        yield from compare(name, Pair(setting, reference, **core_options))
 
 
 if __name__ == "__main__":

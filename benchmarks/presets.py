@@ -15,9 +15,8 @@ from typing import Any
 
 from benchmarks.options import Count, TimedOptions, run
 from benchmarks.report import Part, Value
-from benchmarks.timing import CLOCKS, Clock, side_by_side, training_turn, use_threads
+from benchmarks.timing import CLOCKS, Clock, side_by_side, training_turn
 from hrm_agent import HRM
-from hrm_env.devices import check_device
 from train.presets import PRESETS, Fit
 from train.training import make_agent
 
@@ -77,13 +76,13 @@ def measure(options: Options) -> Part:
 
 
 def _row(preset: str, options: Options) -> dict[str, Value]:
+    device = options.prepare()
     fit = replace(PRESETS[preset], threads=options.threads, device=options.device)
     agents = {"eager": quiet_agent(replace(fit, compile=False))}
     if options.compile:
         agents["compiled"] = quiet_agent(replace(fit, compile=True))
-    use_threads(options.threads)
     turns = {name: Turn(agent, options.updates, options.clock) for name, agent in agents.items()}
-    times = side_by_side(turns, options.rounds, check_device(options.device, "--device"), options.clock)
+    times = side_by_side(turns, options.rounds, device, options.clock)
     row: dict[str, Value] = {"preset": preset, "batch": agents["eager"].n_envs}
     for name, turn in turns.items():
         pairs = zip(turn.environment[-options.rounds :], times.rounds[name], strict=True)

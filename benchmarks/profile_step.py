@@ -19,11 +19,10 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.options import TimedOptions, run
 from benchmarks.report import Part, Value
-from benchmarks.timing import Call, side_by_side, training_turn, use_threads
+from benchmarks.timing import Call, side_by_side, training_turn
 from benchmarks.training_step import BATCH, our_agent
 from benchmarks.training_step import Options as StepOptions
 from hrm_agent.config import Precision
-from hrm_env.devices import check_device
 from train.options import integer
 
 Change = Literal["baseline", "attention", "eager", "compiled", "next-step"]
@@ -107,8 +106,7 @@ def profiled(step: Call, rows: int, device: torch.device) -> str:
 
 def measure(options: Options) -> Iterator[Part]:
     """Yields the gains, then prints the profile."""
-    use_threads(options.threads)
-    device = check_device(options.device, "--device")
+    device = options.prepare()
     options = replace(options, device=str(device), batch_size=options.batch_size or BATCH[device.type])
     chosen = CHANGES if options.only is None else (options.only,)
     steps: dict[str, Call] = {change: step_with(change, options) for change in chosen}

@@ -12,14 +12,12 @@ from dataclasses import dataclass
 import torch
 
 from benchmarks.options import Count, TimedOptions, run
-from benchmarks.report import Part, Value
-from benchmarks.timing import Call, side_by_side, use_threads
+from benchmarks.report import Part
+from benchmarks.timing import learner_turn, side_by_side
 from hrm_agent import halting
 from hrm_agent.config import LearnerConfig
 from hrm_agent.cores import PuzzleShape, make_core
 from hrm_agent.learning.learner import Learner
-from hrm_env.devices import check_device
-from hrm_env.task import PuzzleBatch
 from train.options import Threads
 
 SEQ_LEN, VOCAB_SIZE, BUDGET = 16, 6, 4
@@ -51,28 +49,14 @@ def make_learner(num_puzzle_ids: int, hidden_size: int, device: torch.device) ->
     return Learner(core.to(device), halting.make("q-compare"), BUDGET, config)
 
 
-def training_step(learner: Learner, batch_size: int, device: torch.device) -> Call:
-    """Returns a training step on random puzzles, the same in every call."""
-    inputs = torch.randint(1, VOCAB_SIZE, (batch_size, SEQ_LEN), device=device)
-    puzzle_id = torch.randint(learner.core.shape.num_puzzle_ids, (batch_size,), device=device)
-    batch, segment = PuzzleBatch(inputs, inputs, puzzle_id), torch.zeros_like(puzzle_id)
-    carry = learner.core.initial_carry(batch_size)
-    return lambda: learner.step(carry, batch, segment)
-
-
 def measure(options: Options) -> Part:
     """Times a training step with each table."""
-    use_threads(options.threads)
-    device = check_device(options.device, "--device")
+    device = options.prepare()
     learners = {f"{count:,}": make_learner(count, options.hidden_size, device) for count in options.ids}
-    calls = {ids: training_step(learner, options.batch_size, device) for ids, learner in learners.items()}
+    calls = {ids: learner_turn(learner, options.batch_size) for ids, learner in learners.items()}
     times = side_by_side(calls, options.rounds, device, options.clock, warm_up=3)
-    first = next(iter(calls))
-    rows: list[dict[str, Value]] = [
-        {"puzzle ids": ids, "ms": 1e3 * times.median(ids), "time × first": times.ratio(first, ids)} for ids in calls
-    ]
     title = f"A training step against the number of puzzle ids: batch {options.batch_size}, width {options.hidden_size}"
-    return Part("puzzle-embedding", title, rows)
+    return Part("puzzle-embedding", title, times.rows("puzzle ids"))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ and that all-reduce alone. The prediction is `benchmarks.scaling_model`'s, from 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,14 +19,12 @@ import torch.distributed as dist
 from benchmarks.options import Count, TimedOptions, run
 from benchmarks.report import Part, Value
 from benchmarks.scaling_model import step_seconds
-from benchmarks.timing import Times, side_by_side, use_threads
+from benchmarks.timing import Call, Times, learner_turn, side_by_side
 from hrm_agent import halting
 from hrm_agent.config import LearnerConfig, Precision
 from hrm_agent.cores import PuzzleShape, make_core
 from hrm_agent.distributed import own_device, process_group, rank, world_size
 from hrm_agent.learning.learner import Learner
-from hrm_env.devices import check_device
-from hrm_env.task import PuzzleBatch
 from train.options import Threads
 
 Size = Literal["small", "5m", "27m"]
@@ -36,7 +34,6 @@ SIZES: dict[Size, dict[str, Any]] = {
     "27m": {"core": "hrm"},
 }
 SHAPE = PuzzleShape(seq_len=81, vocab_size=11)
-Run = Callable[[], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +66,12 @@ def timed(options: Options, device: torch.device) -> tuple[Times, int]:
         for _ in range(options.steps):
             dist.all_reduce(gradient)
 
-    whole = _steps(alone, options.batch_size, options, device)
-    calls: dict[str, Run] = {
+    whole = learner_turn(alone, options.batch_size, options.steps)
+    calls: dict[str, Call] = {
         "one process": whole if rank() == 0 else lambda: None,
-        "share, no communication": _steps(apart, share, options, device),
-        "DistributedDataParallel": _steps(together, share, options, device),
-        "one all-reduce at the end": _steps(flat, share, options, device),
+        "share, no communication": learner_turn(apart, share, options.steps, rank()),
+        "DistributedDataParallel": learner_turn(together, share, options.steps, rank()),
+        "one all-reduce at the end": learner_turn(flat, share, options.steps, rank()),
         "all-reduce alone": all_reduce,
     }
     times = side_by_side({name: _at_once(call) for name, call in calls.items()}, options.rounds, device, options.clock)
@@ -91,21 +88,6 @@ def _learner(options: Options, device: torch.device, together: bool) -> Learner:
     return learner
 
 
-def _steps(learner: Learner, batch_size: int, options: Options, device: torch.device) -> Run:
-    """Returns a turn of training steps on puzzles of this rank's own."""
-    generator = torch.Generator().manual_seed(rank())
-    solution = torch.randint(2, SHAPE.vocab_size, (batch_size, SHAPE.seq_len), generator=generator).to(device)
-    puzzle_id = torch.zeros(batch_size, dtype=torch.long, device=device)
-    batch, segment = PuzzleBatch(solution, solution, puzzle_id), puzzle_id + 1
-
-    def turn() -> None:
-        carry = learner.core.initial_carry(batch_size)
-        for _ in range(options.steps):
-            carry = learner.step(carry, batch, segment).carry
-
-    return turn
-
-
 def _all_reduce(learner: Learner) -> None:
     """Averages all gradients over the ranks, in one piece."""
     grads = [p.grad for p in learner.dense if p.grad is not None]
@@ -116,7 +98,7 @@ def _all_reduce(learner: Learner) -> None:
         grad.copy_(mean.view_as(grad))
 
 
-def _at_once(call: Run) -> Run:
+def _at_once(call: Call) -> Call:
     """Returns the call, begun and ended by all ranks together."""
 
     def together() -> None:
@@ -154,8 +136,7 @@ def measure(options: Options) -> Iterator[Part]:
     Raises:
         ValueError: There is one process.
     """
-    use_threads(options.threads)
-    device = own_device(check_device(options.device, "--device"))
+    device = own_device(options.prepare())
     with process_group(device):
         if world_size() == 1:
             raise ValueError("benchmarks.scaling: expected torchrun --nproc-per-node 2 or more, found one process")

@@ -10,30 +10,35 @@ other processes. A step's time is the median, which leaves out the sweeps and ch
 
 from __future__ import annotations
 
-import csv
 import os
 import statistics
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, astuple, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+import pandas as pd
 from stable_baselines3.common.callbacks import BaseCallback
 
 from benchmarks.options import Options as Shared
 from benchmarks.report import Part, Value, print_part
-from hrm_agent.checkpoints.folder import CheckpointFolder
-from hrm_agent.sb3.callbacks import EvaluateCallback, HaltingDashboard
-from hrm_agent.sb3.save_callback import SaveCallback
+from hrm_agent.sb3.save_callback import Stopped
 from hrm_agent.study.figures.style import new_figure, save_figure
 from train.options import read_options
 from train.presets import PRESETS
 from train.running import exit_status
-from train.training import make_agent
+from train.training import fit
 
 _ENDLESS = 10**9  # optimizer steps
+ALLOWED = {
+    "memory, MB": 0.01,
+    "open files": 0.0,
+    "threads": 0.0,
+    "ms of CPU a training step": 0.05,
+    "segments a CPU second": 0.05,
+    "segments a second": 0.05,
+}
+"""The relative change that is allowed of each figure."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,42 +63,27 @@ class Options(Shared):
     out: Path = Path("runs/soak")
 
 
-@dataclass(frozen=True)
-class Sample:
-    """The process at one moment.
-
-    Attributes:
-        seconds: Clock time since the start.
-        cpu_seconds: CPU time since the start.
-        segments: Segments since the start.
-        memory_mb: Resident memory.
-        files: Open descriptors.
-        threads: Threads of the process.
-        step_ms: CPU time of a training step, the median since the last sample.
-    """
-
-    seconds: float
-    cpu_seconds: float
-    segments: int
-    memory_mb: float
-    files: int
-    threads: int
-    step_ms: float
-
-
 class Sampling(BaseCallback):
-    """Samples the process now and then, writes the samples as they come, and ends the run."""
+    """Samples the process now and then, writes the samples as they come, and ends the run.
+
+    A sample has the clock and CPU seconds and the segments since the start, resident memory, open descriptors, threads,
+    and the CPU time of a training step, the median since the last sample.
+
+    Args:
+        path: CSV file of the samples.
+        every: Seconds between samples.
+        seconds: Length of the run.
+    """
 
     def __init__(self, path: Path, every: float, seconds: float) -> None:
         super().__init__()
         self.path, self.every, self.seconds = path, every, seconds
-        self.samples: list[Sample] = []
+        self.samples: list[dict[str, float]] = []
         self._steps: list[float] = []
 
     def _on_training_start(self) -> None:
         self._clock, self._cpu = time.perf_counter(), time.process_time()
         self._before = self._cpu
-        self.path.write_text(",".join(field.name for field in fields(Sample)) + "\n")
 
     def _on_step(self) -> bool:
         cpu, clock = time.process_time(), time.perf_counter() - self._clock
@@ -104,16 +94,33 @@ class Sampling(BaseCallback):
         return clock < self.seconds
 
     def _sample(self, clock: float, cpu: float) -> None:
-        memory = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-        files, threads = (len(os.listdir(f"/proc/self/{kind}")) for kind in ("fd", "task"))
-        step = 1e3 * statistics.median(self._steps)
-        self.samples.append(Sample(clock, cpu, self.num_timesteps, memory, files, threads, step))
+        sample = {
+            "seconds": clock,
+            "cpu_seconds": cpu,
+            "segments": self.num_timesteps,
+            "memory_mb": int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6,
+            "files": len(os.listdir("/proc/self/fd")),
+            "threads": len(os.listdir("/proc/self/task")),
+            "step_ms": 1e3 * statistics.median(self._steps),
+        }
+        first = not self.samples
+        pd.DataFrame([sample]).to_csv(self.path, mode="w" if first else "a", header=first, index=False)
+        self.samples.append(sample)
         self._steps.clear()
-        with self.path.open("a", newline="") as file:
-            csv.writer(file).writerow(astuple(self.samples[-1]))
 
 
-def compare(samples: Sequence[Sample], warm_up: float, window: float) -> list[tuple[str, float, float, float]]:
+def figures(part: pd.DataFrame) -> dict[str, float]:
+    """Returns the figures of some minutes, by the names of `ALLOWED`.
+
+    Args:
+        part: Samples, at least two.
+    """
+    median, spent = part.median(), part.iloc[-1] - part.iloc[0]
+    speeds = [spent["segments"] / spent[clock] for clock in ("cpu_seconds", "seconds")]
+    return dict(zip(ALLOWED, [*median[["memory_mb", "files", "threads", "step_ms"]], *speeds], strict=True))
+
+
+def compare(samples: pd.DataFrame, warm_up: float, window: float) -> tuple[list[dict[str, Value]], bool]:
     """Compares the first minutes after the warm-up with the last ones.
 
     Args:
@@ -122,76 +129,57 @@ def compare(samples: Sequence[Sample], warm_up: float, window: float) -> list[tu
         window: Seconds that are compared.
 
     Returns:
-        For each figure its name, first value, last value, and the relative change that is allowed.
+        A row for each figure, and whether a change is larger than allowed.
     """
-    first = [sample for sample in samples if warm_up <= sample.seconds <= warm_up + window]
-    last = [sample for sample in samples if sample.seconds >= samples[-1].seconds - window]
-
-    def median(part: Sequence[Sample], name: str) -> float:
-        return statistics.median([float(getattr(sample, name)) for sample in part])
-
-    def speed(part: Sequence[Sample], clock: str) -> float:
-        return float((part[-1].segments - part[0].segments) / (getattr(part[-1], clock) - getattr(part[0], clock)))
-
-    figures = [
-        ("memory, MB", median, "memory_mb", 0.01),
-        ("open files", median, "files", 0.0),
-        ("threads", median, "threads", 0.0),
-        ("ms of CPU a training step", median, "step_ms", 0.05),
-        ("segments a CPU second", speed, "cpu_seconds", 0.05),
-        ("segments a second", speed, "seconds", 0.05),
+    clock = samples["seconds"]
+    before = figures(samples[clock.between(warm_up, warm_up + window)])
+    after = figures(samples[clock >= clock.iloc[-1] - window])
+    changes = {name: after[name] / before[name] - 1 for name in ALLOWED}
+    large = {name: abs(change) > ALLOWED[name] for name, change in changes.items()}
+    rows: list[dict[str, Value]] = [
+        {
+            "": name,
+            "first": f"{before[name]:,.2f}",
+            "last": f"{after[name]:,.2f}",
+            "change": f"{change:+.2%}",
+            "allowed": f"{ALLOWED[name]:.0%}",
+            "verdict": "MORE THAN ALLOWED" if large[name] else "",
+        }
+        for name, change in changes.items()
     ]
-    return [(name, value(first, column), value(last, column), allowed) for name, value, column, allowed in figures]
+    return rows, any(large.values())
 
 
-def draw(samples: Sequence[Sample], stem: Path) -> None:
+def draw(samples: pd.DataFrame, stem: Path) -> None:
     """Draws memory, open files and the time of a step over the run; each axis begins at 0."""
     rows = [("memory_mb", "memory, MB"), ("files", "open files"), ("step_ms", "CPU time of a step, ms")]
     figure = new_figure(height=5.4)
     for axes, (name, label) in zip(figure.subplots(len(rows), sharex=True), rows, strict=True):
-        axes.plot([sample.seconds / 60 for sample in samples], [getattr(sample, name) for sample in samples])
+        axes.plot(samples["seconds"] / 60, samples[name])
         axes.set_ylim(bottom=0)
         axes.set_ylabel(label)
     axes.set_xlabel("minutes")
     save_figure(figure, stem)
 
 
-def run(options: Options) -> list[Sample]:
-    """Trains as `fit` does, for the given time, and returns the samples."""
-    fit = replace(PRESETS[options.preset], updates=_ENDLESS, threads=options.threads, out=str(options.out))
-    model, test = make_agent(fit)
-    sweeps = EvaluateCallback(
-        test, fit.evaluate_every, save_path=options.out / "model.zip", best_path=options.out / "best.zip"
-    )
-
-    def extra() -> dict[str, Any]:
-        return {"options": asdict(fit), "sweeps": sweeps.state_dict()}
-
-    folder = CheckpointFolder(options.out / "checkpoints", fit.keep_checkpoints)
-    saving = SaveCallback(folder, fit.checkpoint_seconds, extra)
-    sampling = Sampling(options.out / "soak.csv", options.every, 60 * options.minutes)
-    options.out.mkdir(parents=True, exist_ok=True)
-    model.learn(_ENDLESS * fit.batch_size, [sweeps, HaltingDashboard(sweeps), saving, sampling])
-    print(f"{model._n_updates:,} optimizer steps, {len(sweeps.history):,} sweeps")
-    return sampling.samples
-
-
 def main() -> int:
-    """Runs, writes, and prints the comparison; returns 1 where a change is larger than allowed."""
+    """Trains as `fit` does, and prints the comparison; returns 1 where a change is larger than allowed."""
     options: Options = read_options(Options, sys.argv[1:])
-    samples = run(options)
+    run = replace(
+        PRESETS[options.preset], updates=_ENDLESS, threads=options.threads, out=str(options.out), restart=True
+    )
+    sampling = Sampling(options.out / "soak.csv", options.every, 60 * options.minutes)
+    try:
+        fit(run, callbacks=[sampling])
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        return 128 + stopped.signal
+    samples = pd.DataFrame(sampling.samples)
     warm_up, window = (60 * min(part, options.minutes / 3) for part in (options.warm_up, options.window))
     draw(samples, options.out / "soak")
-    rows, status = list[dict[str, Value]](), 0
-    for name, first, last, allowed in compare(samples, warm_up, window):
-        change = last / first - 1
-        row: dict[str, Value] = {"": name, "first": f"{first:,.2f}", "last": f"{last:,.2f}", "change": f"{change:+.2%}"}
-        rows.append(
-            row | {"allowed": f"{allowed:.0%}", "verdict": "MORE THAN ALLOWED" if abs(change) > allowed else ""}
-        )
-        status |= abs(change) > allowed
+    rows, failed = compare(samples, warm_up, window)
     print_part(Part("soak", f"{options.preset}: the last minutes against the first", rows))
-    return int(status)
+    return int(failed)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from typing import Literal
 import torch
 
 from hrm_agent import HRM
+from hrm_agent.learning.learner import Learner
+from hrm_env.task import PuzzleBatch
 
 Call = Callable[[], object]
 Clock = Literal["wall", "cpu"]
@@ -36,6 +38,19 @@ class Times:
         """Returns how many times as fast ``name`` is: the median of the ratios in each round."""
         pairs = zip(self.rounds[against], self.rounds[name], strict=True)
         return statistics.median(slow / fast for slow, fast in pairs)
+
+    def rows(self, label: str, steps: int = 1) -> list[dict[str, str | float | int | None]]:
+        """Returns rows of a table: the milliseconds of a step of each call, and its time over the first call's.
+
+        Args:
+            label: Title of the calls' names.
+            steps: Steps that a call takes.
+        """
+        first = next(iter(self.rounds))
+        return [
+            {label: name, "ms": 1e3 * self.median(name) / steps, "time × first": self.ratio(first, name)}
+            for name in self.rounds
+        ]
 
 
 def use_threads(threads: int) -> None:
@@ -77,6 +92,22 @@ def side_by_side(
 def training_turn(agent: HRM, updates: int) -> Call:
     """Returns a number of optimizer steps of an agent as a call."""
     return lambda: agent.learn(updates * agent.n_envs, reset_num_timesteps=False)
+
+
+def learner_turn(learner: Learner, batch_size: int, steps: int = 1, seed: int = 0) -> Call:
+    """Returns a number of training steps on random puzzles, the same in every call, none of which begins an episode."""
+    shape, device = learner.core.shape, learner.core.device
+    generator = torch.Generator().manual_seed(seed)
+    tokens = torch.randint(1, shape.vocab_size, (batch_size, shape.seq_len), generator=generator).to(device)
+    puzzle_id = torch.randint(shape.num_puzzle_ids, (batch_size,), generator=generator).to(device)
+    batch, segment = PuzzleBatch(tokens, tokens, puzzle_id), torch.ones_like(puzzle_id)
+
+    def turn() -> None:
+        carry = learner.core.initial_carry(batch_size)
+        for _ in range(steps):
+            carry = learner.step(carry, batch, segment).carry
+
+    return turn
 
 
 class Products:

@@ -15,19 +15,17 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
-from torch import Tensor
 
 from benchmarks.options import Count, TimedOptions, run
-from benchmarks.reference_code import ReferenceCode
+from benchmarks.reference_code import BETAS, DECAY, EMBEDDING_RATE, RATE, PaperCode
 from benchmarks.report import Part, Value
-from benchmarks.timing import Call, fastest_products, side_by_side, training_turn, use_threads
-from benchmarks.trm_code import TRMCode
+from benchmarks.timing import Call, fastest_products, side_by_side, training_turn
 from hrm_agent import HRM
 from hrm_agent.config import Bootstrap, Precision
 from hrm_agent.cores.flops import training_flops
@@ -35,37 +33,31 @@ from hrm_agent.cores.hrm import HRMCore
 from hrm_agent.cores.layers import Linear
 from hrm_agent.learning.adam_atan2 import AdamATan2
 from hrm_agent.sb3.vec_env import NativeVecEnv
-from hrm_env.devices import check_device
-from hrm_env.task import PuzzleBatch
 
 NetworkName = Literal["hrm", "trm", "trm-mlp"]
-PaperCode = ReferenceCode | TRMCode
 PUZZLE, MAX_SEGMENTS, EXPLORATION = "HRM-Sudoku-v0", 16, 0.1
-RATE, EMBEDDING_RATE, BETAS, DECAY = 1e-4, 1e-2, (0.9, 0.95), 0.1
 BATCH = {"cpu": 32, "cuda": 768}
 
 
 @dataclass(frozen=True)
 class Network:
-    """A core, its paper's code, and the sources of Q_continue's target that it is trained with.
+    """A core and the sources of Q_continue's target that it is trained with.
 
     Attributes:
         name: Its usual name.
         options: Name and options of our core.
         bootstraps: Values of `LearnerConfig.q_bootstrap`; the first is that of the paper's code.
-        code: Reads a clone of the paper's code.
     """
 
     name: str
     options: Mapping[str, Any]
     bootstraps: Sequence[Bootstrap]
-    code: type[PaperCode]
 
 
 NETWORKS: dict[NetworkName, Network] = {
-    "hrm": Network("HRM", {"core": "hrm"}, ("second-pass", "next-step", "none"), ReferenceCode),
-    "trm": Network("TRM", {"core": "trm"}, ("none",), TRMCode),
-    "trm-mlp": Network("TRM with MLP mixer", {"core": "trm", "mixer": "mlp"}, ("none",), TRMCode),
+    "hrm": Network("HRM", {"core": "hrm"}, ("second-pass", "next-step", "none")),
+    "trm": Network("TRM", {"core": "trm"}, ("none",)),
+    "trm-mlp": Network("TRM with MLP mixer", {"core": "trm", "mixer": "mlp"}, ("none",)),
 }
 
 
@@ -116,62 +108,6 @@ def core_of(agent: HRM) -> HRMCore:
     return cast(HRMCore, agent.policy.core)
 
 
-class ReferenceTraining:
-    """The reference code's ``pretrain.train_batch`` on one device.
-
-    Args:
-        model: Its model under its loss head.
-        batches: Puzzles on the host, as its loader gives them.
-        sign_sgd: Its optimizer of the puzzle embedding.
-        compile: Whether `torch.compile` compiles the model, as its ``create_model`` does.
-    """
-
-    def __init__(
-        self,
-        model: Any,
-        batches: Callable[[], dict[str, Tensor]],
-        sign_sgd: Callable[..., torch.optim.Optimizer],
-        compile: bool = False,
-    ) -> None:
-        self.device = next(model.parameters()).device
-        self.optimizers = [
-            sign_sgd(model.model.puzzle_emb.buffers(), lr=EMBEDDING_RATE, weight_decay=DECAY, world_size=1),
-            AdamATan2(model.parameters(), lr=RATE, betas=BETAS, weight_decay=DECAY),
-        ]
-        self.batches, self.carry = batches, None
-        self.plain = model.train()
-        self.model = torch.compile(self.plain, dynamic=False) if compile else self.plain
-
-    def step(self) -> Mapping[str, float]:
-        """Takes one training step and returns its metrics on the host."""
-        batch = {name: tensor.to(self.device) for name, tensor in self.batches().items()}
-        if self.carry is None:
-            with torch.device(self.device):
-                self.carry = self.plain.initial_carry(batch)
-        self.carry, loss, metrics, _, _ = self.model(carry=self.carry, batch=batch, return_keys=[])
-        (loss / len(batch["inputs"])).backward()
-        for optimizer in self.optimizers:
-            optimizer.step()
-            optimizer.zero_grad()
-        return dict(zip(metrics, torch.stack([*metrics.values()]).tolist(), strict=True))
-
-    def steps(self, count: int) -> Call:
-        """Returns a turn of training steps."""
-        return lambda: [self.step() for _ in range(count)]
-
-
-def their_batches(puzzles: PuzzleBatch, size: int) -> Callable[[], dict[str, Tensor]]:
-    """Returns a call that gives the next batch of puzzles in the reference code's form, over and over."""
-    columns = {"inputs": puzzles.inputs, "labels": puzzles.solution, "puzzle_identifiers": puzzles.puzzle_id}
-    start = itertools.count(step=size)
-
-    def batch() -> dict[str, Tensor]:
-        rows = (next(start) + torch.arange(size)) % len(puzzles.inputs)
-        return {name: column[rows].to(torch.int32) for name, column in columns.items()}
-
-    return batch
-
-
 def layer_shapes(core: HRMCore, batch_size: int) -> list[tuple[int, int, int]]:
     """Returns the sizes m, k, n of the products of a core's layers on a batch, and of a big square one."""
     vectors = batch_size * (core.config.puzzle_positions + core.shape.seq_len)
@@ -182,9 +118,8 @@ def layer_shapes(core: HRMCore, batch_size: int) -> list[tuple[int, int, int]]:
 
 def measure(options: Options) -> Part:
     """Times all steps that the options allow, by turns."""
-    use_threads(options.threads)
-    device, network = check_device(options.device, "--device"), NETWORKS[options.network]
-    code = network.code.of(options.reference) if options.reference else None
+    device, network = options.prepare(), NETWORKS[options.network]
+    code = PaperCode(network.options["core"], options.reference) if options.reference else None
     options = replace(options, device=str(device), batch_size=options.batch_size or BATCH[device.type])
     kinds = {"": False, ", compiled": True} if options.compile else {"": False}
     agents = {
@@ -198,7 +133,7 @@ def measure(options: Options) -> Part:
     for kind, fast in kinds.items():
         if code is None:
             break
-        calls[f"reference{kind}"] = their_training(code, options, first, fast).steps(options.steps)
+        calls[f"reference{kind}"] = their_turn(code, options, first, fast)
         flops[f"reference{kind}"] = next(iter(flops.values()))
     shapes = layer_shapes(core_of(first), options.batch_size)
     peak = fastest_products(getattr(torch, options.dtype), device, shapes, options.clock)
@@ -221,14 +156,22 @@ def measure(options: Options) -> Part:
     return Part(f"step-{options.network}", title, rows, [note])
 
 
-def their_training(code: PaperCode, options: Options, agent: HRM, compile: bool) -> ReferenceTraining:
-    """Returns the paper's code with the puzzles and the initial weights of our agent."""
+def their_turn(code: PaperCode, options: Options, agent: HRM, compile: bool) -> Call:
+    """Returns a turn of the paper's training on the puzzles of our agent, which are repeated, from its weights."""
     model = code.model(core_of(agent), options.batch_size, MAX_SEGMENTS, EXPLORATION)
-    puzzles = cast(NativeVecEnv, agent.env).native.stored(slice(None))
-    batches = their_batches(PuzzleBatch(*(column.cpu() for column in puzzles)), options.batch_size)
-    return ReferenceTraining(
-        model, batches, code.sparse_embedding.CastedSparseEmbeddingSignSGD_Distributed, compile=compile
-    )
+    training = code.training(model, AdamATan2, compile)
+    puzzles, device = cast(NativeVecEnv, agent.env).native.stored(slice(None)), agent.device
+    names = {"inputs": "inputs", "solution": "labels", "puzzle_id": "puzzle_identifiers"}
+    columns = {names[name]: column.cpu() for name, column in puzzles._asdict().items()}
+    rows = itertools.count(step=options.batch_size)
+
+    def step() -> list[float]:
+        place = (next(rows) + torch.arange(options.batch_size)) % len(puzzles.inputs)
+        batch = {name: column[place].to(torch.int32).to(device) for name, column in columns.items()}
+        metrics: list[float] = torch.stack([*training.step(batch).values()]).tolist()
+        return metrics
+
+    return lambda: [step() for _ in range(options.steps)]
 
 
 if __name__ == "__main__":

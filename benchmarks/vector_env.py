@@ -21,8 +21,7 @@ from torch import Tensor
 
 from benchmarks.options import Count, TimedOptions, run
 from benchmarks.report import Part, Value
-from benchmarks.timing import Call, side_by_side, use_threads
-from hrm_env.devices import check_device
+from benchmarks.timing import Call, side_by_side
 from hrm_env.envs.spaces import pack_action
 from hrm_env.sources import load_puzzles
 from hrm_env.tasks import make_task
@@ -63,8 +62,7 @@ class Options(LoopOptions):
 
 def measure(options: Options) -> Part:
     """Measures the steps per second for every number of slots."""
-    use_threads(options.threads)
-    device = check_device(options.device, "--device")
+    device = options.prepare()
     task = make_task(gym.spec(options.puzzle).kwargs["task"])
     common: dict[str, Any] = {"source": load_puzzles(task, num_puzzles=256), "augment": True}
     rows = []

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from stable_baselines3.common.callbacks import BaseCallback
 
 from hrm_agent.checkpoints.saved_agent import said_of
 from hrm_agent.checkpoints.training_state import restore_training
@@ -68,7 +69,7 @@ def make_agent(options: Fit) -> tuple[HRM, PuzzleVectorEnv]:
     return model, test
 
 
-def fit(options: Fit, until: Limit | None = None) -> Path:
+def fit(options: Fit, until: Limit | None = None, callbacks: Sequence[BaseCallback] = ()) -> Path:
     """Runs the training of ``options``, or the rest of it; under torchrun every process calls it.
 
     Args:
@@ -76,6 +77,7 @@ def fit(options: Fit, until: Limit | None = None) -> Path:
         until: Pause the run there, after a sweep: it saves itself, is not finished, and goes on when it is resumed as
             if it had not been paused. Learning-rate schedule and depth curriculum are those of the whole run. For a
             single process.
+        callbacks: Callbacks in addition to those of every run; one that ends the training pauses the run.
 
     Returns:
         The folder of the run, with ``model.zip``, ``best.zip``, ``result.json``, ``checkpoints`` and ``tensorboard``.
@@ -90,7 +92,7 @@ def fit(options: Fit, until: Limit | None = None) -> Path:
         if folder.is_finished():
             print_rank0(f"{folder.result}: the run is finished")
         else:
-            _fit(folder, until)
+            _fit(folder, until, callbacks)
     return folder.path
 
 
@@ -107,7 +109,7 @@ def decided(options: Fit, stored: Mapping[str, Any]) -> Fit:
     return replace(options, core=CORES[core.name].resolved(core))
 
 
-def _fit(folder: RunFolder, until: Limit | None) -> None:
+def _fit(folder: RunFolder, until: Limit | None, callbacks: Sequence[BaseCallback]) -> None:
     options, out = folder.options, folder.path
     earlier = folder.unfinished()
     options = decided(options, {} if earlier is None else earlier.extra["options"])
@@ -133,8 +135,8 @@ def _fit(folder: RunFolder, until: Limit | None) -> None:
 
     with noticed_signals() as stop, silenced_writer_thread():
         saving = SaveCallback(folder.checkpoints, options.checkpoint_seconds, extra, stop)
-        callbacks = [pause, *([] if rank() else [Progress()]), sweeps, dashboard, saving]
-        model.learn(left, callbacks, reset_num_timesteps=earlier is None)
+        every = [pause, *callbacks, *([] if rank() else [Progress()]), sweeps, dashboard, saving]
+        model.learn(left, every, reset_num_timesteps=earlier is None)
         seconds = time.perf_counter() - started
         chosen = sweeps.latest()
         saving.save()

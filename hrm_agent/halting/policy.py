@@ -77,6 +77,10 @@ class HaltingPolicy(Stateful, ABC):
         """Returns the view that answers for each puzzle."""
         return 0
 
+    def abstains(self) -> Tensor | bool:
+        """Returns which rows hand in nothing if they stop now, after the last decision: ``(B,)`` bool; False: none."""
+        return False
+
     def describe(self) -> str:
         """Describes when it halts, in one line."""
         return self.rule.format(**vars(self)) or self.name

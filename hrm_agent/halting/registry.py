@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from hrm_agent.halting import rules, threshold_rules, view_policies
-from hrm_agent.halting.combinators import AllOf, AnyOf, Combination, Max, Min
+from hrm_agent.halting.combinators import Abstain, AllOf, AnyOf, Combination, Max, Min
 from hrm_agent.halting.learned import Learned
 from hrm_agent.halting.policy import HaltingPolicy
 from hrm_env.checks import check_choice, shortened
@@ -39,6 +39,7 @@ POLICIES: dict[str, type[HaltingPolicy]] = {
     "all": AllOf,
     "min": Min,
     "max": Max,
+    "abstain": Abstain,
     "halt-first": view_policies.HaltFirst,
     "best-q": view_policies.BestQ,
 }

@@ -22,11 +22,13 @@ class HaltDecision(NamedTuple):
     Attributes:
         halt: Rows that the policy stops, ``(B,)`` bool: what is handed in.
         done: Rows that stop, by the policy's choice or at the budget, ``(B,)`` bool.
+        abstained: Rows that stop and hand in nothing, ``(B,)`` bool.
         signals: The signals that the policy needs, by name: ``(B,)`` float32 each, ``state`` ``(B, D)``.
     """
 
     halt: Tensor
     done: Tensor
+    abstained: Tensor
     signals: Mapping[str, Tensor]
 
 
@@ -78,7 +80,8 @@ class HaltingSession(Stateful):
         signals = measure(seen, self.policy.needs)
         self._last_logits = output.logits
         halt = decision(self.policy, HaltContext(segment, self.max_segments, signals))
-        return HaltDecision(halt, halt | (segment >= self.max_segments), signals)
+        done = halt | (segment >= self.max_segments)
+        return HaltDecision(halt, done, done & self.policy.abstains(), signals)
 
     def keep(self, rows: Tensor) -> None:
         """Keeps only the rows of the given indices."""

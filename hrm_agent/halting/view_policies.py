@@ -37,6 +37,8 @@ class ViewPolicy(AnyOf):
             raise ValueError(f"expected at least 1 view, found {views}")
         if not 0 <= noise < math.inf:
             raise ValueError(f"expected noise of 0 or more, found {noise}")
+        if any(policy.abstains() is not False for policy in policies):
+            raise ValueError("a policy that abstains has to stand outside a policy of several views")
         super().__init__(policies)
         self.needs = tuple(dict.fromkeys(("q_halt", *self.needs)))
         self.views, self.noise = views, noise

@@ -31,10 +31,12 @@ class Evaluation:
     """Results of one sweep over N puzzles, in the order of the source.
 
     Attributes:
-        exact: Whether the final answer is right, ``(N,)`` bool.
-        valid: Whether the task's own check accepts the final answer, whatever the stored solution, ``(N,)`` bool.
-        cells: Share of right cells in the final answer, ``(N,)``.
-        answer: The final answer, ``(N, L)`` uint8: that of the segment at which the agent halted or the budget ended.
+        right: Whether the final answer is right, handed in or not, ``(N,)`` bool.
+        abstained: Whether the agent hands in nothing, ``(N,)`` bool.
+        valid: Whether the task's own check accepts what is handed in, whatever the stored solution, ``(N,)`` bool.
+        cells: Share of right cells in what is handed in, ``(N,)``.
+        answer: What is handed in, ``(N, L)`` uint8: the final answer, that of the segment at which the agent halted or
+            the budget ended; all `PAD_ID` if it abstains.
         segments: Segments used, ``(N,)``.
         work: Segments computed, over all views of the policy, ``(N,)``; with one view the same as `segments`.
         q_halt: Logit of halting at the last segment, ``(N,)``.
@@ -43,7 +45,8 @@ class Evaluation:
         seconds: Wall time of the sweep.
     """
 
-    exact: npt.NDArray[np.bool_]
+    right: npt.NDArray[np.bool_]
+    abstained: npt.NDArray[np.bool_]
     valid: npt.NDArray[np.bool_]
     cells: npt.NDArray[np.float32]
     answer: npt.NDArray[np.uint8]
@@ -53,18 +56,24 @@ class Evaluation:
     right_by_segment: npt.NDArray[np.int64]
     seconds: float
 
+    @property
+    def exact(self) -> npt.NDArray[np.bool_]:
+        """Whether the agent hands in the right answer, ``(N,)`` bool."""
+        return self.right & ~self.abstained
+
     def summary(self) -> dict[str, Any]:
         """Returns scalars to print, log and write as JSON."""
         return {
             "puzzles": len(self.exact),
             "exact": float(self.exact.mean()),
+            "abstained": float(self.abstained.mean()),
             "valid": float(self.valid.mean()),
             "cell_accuracy": float(self.cells.mean()),
             "segments_mean": float(self.segments.mean()),
             "segments_median": float(np.median(self.segments)),
             "segments_p95": float(np.percentile(self.segments, 95)),
             "work_mean": float(self.work.mean()),
-            "q_halt_accuracy": float(((self.q_halt >= 0) == self.exact).mean()),
+            "q_halt_accuracy": float(((self.q_halt >= 0) == self.right).mean()),
             "accuracy_by_segment": [float(count / len(self.exact)) for count in self.right_by_segment],
             "puzzles_per_second": len(self.exact) / self.seconds,
         }
@@ -95,21 +104,23 @@ def evaluate(
     """
     check_sweep("evaluate", env)
     count, budget = len(env.rules.puzzles), env.rules.max_segments
-    exact, cells = np.zeros(count, np.bool_), np.zeros(count, np.float32)
+    right, abstained, valid = np.zeros((3, count), np.bool_)
+    cells = np.zeros(count, np.float32)
     asked, answers = np.zeros((2, count, env.rules.task.spec.seq_len), np.uint8)
     segments, work = np.zeros((2, count), np.int64)
     q_halt = np.zeros(count, np.float32)
-    right = np.zeros(budget, np.int64)
+    right_by_segment = np.zeros(budget, np.int64)
     started = time.perf_counter()
     shard = rank(), world_size()
     mine, hidden = slice(shard[0], None, shard[1]), not progress_bar or rank() > 0
-    bar = tqdm(total=len(exact[mine]), desc="evaluating", unit=" puzzles", delay=1, leave=False, disable=hidden)
+    bar = tqdm(total=len(right[mine]), desc="evaluating", unit=" puzzles", delay=1, leave=False, disable=hidden)
     for puzzles, inputs, segment, active, result, grades in _sweep(core, halting, env, shard, shrink_below):
-        np.add.at(right, segment[grades.exact & ~result.done & active].cpu().numpy(), 1)
+        np.add.at(right_by_segment, segment[grades.exact & ~result.done & active].cpu().numpy(), 1)
         done = (result.done & active).nonzero().squeeze(1)
         index = puzzles[done].cpu().numpy()
-        exact[index], cells[index] = grades.exact[done].cpu().numpy(), grades.cells[done].cpu().numpy()
-        asked[index], answers[index] = inputs[done].cpu().numpy(), result.answer[done].cpu().numpy()
+        right[index], abstained[index] = grades.exact[done].cpu().numpy(), result.abstained[done].cpu().numpy()
+        cells[index] = (grades.cells * ~result.abstained)[done].cpu().numpy()
+        asked[index], answers[index] = inputs[done].cpu().numpy(), result.handed_in[done].cpu().numpy()
         segments[index] = segment[done].cpu().numpy() + 1
         work[index] = result.work[done].cpu().numpy()
         q_halt[index] = result.q_halt[done].cpu().numpy()
@@ -118,12 +129,12 @@ def evaluate(
     spent = np.zeros(shard[1])
     spent[shard[0]] = time.perf_counter() - started
     # a puzzle that halted keeps its answer for all later segments
-    right += np.cumsum(np.bincount(segments[exact] - 1, minlength=budget))
-    valid = np.zeros_like(exact)
+    right_by_segment += np.cumsum(np.bincount(segments[right & ~abstained] - 1, minlength=budget))
     valid[mine] = _checked(env, asked[mine], answers[mine])
-    parts = (exact, valid, cells, answers, segments, work, q_halt, right, spent)
-    exact, valid, cells, answers, segments, work, q_halt, right, spent = _summed(parts)
-    return Evaluation(exact, valid, cells, answers, segments, work, q_halt, right, float(spent.max()))
+    *figures, spent = _summed(
+        (right, abstained, valid, cells, answers, segments, work, q_halt, right_by_segment, spent)
+    )
+    return Evaluation(*[*figures, float(spent.max())])
 
 
 class _SweptSegment(NamedTuple):
@@ -188,7 +199,7 @@ def check_sweep(whose: str, env: PuzzleVectorEnv) -> None:
         raise ValueError(f"{whose}: expected autoreset_mode SameStep, found {env.autoreset_mode.value}")
 
 
-def _summed(parts: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+def _summed(parts: Sequence[npt.NDArray[Any]]) -> list[Any]:
     """Returns the arrays of all processes in one; puzzles that another process swept are zero in this one's arrays."""
     numbers = [part.view(np.uint8) if part.dtype == np.bool_ else part for part in parts]
     total = sum_over_ranks([torch.from_numpy(number) for number in numbers])

@@ -33,7 +33,8 @@ class Frame:
         q_continue: Probability that it becomes right, likewise.
         halted: Whether this answer is final, by choice or at the budget.
         chosen: Whether it is final by choice.
-        solved: Whether the answer is right.
+        abstained: Whether the agent has stopped and hands in nothing.
+        solved: Whether the answer is right and handed in.
     """
 
     index: int
@@ -47,12 +48,14 @@ class Frame:
     q_continue: float = 0.0
     halted: bool = False
     chosen: bool = False
+    abstained: bool = False
     solved: bool = False
 
     @property
     def verdict(self) -> str:
         """Whether the puzzle was solved; empty until the agent halts."""
-        return ("solved" if self.solved else "not solved") if self.halted else ""
+        answered = "solved" if self.solved else "not solved"
+        return ("abstains" if self.abstained else answered) if self.halted else ""
 
     @property
     def ending(self) -> str:
@@ -83,7 +86,8 @@ def frames(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv, in
             q_continue=float(result.q_continue.sigmoid()),
             halted=bool(result.done),
             chosen=bool(result.halt),
-            solved=bool(exact_match(result.answer, judged)),
+            abstained=bool(result.abstained),
+            solved=bool(exact_match(result.handed_in, judged)),
         )
         yield frame
 

@@ -17,7 +17,7 @@ from hrm_agent.cores.core import ReasoningCore, SegmentOutput
 from hrm_agent.halting.policy import HaltingPolicy
 from hrm_agent.halting.session import HaltingSession
 from hrm_agent.inference.views import Views, rows_of
-from hrm_env.task import PuzzleBatch, PuzzleTask
+from hrm_env.task import PAD_ID, PuzzleBatch, PuzzleTask
 
 
 class SegmentResult(NamedTuple):
@@ -27,6 +27,7 @@ class SegmentResult(NamedTuple):
         answer: The most probable tokens, ``(B, L)`` int64, in the puzzle's own cells and tokens.
         halt: Puzzles that the policy stops now, ``(B,)`` bool.
         done: Puzzles that stop now, by the policy's choice or at the budget, ``(B,)`` bool.
+        abstained: Puzzles that stop now and hand in nothing, ``(B,)`` bool.
         q_halt: Q value of halting, as a logit, ``(B,)`` float32; for a view that has halted, at its last segment.
         q_continue: Q value of continuing, likewise.
         work: Segments computed since the episode began, over all views, ``(B,)`` int64.
@@ -37,11 +38,17 @@ class SegmentResult(NamedTuple):
     answer: Tensor
     halt: Tensor
     done: Tensor
+    abstained: Tensor
     q_halt: Tensor
     q_continue: Tensor
     work: Tensor
     answers: Tensor
     signals: Mapping[str, Tensor]
+
+    @property
+    def handed_in(self) -> Tensor:
+        """The answer as the action states it, ``(B, L)`` int64: all `PAD_ID` where the policy abstains."""
+        return self.answer.masked_fill(self.abstained.unsqueeze(-1), PAD_ID)
 
 
 class Reasoner:
@@ -106,6 +113,7 @@ class Reasoner:
             answer=answers[puzzles, view],
             halt=decided.halt[elected],
             done=decided.done[elected],
+            abstained=decided.abstained[elected],
             q_halt=output.q_halt[elected],
             q_continue=output.q_continue[elected],
             work=self.work,

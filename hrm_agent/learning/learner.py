@@ -180,7 +180,7 @@ class Learner:
             seen = SegmentOutput(output.carry, *(value.detach() for value in output[1:]))
             answer = seen.logits.argmax(-1)
             grades = grade(answer, batch.solution)
-            halt, done, _ = self.session.decide(seen, carry, batch.inputs, start, segment, batch.solution)
+            halt, done, *_ = self.session.decide(seen, carry, batch.inputs, start, segment, batch.solution)
             outcome = Outcome(
                 output=output,
                 segment=segment,

@@ -91,7 +91,7 @@ class HRMPolicy(BasePolicy):
             reasoner = state.copy()
             start = start | (segment == 0)
         result = reasoner.think(inputs, puzzle_id, start, segment)
-        return pack_action(result.answer, result.halt), reasoner
+        return pack_action(result.handed_in, result.halt), reasoner
 
     def predict(  # type: ignore[override]  # SB3 types every state as arrays
         self,

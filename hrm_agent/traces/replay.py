@@ -24,7 +24,8 @@ class Replay:
     Attributes:
         policy: String form of the policy.
         segments: Halting segment, 1 to M, ``(N,)`` int64.
-        exact: Whether the answer there is right, ``(N,)`` bool.
+        right: Whether the answer there is right, handed in or not, ``(N,)`` bool.
+        abstained: Whether the policy hands in nothing, ``(N,)`` bool.
         q_halt: Logit of halting there, of the view that answers, ``(N,)`` float32.
         by_choice: Whether the policy halted the puzzle, at the last segment or before, ``(N,)`` bool; otherwise the
             budget did.
@@ -33,10 +34,16 @@ class Replay:
 
     policy: str
     segments: npt.NDArray[np.int64]
-    exact: npt.NDArray[np.bool_]
+    right: npt.NDArray[np.bool_]
+    abstained: npt.NDArray[np.bool_]
     q_halt: npt.NDArray[np.float32]
     by_choice: npt.NDArray[np.bool_]
     work: npt.NDArray[np.int64]
+
+    @property
+    def exact(self) -> npt.NDArray[np.bool_]:
+        """Whether the policy hands in the right answer, ``(N,)`` bool."""
+        return self.right & ~self.abstained
 
 
 def replay(traces: Traces, policy: str | HaltingPolicy, max_segments: int | None = None) -> Replay:
@@ -58,7 +65,7 @@ def replay(traces: Traces, policy: str | HaltingPolicy, max_segments: int | None
     if reason:
         raise ValueError(f"replay of {policy.name!r}: {reason}")
     signals = {name: torch.from_numpy(traces.signals[name][:, : policy.views, :budget]) for name in policy.needs}
-    by_choice = np.zeros(len(traces), np.bool_)
+    by_choice, abstained = np.zeros((2, len(traces)), np.bool_)
     view = np.zeros(len(traces), np.int64)
     computed = torch.zeros(len(traces), policy.views, dtype=torch.long)  # segments computed by each view
     alive = torch.arange(len(traces))
@@ -69,7 +76,10 @@ def replay(traces: Traces, policy: str | HaltingPolicy, max_segments: int | None
         done = chosen | (segment == budget)
         halted = alive[done].numpy()
         by_choice[halted] = chosen[done].numpy()
-        view[halted] = torch.as_tensor(policy.elect()).expand(len(alive))[done].numpy()
+        elected = torch.as_tensor(policy.elect()).expand(len(alive))
+        silent = torch.as_tensor(policy.abstains()).expand(len(alive) * policy.views).view(-1, policy.views)
+        view[halted] = elected[done].numpy()
+        abstained[halted] = silent[torch.arange(len(alive)), elected][done].numpy()
         left = (~done).nonzero().squeeze(1)
         policy.keep(rows_of(left, policy.views))
         alive = alive[left]
@@ -78,7 +88,8 @@ def replay(traces: Traces, policy: str | HaltingPolicy, max_segments: int | None
     return Replay(
         policy=policy.name,
         segments=work.max(1),
-        exact=traces.correct[answered],
+        right=traces.correct[answered],
+        abstained=abstained,
         q_halt=traces.signals["q_halt"][answered],
         by_choice=by_choice,
         work=work.sum(1),

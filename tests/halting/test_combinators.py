@@ -33,6 +33,7 @@ def decide(text: str, segment: int = 2) -> list[int]:
         ("max:2(q-threshold)", [1, 1, 1, 1]),
         ("any(all(q-threshold,entropy),min:3(fixed:1))", [1, 0, 0, 0]),
         ("all(fixed:2,any(q-threshold,entropy),max:9(q-threshold))", [1, 1, 0, 0]),
+        ("abstain(q-threshold,entropy)", [1, 1, 0, 0]),
         (" any( q-threshold , all(entropy , fixed:1) )".strip(), [1, 1, 1, 0]),
     ],
 )
@@ -116,6 +117,7 @@ def test_they_need_what_their_policies_need_once(text: str, needs: tuple[str, ..
         ("all(fixed:2,oracle)", "all of (m = 2, the answer is right)"),
         ("min:3(entropy)", "(mean entropy < 0.01) and m ≥ 3"),
         ("max:6(q-threshold:0.9)", "(σ(q_halt) ≥ 0.9) or m = 6"),
+        ("abstain(fixed:2,entropy)", "(m = 2), with an answer only if (mean entropy < 0.01)"),
         ("any(min:2(margin:0.5))", "any of ((least margin > 0.5) and m ≥ 2)"),
     ],
 )
@@ -130,6 +132,30 @@ def test_policies_of_several_views_stand_outermost(number: int) -> None:
 
     with pytest.raises(ValueError, match="a policy of many views has to stand outermost"):
         combinations(TwoViews())[number]
+
+
+@pytest.mark.parametrize("outer", ["{}", "any({},fixed:9)", "min:2(all({}))", "max:5({},q-threshold)"])
+def test_the_second_policy_says_which_rows_hand_in_nothing(outer: str) -> None:
+    policy = make(outer.format("abstain(q-threshold,entropy)"))
+    policy.decide(HaltContext(torch.full((4,), 2), 9, SIGNALS))
+    assert torch.as_tensor(policy.abstains()).tolist() == [False, True, False, True]
+    assert make(outer.format("q-threshold")).abstains() is False
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("abstain(kl)", "expected a policy that halts and one that trusts, neither abstaining, found KL"),
+        ("abstain(kl,kl,kl)", "neither abstaining, found KL, KL, KL"),
+        ("abstain(kl,min:2(abstain(kl,kl)))", "neither abstaining, found KL, Min"),
+        ("abstain(kl,best-q:2)", "a policy of many views has to stand outermost"),
+        ("halt-first:2(any(abstain(kl,kl)))", "a policy that abstains has to stand outside a policy of several views"),
+        ("min:2(abstain(best-q:2,kl))", "a policy of many views has to stand outermost"),
+    ],
+)
+def test_abstentions_that_are_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(text)
 
 
 @pytest.mark.parametrize("kind", [Min, Max])

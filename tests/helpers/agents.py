@@ -15,7 +15,7 @@ import hrm_env  # noqa: F401  (registers the ids)
 from hrm_agent import HRM
 from hrm_agent.cores import CORES, HRMCore, PuzzleShape, ReasoningCore, make_core
 from hrm_agent.halting import POLICIES, HaltContext, HaltingPolicy, make
-from hrm_agent.halting.combinators import Combination
+from hrm_agent.halting.combinators import Abstain, Combination
 from hrm_env.envs.vector import PuzzleVectorEnv
 
 COPY = "HRM-Copy-v0"
@@ -111,6 +111,8 @@ def row_policies() -> list[str]:
 
 def _sample(name: str, kind: type[HaltingPolicy]) -> str:
     inner = "(any(patience:1,cdf:0.9))" if issubclass(kind, Combination) else ""
+    if kind is Abstain:
+        inner = "(any(patience:1,cdf:0.9),q-threshold:0.5)"
     return ":".join([name, *({int: "2", float: "0.5"}[parameter] for parameter in kind.parameters)]) + inner
 
 

@@ -21,7 +21,7 @@ SWEEPS: list[tuple[Any, dict[str, Any]]] = [
     ("q-threshold:0.5", {"num_puzzles": 7}),
     (Remembering(), {}),
 ]
-FIGURES = ("exact", "valid", "cells", "answer", "segments", "work", "right_by_segment")
+FIGURES = ("right", "abstained", "valid", "cells", "answer", "segments", "work", "right_by_segment")
 
 
 def swept(path: Path) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from hrm_env.envs.grading import cell_accuracy, exact_match
 EVERY_POLICY = row_policies()
 STEADY = ("fixed:2", "cosine:0.5")  # halt on every puzzle after the same segment
 ByBudget = list[NDArray[np.bool_]]
-ARRAYS = ("exact", "cells", "segments", "right_by_segment")
+ARRAYS = ("right", "abstained", "cells", "segments", "right_by_segment")
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +139,7 @@ def test_accuracy_by_segment_keeps_the_answer_of_the_halt(model: HRM, fixed: ByB
     found = model.evaluate(every_puzzle_once(60), policy)
     for segment in range(1, BUDGET + 1):
         answered = np.choose(np.minimum(found.segments, segment) - 1, fixed)
+        answered &= ~(found.abstained & (found.segments <= segment))
         assert found.right_by_segment[segment - 1] == answered.sum()
     assert found.summary()["accuracy_by_segment"][-1] == found.summary()["exact"]
 
@@ -172,9 +173,10 @@ def test_other_orders_are_refused(model: HRM, order: str) -> None:
 
 def test_summary_by_hand() -> None:
     found = Evaluation(
-        exact=np.array([True, False, True, False]),
-        valid=np.array([True, False, True, True]),
-        cells=np.array([1.0, 0.5, 1.0, 1.0], dtype=np.float32),
+        right=np.array([True, False, True, True]),
+        abstained=np.array([False, False, False, True]),
+        valid=np.array([True, False, True, False]),
+        cells=np.array([1.0, 0.5, 1.0, 0.0], dtype=np.float32),
         answer=np.zeros((4, 2), dtype=np.uint8),
         segments=np.array([1, 4, 2, 2]),
         work=np.array([2, 8, 3, 4]),
@@ -185,13 +187,14 @@ def test_summary_by_hand() -> None:
     assert found.summary() == {
         "puzzles": 4,
         "exact": 0.5,
-        "valid": 0.75,
-        "cell_accuracy": 0.875,
+        "abstained": 0.25,
+        "valid": 0.5,
+        "cell_accuracy": 0.625,
         "segments_mean": 2.25,
         "segments_median": 2.0,
         "segments_p95": pytest.approx(3.7),
         "work_mean": 4.25,
-        "q_halt_accuracy": 0.25,  # right on the first alone
+        "q_halt_accuracy": 0.5,  # right on the first and the last, which is right and not handed in
         "accuracy_by_segment": [0.25, 0.5, 0.75, 0.75],
         "puzzles_per_second": 2.0,
     }

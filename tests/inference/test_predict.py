@@ -13,12 +13,11 @@ from agents import BUDGET, COPY, Remembering, every_puzzle_once, native_env, tra
 from numpy.typing import NDArray
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
-from torch import Tensor
 
 from hrm_agent import HRM
 from hrm_agent.halting import HaltingPolicy
-from hrm_env.envs.spaces import unpack_action
-from hrm_env.envs.vector import PuzzleVectorEnv
+
+ABSTAINING = "abstain(any(patience,random:0.3),q-threshold:0.6)"
 
 
 @pytest.fixture(scope="module")
@@ -26,26 +25,10 @@ def wavering() -> HRM:
     return wavering_agent()
 
 
-def swept_answers(env: PuzzleVectorEnv, model: HRM) -> tuple[Any, NDArray[np.int64]]:
-    """An evaluation, and the answers ``(N, L)`` that it handed in."""
-    answers = np.zeros((len(env.rules.puzzles), 4), dtype=np.int64)
-    step = env.step_tensors
-
-    def noting(action: Tensor) -> Any:
-        result = step(action)
-        done = result[2]
-        answers[result[4]["final_info"]["index"][done].numpy()] = unpack_action(action)[0][done].numpy()
-        return result
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(env, "step_tensors", noting)
-        return model.evaluate(env), answers
-
-
-@pytest.mark.parametrize("policy", ["q-compare", "q-threshold:0.7", "fixed:3", "random:0.4", Remembering()])
+@pytest.mark.parametrize("policy", ["q-compare", "q-threshold:0.7", "fixed:3", "random:0.4", ABSTAINING, Remembering()])
 def test_a_loop_of_predict_is_evaluate(wavering: HRM, policy: str | HaltingPolicy) -> None:
     wavering.halting = policy
-    swept, answers = swept_answers(every_puzzle_once(num_envs=7), wavering)
+    swept = wavering.evaluate(every_puzzle_once(num_envs=7))
     env = gym.make(COPY, split="test", num_puzzles=60, max_segments=BUDGET)
     for index in range(60):
         obs, info = env.reset(options={"index": index})
@@ -56,8 +39,10 @@ def test_a_loop_of_predict_is_evaluate(wavering: HRM, policy: str | HaltingPolic
         assert info["segments"] == swept.segments[index]
         assert info["exact"] == swept.exact[index] == bool(reward)
         assert np.float32(info["cell_accuracy"]) == swept.cells[index]
-        assert (action[:-1] == answers[index]).all()
-        assert info["halt_reason"] == ("agent" if action[-1] else "budget")
+        assert (action[:-1] == swept.answer[index]).all()
+        answered = "agent" if action[-1] else "budget"
+        assert info["halt_reason"] == ("abstained" if swept.abstained[index] else answered)
+    assert (0 < swept.abstained.mean() < 1) == (policy == ABSTAINING)
     if policy != "fixed:3":
         assert len(set(swept.segments)) > 1, "the agent does not waver: the test shows little"
 

@@ -26,7 +26,12 @@ VIEW_POLICIES = [
     "best-q:3:0.5",
     "best-q:2:0.5(cdf:0.6)",
 ]
-ARRAYS = ("segments", "exact", "q_halt", "work")
+ABSTAINING = ["abstain(q-compare,q-threshold:0.6)", "min:2(abstain(any(patience,kl:0.1),all(patience,verifier)))"]
+ABSTAINING_VIEWS = [
+    ("halt-first:3:0.5(patience)", "q-threshold:0.7"),
+    ("best-q:3:0.5(cdf:0.6)", "patience"),
+    ("best-q:2:0.5", "all(patience:1,q-threshold:0.5)"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +57,14 @@ def views(model: HRM, tmp_path_factory: pytest.TempPathFactory) -> Traces:
 
 def assert_alike(found: Replay, live: Any) -> None:
     """The same decisions; the network's own rounding in small batches (docs/traces.md) may show in the logit alone."""
-    for name in ("segments", "exact", "work"):
+    for name in ("segments", "right", "abstained", "exact", "work"):
         np.testing.assert_array_equal(getattr(found, name), getattr(live, name), err_msg=name)
     np.testing.assert_allclose(found.q_halt, live.q_halt, rtol=1e-5, atol=1e-5)
     assert (found.q_halt == live.q_halt).mean() > 0.8
 
 
-ONE_VIEW: list[str | HaltingPolicy] = [*dict.fromkeys([*row_policies(), *OTHER_PARAMETERS, *COMBINED]), Remembering()]
+TEXTS = dict.fromkeys([*row_policies(), *OTHER_PARAMETERS, *COMBINED, *ABSTAINING])
+ONE_VIEW: list[str | HaltingPolicy] = [*TEXTS, Remembering()]
 
 
 @pytest.mark.parametrize("policy", ONE_VIEW, ids=lambda policy: getattr(policy, "name", policy))
@@ -87,6 +93,15 @@ def test_probabilities_of_stablemax_are_recorded_and_seen_alike(policy: str, tmp
 @pytest.mark.parametrize("policy", [*(text for text in policy_samples() if text not in row_policies()), *VIEW_POLICIES])
 def test_replay_of_several_views_is_live(model: HRM, views: Traces, policy: str) -> None:
     assert_alike(replay(views, policy), model.evaluate(puzzles(16, num_puzzles=100), policy))
+
+
+@pytest.mark.parametrize(("halts", "trusts"), ABSTAINING_VIEWS)
+def test_an_abstention_by_several_views_is_live(model: HRM, views: Traces, halts: str, trusts: str) -> None:
+    found, answering = replay(views, f"abstain({halts},{trusts})"), replay(views, halts)
+    assert_alike(found, model.evaluate(puzzles(16, num_puzzles=100), f"abstain({halts},{trusts})"))
+    assert 0 < found.abstained.mean() < 1
+    for name in ("segments", "right", "q_halt", "work"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(answering, name), err_msg=name)
 
 
 @pytest.mark.parametrize("policy", ["q-compare", "patience:2", "random:0.2", "best-q:3:0.5(q-threshold:0.6)"])
@@ -149,6 +164,27 @@ def test_replay_by_hand(policy: str, segments: Any, exact: Any, q_halt: Any, by_
     assert found.q_halt.tolist() == q_halt
     assert found.by_choice.tolist() == by_choice
     assert found.work.tolist() == work
+
+
+@pytest.mark.parametrize(
+    ("policy", "segments", "right", "abstained"),
+    [
+        # at the budget the second policy decides, too
+        ("abstain(fixed:2,q-threshold:0.5)", [2, 2, 2, 2], [1, 1, 0, 0], [0, 1, 1, 1]),
+        ("abstain(q-threshold:0.5,q-threshold:0.95)", [2, 3, 3, 3], [1, 1, 1, 1], [1, 1, 1, 1]),
+        ("abstain(q-threshold:0.5,q-threshold:0.5)", [2, 3, 3, 3], [1, 1, 1, 1], [0, 1, 1, 0]),
+        ("max:2(abstain(oracle,q-threshold:0.5))", [2, 1, 2, 2], [1, 1, 0, 0], [0, 1, 1, 1]),
+        # the answering view has halted at its second segment with Q = 2, and that is what counts at the third
+        ("abstain(best-q:2(q-threshold:0.5),q-threshold:0.8)", [3, 3, 3, 3], [1, 0, 1, 1], [0, 0, 1, 0]),
+        ("abstain(halt-first:2,q-threshold:0.8)", [2, 1, 3, 1], [1, 0, 1, 0], [0, 0, 1, 1]),
+    ],
+)
+def test_abstentions_by_hand(policy: str, segments: Any, right: Any, abstained: Any) -> None:
+    found = replay(BY_HAND, policy)
+    assert found.segments.tolist() == segments
+    assert found.right.tolist() == right
+    assert found.abstained.tolist() == abstained
+    assert found.exact.tolist() == [bool(yes and not silent) for yes, silent in zip(right, abstained, strict=True)]
 
 
 class Watching(HaltingPolicy):

@@ -223,12 +223,18 @@ def test_a_puzzle_of_one_s_own_has_to_be_named(tmp_path: Path, capsys: pytest.Ca
     assert main([*options, "--env", latin]) == 0
 
 
-@pytest.mark.parametrize(("policy", "ending"), [("fixed:2", "halts"), ("fixed:4", "halts"), ("fixed:9", "budget")])
+SILENT = "abstain(fixed:9,random:0)"
+
+
+@pytest.mark.parametrize(
+    ("policy", "ending"), [("fixed:2", "halts"), ("fixed:4", "halts"), ("fixed:9", "budget"), (SILENT, "budget")]
+)
 def test_the_last_frame_tells_who_ended_it(policy: str, ending: str) -> None:
     model = wavering_agent(halting=policy)
     *before, last = frames(model.policy.acting_core, model.halting, every_puzzle_once(), 0)
     assert [frame.ending for frame in before] == [""] * len(before)
     assert last.ending == f"{ending}: {last.verdict}"
+    assert (last.verdict == "abstains") == (policy == SILENT)
 
 
 def test_a_frame_of_the_question_alone_has_no_verdict() -> None:

@@ -132,9 +132,13 @@ class BlockCore(ReasoningCore):
         """Computes one segment; the returned carry is detached."""
         with self.constant_weights():
             carry, state = self.think(carry, self.embed(inputs, puzzle_id))
-            logits = self.answer_head(state[:, self.config.puzzle_positions :]).float()
             q_input = state[:, 0]
-            return SegmentOutput(map_parts(Tensor.detach, carry), logits, *self.q_values(q_input), q_input)
+            return SegmentOutput(map_parts(Tensor.detach, carry), self.answer(state), *self.q_values(q_input), q_input)
+
+    def answer(self, state: Tensor) -> Tensor:
+        """Returns the answer logits ``(B, L, V)`` float32 of a state ``(B, P+L, D)``."""
+        logits: Tensor = self.answer_head(state[:, self.config.puzzle_positions :])
+        return logits.float()
 
     @abstractmethod
     def think(self, carry: Carry, x: Tensor) -> tuple[Carry, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -63,6 +63,18 @@ class CompiledPiece(NamedTuple):
     function: Callable[..., Any]
     modules: Sequence[nn.Module]
     attribute: str
+
+
+class InnerStep(NamedTuple):
+    """A step within a segment that gives a state a new value.
+
+    Attributes:
+        state: Name of the state, that of its part of the carry if it is one.
+        module: Module whose call returns the new value, ``(B, ..., D)``.
+    """
+
+    state: str
+    module: nn.Module
 
 
 class ReasoningCore(nn.Module):
@@ -138,6 +150,19 @@ class ReasoningCore(nn.Module):
     def compilable(self) -> list[CompiledPiece]:
         """Returns what may be compiled: the whole segment, unless a core names smaller pieces."""
         return [CompiledPiece(self.forward, [self], "forward")]
+
+    def inner_steps(self) -> list[InnerStep]:
+        """Returns the steps of a segment in their order, for `hrm_agent.dynamics`; none unless a core names them."""
+        return []
+
+    def decode(self, states: Mapping[str, Tensor], last: str) -> Tensor:
+        """Returns the answer logits ``(B, L, V)`` that the states of an inner step stand for.
+
+        Args:
+            states: The newest value of each state by name.
+            last: Name of the state that this step has changed.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how an inner step is decoded")
 
     def hidden_matrices(self) -> list[nn.Parameter]:
         """Returns the matrices that Muon moves: all within its modules but embeddings and those named ``..._head``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from hrm_agent.config import HRMConfig
 from hrm_agent.cores.blocks import BlockCore
-from hrm_agent.cores.core import PuzzleShape
+from hrm_agent.cores.core import InnerStep, PuzzleShape
 from hrm_agent.cores.layers import ReasoningModule, truncated_normal_
 
 
@@ -42,6 +43,15 @@ class HRMCore(BlockCore):
             self.__dict__["h_module"] = self.l_module  # one network under both names, registered once
         self.register_buffer("start_h", truncated_normal_(torch.empty(config.hidden_size), 1.0))
         self.register_buffer("start_l", truncated_normal_(torch.empty(config.hidden_size), 1.0))
+
+    def inner_steps(self) -> list[InnerStep]:
+        """Returns N times T steps of L and one of H."""
+        cycles, steps = self.cycles
+        return ([InnerStep("z_l", self.l_module)] * steps + [InnerStep("z_h", self.h_module)]) * cycles
+
+    def decode(self, states: Mapping[str, Tensor], last: str) -> Tensor:
+        """Returns f_O(z_H) after a step of H, and f_O(f_H(z_H, z_L)) after one of L (paper, figure 7)."""
+        return self.answer(states["z_h"] if last == "z_h" else self.h_module(states["z_h"], states["z_l"]))
 
     def initial_carry(self, batch_size: int) -> HRMCarry:
         """Returns the two fixed start vectors, broadcast over batch and positions."""

@@ -22,7 +22,7 @@ hold at once if each uses α divided by their number (Bonferroni).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +30,6 @@ import numpy.typing as npt
 
 from hrm_agent.study.groups import Groups, one_of_each_group
 from hrm_agent.study.metrics import Bools, Ints, at_halt
-from hrm_agent.study.reliability import temperature
 
 THRESHOLDS: tuple[float, ...] = tuple(
     round(1 - distance, 6)
@@ -43,17 +42,8 @@ THRESHOLDS: tuple[float, ...] = tuple(
 
 
 def wrong(correct: Bools, segments: Ints, by_choice: Bools) -> Bools:
-    """Returns where the policy chooses to halt, at the budget or before, and the answer is wrong: ``(N,)``."""
+    """Returns the loss of each puzzle, ``(N,)``: the policy chooses to halt, at the budget or before, and is wrong."""
     return by_choice & ~at_halt(correct, segments)
-
-
-def lost(correct: Bools, segments: Ints, by_choice: Bools) -> Bools:
-    """Returns where the answer is wrong and that at the full budget is right, ``(N,)`` (arXiv 2207.07061, eq. 11)."""
-    return ~at_halt(correct, segments) & correct[:, -1]
-
-
-LOSSES: dict[str, Callable[[Bools, Ints, Bools], Bools]] = {"wrong": wrong, "lost": lost}
-"""Losses that δ bounds; each maps correct ``(N, M)``, τ and by-choice ``(N,)`` to ``(N,)`` bool."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +53,6 @@ class Calibration:
     Attributes:
         policy: String form of the policy; ``fixed:M``, which uses the full budget, if no threshold passed.
         threshold: λ; None if none passed.
-        temperature: T for which σ(q_halt/T) fits the calibration puzzles best, over all segments.
-        loss: A name of `LOSSES`.
         risk: δ.
         confidence: 1 − α.
         puzzles: N, the number of tested puzzles, one of each group.
@@ -76,8 +64,6 @@ class Calibration:
 
     policy: str
     threshold: float | None
-    temperature: float
-    loss: str
     risk: float
     confidence: float
     puzzles: int
@@ -90,12 +76,12 @@ class Calibration:
         """Returns the result as a line of text."""
         if self.threshold is not None:
             return (
-                f"{self.policy}: risk ({self.loss}) at most {self.risk:g} with confidence {self.confidence:.4g}; "
+                f"{self.policy}: risk (wrong) at most {self.risk:g} with confidence {self.confidence:.4g}; "
                 f"{self.empirical_risk:.4f} on {self.puzzles} independent calibration puzzles"
             )
         needed = math.ceil(math.log(1 - self.confidence) / math.log(1 - self.risk))
         return (
-            f"{self.policy}: no threshold has a risk ({self.loss}) of at most {self.risk:g} with confidence "
+            f"{self.policy}: no threshold has a risk (wrong) of at most {self.risk:g} with confidence "
             f"{self.confidence:.4g} on {self.puzzles} independent calibration puzzles; {needed} are needed even "
             "without a loss"
         )
@@ -107,7 +93,6 @@ def calibrate(
     risk: float = 0.01,
     confidence: float = 0.95,
     thresholds: Iterable[float] = THRESHOLDS,
-    loss: str = "wrong",
     group: Groups | None = None,
     seed: int = 0,
 ) -> Calibration:
@@ -119,7 +104,6 @@ def calibrate(
         risk: δ, between 0 and 1.
         confidence: 1 − α, between 0 and 1.
         thresholds: λ between 0 and 1 in any order, chosen independently of the calibration puzzles.
-        loss: A name of `LOSSES`.
         group: Group of each puzzle, ``(N,)``; None if no puzzle is a variant of another.
         seed: Seed for the draw of one puzzle from every group.
 
@@ -127,8 +111,7 @@ def calibrate(
         ValueError: An argument is out of its range, or shapes do not fit.
     """
     grid = sorted(thresholds, reverse=True)
-    _check(q_halt, correct, risk, confidence, grid, loss)
-    fitted = temperature(q_halt, correct)
+    _check(q_halt, correct, risk, confidence, grid)
     if group is not None:
         rows = one_of_each_group(group, seed)
         q_halt, correct = q_halt[rows], correct[rows]
@@ -136,7 +119,7 @@ def calibrate(
     chosen, segments, losses, p_value = None, np.full(count, budget), 0, math.nan
     for threshold in grid:
         tried, by_choice = halting_segments(q_halt, threshold)
-        seen = int(LOSSES[loss](correct, tried, by_choice).sum())
+        seen = int(wrong(correct, tried, by_choice).sum())
         p = binomial_tail(seen, count, risk)
         if p > 1 - confidence:
             p_value = p if chosen is None else p_value
@@ -145,8 +128,6 @@ def calibrate(
     return Calibration(
         policy=f"fixed:{budget}" if chosen is None else f"q-threshold:{chosen}",
         threshold=chosen,
-        temperature=fitted,
-        loss=loss,
         risk=risk,
         confidence=confidence,
         puzzles=count,
@@ -181,13 +162,9 @@ def binomial_tail(successes: int, trials: int, probability: float) -> float:
     return min(1.0, math.fsum(math.exp(term) for term in terms))
 
 
-def _check(
-    q_halt: npt.NDArray[np.floating], correct: Bools, risk: float, confidence: float, grid: list[float], loss: str
-) -> None:
+def _check(q_halt: npt.NDArray[np.floating], correct: Bools, risk: float, confidence: float, grid: list[float]) -> None:
     if q_halt.ndim != 2 or q_halt.shape != correct.shape or not q_halt.size:
         raise ValueError(f"calibrate: expected q_halt and correct (N, M), found {q_halt.shape} and {correct.shape}")
-    if loss not in LOSSES:
-        raise ValueError(f"calibrate: expected a loss of {', '.join(LOSSES)}, found {loss!r}")
     if not grid:
         raise ValueError("calibrate: expected at least one threshold, found none")
     for name, value in (("risk", risk), ("confidence", confidence), *(("threshold", value) for value in grid)):

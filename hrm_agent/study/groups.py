@@ -12,11 +12,6 @@ import numpy.typing as npt
 Groups = npt.NDArray[np.integer]
 
 
-def count_groups(group: Groups) -> int:
-    """Returns the number G of groups."""
-    return len(np.unique(group))
-
-
 def split_by_group(group: Groups, share: float, seed: int = 0, least: int = 0) -> npt.NDArray[np.bool_]:
     """Draws a share of the groups at random, ``round(G · share)`` of G, and marks their puzzles, ``(N,)``.
 

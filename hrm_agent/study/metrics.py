@@ -89,27 +89,10 @@ def flips(correct: Bools) -> tuple[Floats, Floats]:
 
     Returns:
         P(c_m = 1, c_{m+1} = 0) and P(c_m = 0, c_{m+1} = 1), ``(M − 1,)`` each. Their difference is the slope of
-        `accuracy_by_segment`.
+        P(c_m = 1).
     """
     before, after = correct[:, :-1], correct[:, 1:]
     return (before & ~after).mean(0), (~before & after).mean(0)
-
-
-def accuracy_by_segment(correct: Bools) -> Floats:
-    """Returns P(c_m = 1), ``(M,)``: the accuracy of "fixed:m" for every m."""
-    return np.asarray(correct.mean(0))
-
-
-def histogram(segments: Ints, budget: int) -> Ints:
-    """Returns how many puzzles halt at segment 1, 2, ..., M, ``(M,)``."""
-    return np.bincount(segments - 1, minlength=budget)
-
-
-def accuracy_given_segments(exact: Bools, segments: Ints, budget: int) -> Floats:
-    """Returns P(c_τ = 1 | τ = m), ``(M,)``; NaN where no puzzle halts at m (as in arXiv 2601.19085)."""
-    halted = histogram(segments, budget)
-    right = histogram(segments[exact], budget)
-    return np.asarray(np.divide(right, halted, out=np.full(budget, np.nan), where=halted > 0))
 
 
 def per_solved(spent: npt.ArrayLike, exact: Bools) -> float:

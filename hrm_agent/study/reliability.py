@@ -39,17 +39,11 @@ class Reliability:
         """The expected calibration error, Σ_k n_k/n |frequency_k − probability_k| (arXiv 1706.04599, eq. 3)."""
         return float(self.count @ np.abs(self.frequency - self.probability) / self.count.sum())
 
-    @property
-    def maximum_error(self) -> float:
-        """The maximum calibration error, max_k |frequency_k − probability_k| (arXiv 1706.04599, eq. 5)."""
-        return float(np.abs(self.frequency - self.probability).max())
-
 
 def reliability(
     probability: npt.ArrayLike,
     outcome: npt.ArrayLike,
     bins: int = 10,
-    equal_mass: bool = False,
     group: npt.ArrayLike | None = None,
 ) -> Reliability:
     """Sorts predictions into bins of similar probability and compares each bin with the outcomes.
@@ -58,7 +52,6 @@ def reliability(
         probability: Predicted probability of a true outcome, 0 to 1.
         outcome: Outcomes, of the same shape.
         bins: Number of bins K. Bin k holds k/K ≤ p < (k+1)/K; the last bin also holds p = 1.
-        equal_mass: Makes bins of equally many predictions instead of equal width; equal predictions stay together.
         group: Group of each prediction, of the same shape; None if all are independent.
 
     Raises:
@@ -68,11 +61,7 @@ def reliability(
     if not len(p) or bins < 1 or not (p.min() >= 0 and p.max() <= 1):
         found = f"{p.min():g} to {p.max():g}" if len(p) else "none"
         raise ValueError(f"reliability: expected probabilities from 0 to 1 in 1 bin or more, found {found} in {bins}")
-    if equal_mass:
-        edges = np.sort(p)[np.arange(1, bins) * len(p) // bins]
-        place = np.searchsorted(edges, p, side="right")
-    else:
-        place = np.minimum((p * bins).astype(np.int64), bins - 1)
+    place = np.minimum((p * bins).astype(np.int64), bins - 1)
     count, sum_p, sum_true = (np.bincount(place, weights, minlength=bins) for weights in (None, p, true))
     held = count > 0
     groups = count

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hrm_agent.halting import make
 from hrm_agent.study.bootstrap import Resamples
 from hrm_agent.study.candidates import Candidate, calibrated, default_policies
 from hrm_agent.study.frontier import frontier_area
-from hrm_agent.study.groups import count_groups, split_by_group
+from hrm_agent.study.groups import split_by_group
 from hrm_agent.study.reliability import temperature
 from hrm_agent.study.replays import Replays, check_same_puzzles, replay_all
 from hrm_agent.study.table import Row, flat, tabulate
@@ -155,7 +157,7 @@ def run_study(
         checkpoints=len(traces),
         confidence=plan.confidence,
         area=frontier_area(costs, accuracies, budget) if budget > 1 else float("nan"),
-        groups=count_groups(rest[0].group),
+        groups=len(np.unique(rest[0].group)),
         calibration_puzzles=int(held_out.sum()),
         calibrations=tuple(lines),
         temperatures=tuple(_temperature(each, budget) for each in first) if held_out.any() else (),

@@ -1,8 +1,4 @@
-"""The first line of a file of recorded traces, which defines the layout of the records.
-
-Format 2 has a group in every record and names the function from logits to probabilities. Files of format 1 can still be
-read: each puzzle is a group of its own, probabilities are softmax, and signals of the answer cover the input's cells.
-"""
+"""The first line of a file of recorded traces, which defines the layout of the records."""
 
 from __future__ import annotations
 
@@ -20,8 +16,8 @@ from hrm_agent.halting.probabilities import LOG_PROBABILITIES
 from hrm_env.checks import shortened
 from hrm_env.files import open_regular
 
-FORMAT = "hrm-gym traces {}"
-VERSION = 2
+FORMAT = "hrm-gym traces 2"
+OLDER = ("hrm-gym traces 1",)
 LONGEST_LINE = 2**16
 _LARGEST = {"seq_len": 2**16, "vocab_size": 2**8, "max_segments": 2**12, "views": 2**12, "puzzles": 2**31 - 1}
 _LARGEST_WIDTH, _LARGEST_RECORD = 2**14, 2**30
@@ -44,8 +40,7 @@ class TraceHeader:
         source: Description of the puzzles.
         puzzles: Number of puzzles in a complete recording.
         checksum: SHA-256 of the puzzles.
-        probabilities: How logits became probabilities, a name in `LOG_PROBABILITIES`; "softmax" in format 1.
-        version: Number of the format.
+        probabilities: How logits became probabilities, a name in `LOG_PROBABILITIES`.
     """
 
     task: str
@@ -60,7 +55,6 @@ class TraceHeader:
     puzzles: int = 0
     checksum: str = ""
     probabilities: str = "softmax"
-    version: int = VERSION
 
     @property
     def bits(self) -> int:
@@ -76,7 +70,7 @@ class TraceHeader:
                 ("crc32", "<u4"),
                 ("index", "<i8"),
                 ("rating", "<i4"),
-                *([("group", "<i4")] if self.version > 1 else []),
+                ("group", "<i4"),
                 ("inputs", "u1", (packed,)),
                 ("answers", "u1", (*segments, packed)),
                 ("signals", [(name, "<f4", shape) for name, shape in shapes.items()]),
@@ -85,8 +79,7 @@ class TraceHeader:
 
     def line(self) -> bytes:
         """Returns the first line of the file."""
-        entries = {name: value for name, value in asdict(self).items() if name in _names(self.version)}
-        return json.dumps({"format": FORMAT.format(self.version), **entries}).encode() + b"\n"
+        return json.dumps({"format": FORMAT, **asdict(self)}).encode() + b"\n"
 
 
 def read_header(path: Path) -> TraceHeader:
@@ -116,33 +109,27 @@ def parse(path: Path, line: bytes) -> TraceHeader:
         found = None
     found = found if isinstance(found, dict) else {}
     named = found.pop("format", None)
-    version = next((number for number in range(1, VERSION + 1) if named == FORMAT.format(number)), None)
-    if version is None:
+    if named != FORMAT:
         what = "none" if not isinstance(named, str) else f"the format {shortened(named)}"
+        what += " of an older version, which has to be recorded anew" if named in OLDER else ""
         raise ValueError(
-            f'{path}: expected recorded traces, whose first line names the format "{FORMAT.format(VERSION)}" or an '
-            f"older one, found {what}"
+            f'{path}: expected recorded traces, whose first line names the format "{FORMAT}", found {what}'
         )
-    problem = next(_problems(found, _names(version)), None)
+    problem = next(_problems(found), None)
     if problem:
         raise ValueError(f"{path}: expected the header of recorded traces, found {problem}")
-    return TraceHeader(**found, version=version)
+    return TraceHeader(**found)
 
 
-def _names(version: int) -> list[str]:
-    """Returns the entries of a header apart from ``format``."""
-    later = {"version"} if version > 1 else {"version", "probabilities"}
-    return [field.name for field in fields(TraceHeader) if field.name not in later]
-
-
-def _problems(header: dict[str, Any], names: list[str]) -> Iterator[str]:
+def _problems(header: dict[str, Any]) -> Iterator[str]:
     """Yields what is wrong with a header, the most basic problem first."""
-    if set(header) != set(names):
-        yield f"the entries {shortened(sorted(header))} instead of {', '.join(sorted(names))}"
+    names = sorted(field.name for field in fields(TraceHeader))
+    if sorted(header) != names:
+        yield f"the entries {shortened(sorted(header))} instead of {', '.join(names)}"
     for name in ("task", "agent", "source", "checksum"):
         if not isinstance(header[name], str) or _SURROGATE.search(header[name]):
             yield f"{name}={shortened(header[name])} instead of a text"
-    if header.get("probabilities", "softmax") not in list(LOG_PROBABILITIES):
+    if header["probabilities"] not in list(LOG_PROBABILITIES):
         yield f"probabilities={shortened(header['probabilities'])} instead of one of {', '.join(LOG_PROBABILITIES)}"
     for name, largest in _LARGEST.items():
         if not _is_count(header[name], largest):

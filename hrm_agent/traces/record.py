@@ -94,8 +94,7 @@ class Traces:
             raise ValueError(f"{path}: expected tokens 0 to {header.vocab_size - 1}, found {highest}")
         index, rating = records["index"].astype(np.int64), records["rating"].astype(np.int32)
         signals = {name: records["signals"][name].astype(np.float32) for name in header.signals}
-        group = records["group"].astype(np.int64) if header.version > 1 else np.arange(len(records))
-        return cls(header, index, rating, inputs, answers, signals, group)
+        return cls(header, index, rating, inputs, answers, signals, records["group"].astype(np.int64))
 
 
 def record(

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from hrm_agent.halting import HaltContext, make
-from hrm_agent.study.calibration import LOSSES, THRESHOLDS, binomial_tail, calibrate, halting_segments
+from hrm_agent.study.calibration import THRESHOLDS, binomial_tail, calibrate, halting_segments, wrong
 from hrm_agent.study.metrics import Bools
-from hrm_agent.study.reliability import sigmoid
+from hrm_agent.study.reliability import sigmoid, temperature
 
 YES, NO = True, False
 
@@ -71,8 +71,7 @@ def test_halts_where_the_policy_does(threshold: float) -> None:
 def test_losses_by_hand() -> None:
     correct = np.array([[NO, YES], [NO, NO], [NO, NO], [YES, NO], [NO, YES]])
     segments, by_choice = np.array([1, 1, 2, 1, 2]), np.array([YES, YES, NO, YES, YES])
-    assert LOSSES["wrong"](correct, segments, by_choice).tolist() == [YES, YES, NO, NO, NO]
-    assert LOSSES["lost"](correct, segments, by_choice).tolist() == [YES, NO, NO, NO, NO]
+    assert wrong(correct, segments, by_choice).tolist() == [YES, YES, NO, NO, NO]
 
 
 def test_the_sequence_by_hand() -> None:
@@ -121,11 +120,10 @@ def test_a_good_head_halts_earlier_than_a_blind_one() -> None:
 
 @pytest.mark.parametrize("sureness", [0.5, 3.0])
 def test_the_temperature_undoes_the_sureness(sureness: float) -> None:
-    assert calibrate(*puzzles(20_000, seed=3, sureness=sureness)).temperature == pytest.approx(sureness, rel=0.03)
+    assert temperature(*puzzles(20_000, seed=3, sureness=sureness)) == pytest.approx(sureness, rel=0.03)
 
 
-@pytest.mark.parametrize("loss", list(LOSSES))
-def test_the_guarantee_holds(loss: str) -> None:
+def test_the_guarantee_holds() -> None:
     """Over 200 draws of calibration puzzles, the true risk exceeds δ in a share of α at most, up to noise.
 
     It does exceed it where thresholds pass whose risk just looks low enough, which is a test with α = 1/2.
@@ -133,7 +131,7 @@ def test_the_guarantee_holds(loss: str) -> None:
     confidence, draws, size, thresholds = 0.9, 200, 400, THRESHOLDS[::2]
     q_halt, correct = puzzles(100_000, seed=4, sureness=2.0)
     true_risk = {
-        threshold: float(LOSSES[loss](correct, *halting_segments(q_halt, threshold)).mean()) for threshold in thresholds
+        threshold: float(wrong(correct, *halting_segments(q_halt, threshold)).mean()) for threshold in thresholds
     }
     risk = 0.999 * min(value for value in true_risk.values() if value > 0.05)  # the hardest: one is above it by a hair
     generator = np.random.default_rng(5)
@@ -142,7 +140,7 @@ def test_the_guarantee_holds(loss: str) -> None:
         found = []
         for _ in range(draws):
             rows = generator.integers(len(q_halt), size=size)
-            threshold = calibrate(q_halt[rows], correct[rows], risk, confidence, thresholds, loss).threshold
+            threshold = calibrate(q_halt[rows], correct[rows], risk, confidence, thresholds).threshold
             found.append(0.0 if threshold is None else true_risk[threshold])
         return np.array(found)
 
@@ -160,7 +158,6 @@ def test_the_guarantee_holds(loss: str) -> None:
         ({"confidence": 95}, "a confidence between 0 and 1, found 95"),
         ({"thresholds": [0.5, 1.0]}, "a threshold between 0 and 1, found 1.0"),
         ({"thresholds": []}, "at least one threshold, found none"),
-        ({"loss": "late"}, "a loss of wrong, lost, found 'late'"),
         ({"correct": np.ones((3, 4), bool)}, r"q_halt and correct \(N, M\), found \(5, 4\) and \(3, 4\)"),
     ],
 )

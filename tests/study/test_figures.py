@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 from study_traces import hand_made
 
-from hrm_agent.study.figures.difficulty import Effort, difficulty_bins, difficulty_figure
+from hrm_agent.study.figures.difficulty import difficulty_bins, difficulty_figure
 from hrm_agent.study.figures.frontier import frontier_figure
 from hrm_agent.study.figures.histograms import Stops, histograms_figure
 from hrm_agent.study.figures.labels import Label, place_labels
@@ -179,7 +179,8 @@ def test_difficulty_bins() -> None:
 
 def test_difficulty_means() -> None:
     segments = np.array([[1, 3, 2, 4]])
-    figure = difficulty_figure([Effort("rule", segments, "blue")], np.array([0, 0, 5, 5], np.int32))
+    stops = Stops("rule", segments, np.ones_like(segments, bool), "blue")
+    figure = difficulty_figure([stops], np.array([0, 0, 5, 5], np.int32))
     np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), [2, 3])  # type: ignore[arg-type]
 
 

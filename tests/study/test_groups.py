@@ -10,14 +10,13 @@ import pytest
 
 from hrm_agent.study.bootstrap import Resamples
 from hrm_agent.study.calibration import calibrate, halting_segments, wrong
-from hrm_agent.study.groups import count_groups, group_sums, one_of_each_group, split_by_group
+from hrm_agent.study.groups import group_sums, one_of_each_group, split_by_group
 
 GROUP = np.array([3, 3, 7, 3, 9, 9, 0, 7])
 
 
 def test_sums_of_groups() -> None:
     values = np.arange(16.0).reshape(2, 8)
-    assert count_groups(GROUP) == 4
     assert group_sums(values, GROUP).tolist() == [[6, 4, 9, 9], [14, 28, 25, 25]]
     assert group_sums(values, np.arange(8)).tolist() == values.tolist()
 

@@ -64,13 +64,9 @@ def test_settling_of_correctness_and_of_answers() -> None:
     assert metrics.settling(CORRECT[:, :1]).tolist() == [1] * 5
 
 
-def test_by_segment() -> None:
-    assert metrics.accuracy_by_segment(CORRECT).tolist() == [0.4, 0.6, 0.4, 0.6]
+def test_flips() -> None:
     lost, gained = metrics.flips(CORRECT)
     assert (lost.tolist(), gained.tolist()) == ([0.2, 0.2, 0.0], [0.4, 0.0, 0.2])
-    assert metrics.histogram(SEGMENTS, 4).tolist() == [2, 0, 2, 1]
-    given = metrics.accuracy_given_segments(EXACT, SEGMENTS, 4)
-    assert given.tolist() == pytest.approx([0.5, math.nan, 0.5, 0.0], nan_ok=True)
 
 
 def test_cost_of_a_solved_puzzle() -> None:
@@ -125,7 +121,7 @@ def test_metrics_agree_with_their_definitions(seed: int) -> None:
         next(m for m in range(1, 7) if len(set(c[m - 1 :])) == 1) for c, _ in rows
     ]
     lost, gained = metrics.flips(correct)
-    assert np.diff(metrics.accuracy_by_segment(correct)) == pytest.approx(gained - lost)
+    assert np.diff(correct.mean(0)) == pytest.approx(gained - lost)
 
 
 def test_the_oracle_has_no_regret() -> None:

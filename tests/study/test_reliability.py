@@ -32,36 +32,23 @@ def test_bins_of_equal_width() -> None:
     assert found.probability.tolist() == pytest.approx([0.1, 0.3, 2.6 / 3])
     assert found.frequency.tolist() == pytest.approx([0, 1, 2 / 3])
     assert found.expected_error == pytest.approx(0.2 * 0.1 + 0.2 * 0.7 + 0.6 * 0.2)
-    assert found.maximum_error == pytest.approx(0.7)
 
 
-def test_bins_of_equal_mass_keep_ties_together() -> None:
-    found = reliability([0.9, 0.1, 0.2, 0.8, 0.3, 0.7], [1, 0, 0, 1, 1, 0], bins=3, equal_mass=True)
-    assert found.count.tolist() == [2, 2, 2]
-    assert found.probability.tolist() == pytest.approx([0.15, 0.5, 0.85])
-    assert found.frequency.tolist() == [0.0, 0.5, 1.0]
-    assert reliability([0.5, 0.5, 0.5, 0.9], [1, 0, 1, 1], bins=4, equal_mass=True).count.tolist() == [3, 1]
-
-
-@pytest.mark.parametrize("equal_mass", [False, True])
-def test_order_and_shape_do_not_matter(equal_mass: bool) -> None:
+def test_order_and_shape_do_not_matter() -> None:
     generator = np.random.default_rng(0)
     probability, outcome = generator.random(60).round(1), generator.random(60) < 0.5
     order = generator.permutation(60)
-    one = reliability(probability, outcome, equal_mass=equal_mass)
-    other = reliability(probability[order].reshape(12, 5), outcome[order].reshape(12, 5), equal_mass=equal_mass)
+    one = reliability(probability, outcome)
+    other = reliability(probability[order].reshape(12, 5), outcome[order].reshape(12, 5))
     assert one.count.tolist() == other.count.tolist()
     assert one.probability == pytest.approx(other.probability)
     assert one.expected_error == pytest.approx(other.expected_error)
 
 
-@pytest.mark.parametrize("equal_mass", [False, True])
-def test_a_calibrated_head_has_no_error_and_a_sure_one_has(equal_mass: bool) -> None:
+def test_a_calibrated_head_has_no_error_and_a_sure_one_has() -> None:
     q, outcome = logits_of(1.0)
-    assert reliability(sigmoid(q), outcome, bins=10, equal_mass=equal_mass).expected_error == pytest.approx(
-        0, abs=1e-12
-    )
-    assert reliability(sigmoid(3 * q), outcome, bins=10, equal_mass=equal_mass).expected_error > 0.05
+    assert reliability(sigmoid(q), outcome, bins=10).expected_error == pytest.approx(0, abs=1e-12)
+    assert reliability(sigmoid(3 * q), outcome, bins=10).expected_error > 0.05
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from hrm_agent.study.figures.histograms import Stops
 from hrm_agent.study.figures.style import house_style, new_figure, thousands, write_at_end
 from hrm_agent.study.ranks import spearman
 
@@ -18,27 +18,12 @@ _BINS = 8
 _QUANTILES = (0.1, 0.9)
 
 
-@dataclass(frozen=True)
-class Effort:
-    """A policy's halting segments.
-
-    Attributes:
-        name: Label of its line.
-        segments: Halting segment of every puzzle and seed, ``(S, N)``.
-        colour: Colour of its line.
-    """
-
-    name: str
-    segments: npt.NDArray[np.int64]
-    colour: str
-
-
 @house_style()
-def difficulty_figure(efforts: Sequence[Effort], rating: npt.NDArray[np.int32]) -> Figure:
+def difficulty_figure(efforts: Sequence[Stops], rating: npt.NDArray[np.int32]) -> Figure:
     """Draws the mean halting segment in bins of similar difficulty, and below it the size of each bin.
 
     Args:
-        efforts: The policies; the 10 % and 90 % quantiles are shown for the first one only.
+        efforts: Halting segments ``(S, N)`` of each policy; the 10 % and 90 % quantiles are shown for the first one.
         rating: Difficulty of every puzzle, ``(N,)``; at least two different values.
     """
     bins = difficulty_bins(rating)
@@ -75,7 +60,7 @@ def difficulty_bins(rating: npt.NDArray[np.int32]) -> dict[str, npt.NDArray[np.i
 
 
 def _draw(
-    axes: Axes, effort: Effort, bins: dict[str, npt.NDArray[np.int64]], rating: npt.NDArray[np.int32], band: bool
+    axes: Axes, effort: Stops, bins: dict[str, npt.NDArray[np.int64]], rating: npt.NDArray[np.int32], band: bool
 ) -> tuple[float, str, str]:
     """Draws a line, with quantiles if ``band``, and returns its last value, label and colour."""
     means = [effort.segments[:, rows].mean() for rows in bins.values()]
@@ -84,4 +69,4 @@ def _draw(
         axes.fill_between(range(len(bins)), *quantiles.T, color=effort.colour, alpha=0.13, lw=0)
     axes.plot(range(len(bins)), means, "o-", color=effort.colour)
     correlation = spearman(np.tile(rating, len(effort.segments)), effort.segments.ravel())
-    return float(means[-1]), f"{effort.name}\nSpearman {correlation:.2f}", effort.colour
+    return float(means[-1]), f"{effort.policy}\nSpearman {correlation:.2f}", effort.colour

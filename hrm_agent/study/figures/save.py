@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from hrm_agent.halting import rule_of
 from hrm_agent.study.families import COLOURS
-from hrm_agent.study.figures.difficulty import Effort, difficulty_figure
+from hrm_agent.study.figures.difficulty import difficulty_figure
 from hrm_agent.study.figures.frontier import frontier_figure, frontier_zoom_figure
 from hrm_agent.study.figures.histograms import Stops, histograms_figure
 from hrm_agent.study.figures.regret import regret_figure
@@ -36,14 +36,14 @@ def study_figures(study: Study, replays: Replays, trained_segments: int = 0) -> 
     numbers = {candidate.name: number for number, candidate in enumerate(replays.candidates)}
     shown = like_compute(study.rows, study.reference)
 
-    def stops(row: Row) -> Stops:
-        where = numbers[row.policy]
-        return Stops(row.policy, replays.segments[:, where], replays.exact[:, where], COLOURS[row.family])
+    def stops(policy: str) -> Stops:
+        where, family = numbers[policy], study.row(policy).family
+        return Stops(policy, replays.segments[:, where], replays.exact[:, where], COLOURS[family])
 
     figures = {
         "frontier": frontier_figure(study.rows, study.reference),
         "frontier-zoom": frontier_zoom_figure(study.rows, study.reference),
-        "halting-segments": histograms_figure([stops(row) for row in shown], study.budget),
+        "halting-segments": histograms_figure([stops(row.policy) for row in shown], study.budget),
         "reliability": reliability_figure(
             q_halt,
             correct,
@@ -55,12 +55,8 @@ def study_figures(study: Study, replays: Replays, trained_segments: int = 0) -> 
     }
     rating = scored[0].rating
     if rating.min() < rating.max():
-        efforts = [
-            Effort(name, replays.segments[:, numbers[name]], COLOURS[study.row(name).family])
-            for name in dict.fromkeys((study.reference, "oracle"))
-            if name in numbers
-        ]
-        figures["difficulty"] = difficulty_figure(efforts, rating)
+        compared = [stops(name) for name in dict.fromkeys((study.reference, "oracle")) if name in numbers]
+        figures["difficulty"] = difficulty_figure(compared, rating)
     return figures
 
 

@@ -17,10 +17,10 @@ import torch
 import hrm_agent  # noqa: F401  (registers the id)
 from benchmarks.options import Count, run
 from benchmarks.report import Part
-from benchmarks.timing import use_threads
 from benchmarks.vector_env import HALTS, LOOP, LoopOptions, rates
 from hrm_agent.halting.features import DEFAULT_FEATURES, signals_of
 from hrm_agent.traces.record import TraceHeader, Traces
+from train.running import use_threads
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,6 @@ import numpy as np
 
 from benchmarks.options import Count, Options, run
 from benchmarks.report import Part, Value
-from benchmarks.timing import use_threads
 from hrm_env.envs.vector import PuzzleVectorEnv
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import load_puzzles
@@ -31,6 +30,7 @@ from hrm_env.sources.csv_file import write_csv
 from hrm_env.sources.folder import write_folder
 from hrm_env.tasks.sudoku.task import Sudoku
 from train.options import Threads
+from train.running import use_threads
 
 TASK = Sudoku(3, 3)
 

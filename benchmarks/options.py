@@ -10,10 +10,10 @@ from typing import Annotated, TypeVar
 import torch
 
 from benchmarks.report import Part, print_part
-from benchmarks.timing import Clock, use_threads
+from benchmarks.timing import Clock
 from hrm_env.devices import check_device
 from train.options import Device, Threads, integer, read_options
-from train.running import exit_status
+from train.running import exit_status, use_threads
 
 Count = Annotated[int, integer(1)]
 Kind = TypeVar("Kind")

@@ -25,7 +25,6 @@ from benchmarks.options import Count, run
 from benchmarks.options import Options as Shared
 from benchmarks.reference_code import BETAS, DECAY, EMBEDDING_RATE, RATE, PaperCode
 from benchmarks.report import Part, Value
-from benchmarks.timing import use_threads
 from hrm_agent import halting
 from hrm_agent.checkpoints.reference_checkpoint import from_reference_name
 from hrm_agent.config import Bootstrap, HRMConfig, LearnerConfig, TRMConfig
@@ -34,6 +33,7 @@ from hrm_agent.cores.hrm import HRMCarry, HRMCore
 from hrm_agent.learning.learner import Learner
 from hrm_env.task import PAD_ID, PuzzleBatch
 from train.options import Threads
+from train.running import use_threads
 
 SEQ_LEN, VOCAB_SIZE, UNLABELLED = 81, 11, -100
 ROUNDING = 1e-7

@@ -6,7 +6,6 @@ busy, use the CPU time of the process as the clock, with one thread: it does not
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -51,11 +50,6 @@ class Times:
             {label: name, "ms": 1e3 * self.median(name) / steps, "time × first": self.ratio(first, name)}
             for name in self.rounds
         ]
-
-
-def use_threads(threads: int) -> None:
-    """Sets torch's CPU threads; 0 for all cores."""
-    torch.set_num_threads(threads or os.cpu_count() or 1)
 
 
 def seconds(call: Call, device: torch.device | str, clock: Clock = "wall") -> float:

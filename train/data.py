@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from hrm_env.files import atomic_write, check_writable
+from hrm_env.files import check_writable
 
 from .options import Seed, integer, parsed
 
@@ -66,6 +65,7 @@ class Inspect(_OfTask):
         from .data_inspection import inspected
         from .data_tables import print_report
         from .environments import check_source, task_of
+        from .results import write_result
 
         if self.json_out:
             check_writable("--json", Path(self.json_out))
@@ -79,8 +79,7 @@ class Inspect(_OfTask):
         report = {"source": self.source, "against": self.against or None, **inspected(task, sets)}
         print_report(report)
         if self.json_out:
-            with atomic_write(Path(self.json_out)) as file:
-                file.write(json.dumps(report, indent=2).encode())
+            write_result(Path(self.json_out), report)
 
     def _sets(self, task: PuzzleTask, source: str, split: Split | None) -> dict[str, Puzzles]:
         from hrm_env.sources import Split, options_of

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from hrm_env.files import atomic_write, check_writable
+from hrm_env.files import check_writable
 
-from .options import Device, Threads, integer, parsed
-from .trained import Trained
+from .options import parsed
+from .results import write_result
+from .running import use_threads
+from .trained import Computing, Trained
 
 if TYPE_CHECKING:
     from hrm_agent.inference.evaluation import Evaluation
@@ -22,23 +22,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Evaluate(Trained):
+class Evaluate(Computing, Trained):
     """Score a checkpoint on every puzzle of a source, once.
 
     Attributes:
-        batch_size: Puzzles at a time, in each process under torchrun.
-        compile: Compute full batches with torch.compile (needs a C++ compiler): faster where there are many; the same
-            answers but for rounding.
-        threads: CPU threads; 0 for all cores.
-        device: "auto", "cpu" or "cuda".
         json_out: Write the figures to this file, too.
         submission: ARC only: write the two best answers to each test to this file, as ARC Prize takes it.
     """
 
-    batch_size: Annotated[int, integer(1)] = 256
-    compile: bool = False
-    threads: Threads = 0
-    device: Device = "auto"
     json_out: Annotated[str, tyro.conf.arg(name="json")] = ""
     submission: str = ""
 
@@ -59,19 +50,16 @@ def main(arguments: list[str]) -> None:
     for name, value in summary.items():
         print(f"{name:22} {_text(value)}")
     if options.json_out:
-        with atomic_write(Path(options.json_out)) as file:
-            file.write(json.dumps(summary, indent=2).encode())
+        write_result(Path(options.json_out), summary)
 
 
 def score_of(options: Evaluate) -> dict[str, Any]:
     """The figures of a sweep; under torchrun every process calls it, and sweeps its share of the puzzles."""
-    import torch
-
-    from hrm_agent.distributed import local_world_size, own_device, rank
+    from hrm_agent.distributed import own_device, rank
     from hrm_env.devices import check_device
     from hrm_env.tasks.arc.task import Arc
 
-    torch.set_num_threads(options.threads or max(1, (os.cpu_count() or 1) // local_world_size()))
+    use_threads(options.threads)
     model = options.agent(str(own_device(check_device(options.device))), options.compile)
     task = options.task(model, options.checkpoint)
     if options.submission and not isinstance(task, Arc):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from hrm_env.files import atomic_write, check_writable
 
-from .options import Device, ProperShare, Seed, Threads, integer, number, parsed
-from .trained import Trained
+from .options import ProperShare, Seed, integer, number, parsed
+from .running import use_threads
+from .trained import Computing, Trained
 
 if TYPE_CHECKING:
     from hrm_agent.traces.record import Traces
@@ -37,7 +37,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class LearnHalting(Trained):
+class LearnHalting(Computing, Trained):
     """Record a trained agent on puzzles, and train PPO or DQN on the recording to decide when the agent halts.
 
     Attributes:
@@ -53,11 +53,6 @@ class LearnHalting(Trained):
         comparison: Share of the puzzles, drawn at random, that are kept from learning for the comparison at the end;
             puzzles that are variants of one another are drawn as a group.
         seed: Seed of the algorithm and of that draw.
-        batch_size: Puzzles recorded at a time.
-        compile: Compute full batches with torch.compile (needs a C++ compiler): faster where there are many; the same
-            answers but for rounding.
-        threads: CPU threads; 0 for all cores.
-        device: Device of the agent: "auto", "cpu" or "cuda".
     """
 
     algorithm: Literal["ppo", "dqn"] = "ppo"
@@ -68,10 +63,6 @@ class LearnHalting(Trained):
     puzzle_seed: Seed = 1
     comparison: ProperShare = 0.2
     seed: Seed = 0
-    batch_size: Annotated[int, integer(1)] = 256
-    compile: bool = False
-    threads: Threads = 0
-    device: Device = "auto"
 
     @property
     def folder(self) -> Path:
@@ -94,11 +85,9 @@ class LearnHalting(Trained):
 def main(arguments: list[str]) -> None:
     """Parses the options, records, trains, and compares the result with the rule of the paper."""
     options: LearnHalting = parsed(LearnHalting, arguments, "learn-halting")
-    import torch
-
     from hrm_agent.study.groups import split_by_group
 
-    torch.set_num_threads(options.threads or os.cpu_count() or 1)
+    use_threads(options.threads)
     check_writable("--out", options.model_path)
     check_writable("--traces", options.traces_path)
     traces = recorded(options)

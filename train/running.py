@@ -1,7 +1,8 @@
-"""Runs the work of a program: an error of the user's input becomes one sentence."""
+"""The work of a program: an error of the user's input becomes one sentence; the CPU threads."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -33,3 +34,12 @@ def exit_status(work: Callable[[], int | None], arguments: Sequence[str]) -> int
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+
+
+def use_threads(threads: int) -> None:
+    """Sets torch's CPU threads; 0 for all cores, which the processes of torchrun on this machine share."""
+    import torch
+
+    from hrm_agent.distributed import local_world_size
+
+    torch.set_num_threads(threads or max(1, (os.cpu_count() or 1) // local_world_size()))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +11,9 @@ from tyro.conf import UseAppendAction
 
 from hrm_env.files import check_writable
 
-from .options import Device, ProperShare, Seed, Threads, integer, number, parsed
-from .trained import TestPuzzles
+from .options import ProperShare, Seed, integer, number, parsed
+from .running import use_threads
+from .trained import Computing, TestPuzzles
 
 if TYPE_CHECKING:
     from hrm_agent.study.candidates import Candidate
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class StudyOptions(TestPuzzles):
+class StudyOptions(Computing, TestPuzzles):
     """Compare halting policies on recorded puzzles: the accuracy and the segments of each.
 
     Attributes:
@@ -42,11 +42,6 @@ class StudyOptions(TestPuzzles):
         out: Folder for recordings, tables and figures.
         figures: Draw the figures.
         tensorboard: Write a TensorBoard log.
-        batch_size: Puzzles recorded at a time.
-        compile: Compute full batches with torch.compile (needs a C++ compiler): faster where there are many; the same
-            answers but for rounding.
-        threads: CPU threads; 0 for all cores.
-        device: "auto", "cpu" or "cuda".
     """
 
     checkpoint: UseAppendAction[tuple[str, ...]] = ()
@@ -64,10 +59,6 @@ class StudyOptions(TestPuzzles):
     out: str = "runs/study"
     figures: bool = True
     tensorboard: bool = True
-    batch_size: Annotated[int, integer(1)] = 256
-    compile: bool = False
-    threads: Threads = 0
-    device: Device = "auto"
 
     def plan(self, folders: Sequence[Path]) -> StudyPlan:
         """Returns what to compare, and how.
@@ -87,25 +78,14 @@ class StudyOptions(TestPuzzles):
         extra = () if named else learned_policies(folders)
         for policy in (*named, *filter(None, [self.reference]), *(text for each in extra for text in each.policies)):
             make(policy)  # before anything is recorded
-        plan = StudyPlan(
-            policies=tuple(named),
-            extra=extra,
-            reference=self.reference,
-            budget=self.budget,
-            calibration=self.calibration,
-            confidence=self.confidence,
-            joint=self.joint,
-            resamples=self.resamples,
-            seed=self.seed,
-        )
-        return replace(plan, risks=self.risk) if self.risk else plan
+        same = {field.name: getattr(self, field.name) for field in fields(StudyPlan) if hasattr(self, field.name)}
+        same |= {"risks": self.risk} if self.risk else {}
+        return StudyPlan(**same | {"policies": tuple(named), "extra": extra})
 
 
 def main(arguments: list[str]) -> None:
     """Parses the options, records puzzles if needed, compares the policies, prints and writes the results."""
     options: StudyOptions = parsed(StudyOptions, arguments, "study")
-    import torch
-
     from hrm_agent.checkpoints.checkpoint import existing_checkpoint
     from hrm_agent.sb3.agent import HRM
     from hrm_agent.study.figures.save import study_figures
@@ -116,7 +96,7 @@ def main(arguments: list[str]) -> None:
     from .study_recording import check_before_recording, recorded, untrained_signals
     from .study_tables import print_study
 
-    torch.set_num_threads(options.threads or os.cpu_count() or 1)
+    use_threads(options.threads)
     if not options.checkpoint:
         raise ValueError("--checkpoint: expected the folder of a run, found none")
     out = Path(options.out)

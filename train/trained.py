@@ -9,7 +9,7 @@ from tyro.conf import UseAppendAction
 
 from hrm_env.envs.spaces import LARGEST
 
-from .options import HeldOut, Seed, Share, integer
+from .options import Device, HeldOut, Seed, Share, Threads, integer
 
 if TYPE_CHECKING:
     from hrm_agent.sb3.agent import HRM
@@ -148,3 +148,21 @@ class Trained(TestPuzzles):
         """Returns the agent, and an environment of ``num_envs`` slots that hands out each puzzle once."""
         model = self.agent(device, compile)
         return model, self.environment(model, self.checkpoint, num_envs, self.max_segments)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Computing:
+    """How many puzzles are computed, and by what.
+
+    Attributes:
+        batch_size: Puzzles computed at a time, in each process under torchrun.
+        compile: Compute full batches with torch.compile (needs a C++ compiler): faster where there are many; the same
+            answers but for rounding.
+        threads: CPU threads; 0 for all cores.
+        device: "auto", "cpu" or "cuda".
+    """
+
+    batch_size: Annotated[int, integer(1)] = 256
+    compile: bool = False
+    threads: Threads = 0
+    device: Device = "auto"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -19,7 +17,6 @@ from hrm_agent.cores import CORES
 from hrm_agent.cores.carry import slow_state
 from hrm_agent.distributed import (
     first_on_each_machine,
-    local_world_size,
     own_device,
     print_rank0,
     rank,
@@ -32,19 +29,20 @@ from hrm_agent.sb3.event_files import silenced_writer_thread
 from hrm_agent.sb3.save_callback import SaveCallback
 from hrm_env.devices import check_device
 from hrm_env.envs.vector import PuzzleVectorEnv
-from hrm_env.files import atomic_write
 
 from .environments import test_arguments, training_and_test_env
 from .pause import Limit, Pause
 from .presets import Fit, run_folder
+from .results import write_result
 from .resume import RunFolder
+from .running import use_threads
 from .signals import noticed_signals
 from .summary import print_summary
 
 
 def make_agent(options: Fit) -> tuple[HRM, PuzzleVectorEnv]:
     """Returns the untrained agent of ``options`` with its training environment, and the test environment."""
-    torch.set_num_threads(options.threads or max(1, (os.cpu_count() or 1) // local_world_size()))
+    use_threads(options.threads)
     device, (slots, rest) = str(own_device(check_device(options.device))), divmod(options.batch_size, world_size())
     if rest or not slots:
         raise ValueError(f"--batch-size: expected a multiple of {world_size()} processes, found {options.batch_size}")
@@ -154,6 +152,5 @@ def _fit(folder: RunFolder, until: Limit | None, callbacks: Sequence[BaseCallbac
         "history": [{"updates": updates, **summary} for updates, summary in sweeps.history],
     }
     if not rank():
-        with atomic_write(folder.result) as file:
-            file.write(json.dumps(result, indent=2).encode())
+        write_result(folder.result, result)
         print_summary(result, out, test_arguments(options.data, options.seed))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +16,12 @@ from hrm_agent.study.bootstrap import Difference, Interval, Resamples
 from hrm_agent.study.table import flat
 from hrm_agent.traces.record import Traces, record
 from hrm_agent.traces.replay import replay
-from hrm_env.files import atomic_write
 
 from .environments import training_and_test_env
 from .presets import Fit, run_folder
+from .results import write_result
 from .study_files import write_csv
 from .tables import PLAIN, table
-
-Intervals = TypeVar("Intervals", Interval, Difference)
 
 COMMON = "verifier"
 """A rule that judges every variant in addition to its own; training changes nothing that it reads but the answer."""
@@ -60,30 +57,33 @@ def results_of(runs: Mapping[str, Sequence[Fit]], judged: Mapping[str, str]) -> 
         runs: Finished runs of every variant, one for each seed.
         judged: Halting policy that judges each variant.
     """
-    found: dict[str, list[npt.NDArray[Any]]] = {
-        name: [] for name in ("solved", "segments", "solved_at_budget", "segments_common")
-    }
+    outcomes = []
     for name, seeds in runs.items():
         traces = [traces_of(run) for run in seeds]
         group = traces[0].group  # all variants and seeds are tested on the same puzzles
-        own = [replay(each, judged[name]) for each in traces]
-        found["solved"].append(np.stack([each.exact for each in own]))
-        found["segments"].append(np.stack([each.segments for each in own]))
-        found["solved_at_budget"].append(np.stack([each.correct[:, 0, -1] for each in traces]))
-        found["segments_common"].append(np.stack([replay(each, COMMON).segments for each in traces]))
-    values = {name: np.stack(column, axis=1) for name, column in found.items()}  # (S, variants, N)
+        outcomes.append([_outcome(each, judged[name]) for each in traces])
+    values = dict(zip(_COLUMNS, np.moveaxis(np.array(outcomes), 2, 0).swapaxes(1, 2), strict=True))  # (S, variants, N)
     resamples = Resamples(group)
-    intervals = {name: resamples.interval(column) for name, column in values.items()}
-    gains = resamples.difference(values["solved"], values["solved"][:, :1])
+    columns: dict[str, Interval | Difference] = {name: resamples.interval(column) for name, column in values.items()}
+    columns["gain"] = resamples.difference(values["solved"], values["solved"][:, :1])
     return {
-        name: VariantResult(
-            judged=judged[name],
-            seeds=len(seeds),
-            gain=_one(gains, number),
-            **{column: _one(each, number) for column, each in intervals.items()},
-        )
+        name: VariantResult(judged[name], len(seeds), **{key: _one(each, number) for key, each in columns.items()})
         for number, (name, seeds) in enumerate(runs.items())
     }
+
+
+_COLUMNS = ("solved", "segments", "solved_at_budget", "segments_common")
+
+
+def _outcome(traces: Traces, policy: str) -> list[npt.NDArray[Any]]:
+    """Returns the `_COLUMNS` of a run, ``(N,)`` each."""
+    own = replay(traces, policy)
+    return [own.exact, own.segments, traces.correct[:, 0, -1], replay(traces, COMMON).segments]
+
+
+def _one(intervals: Interval | Difference, number: int) -> Any:
+    """Returns the interval of one variant."""
+    return type(intervals)(*(part[number] for part in intervals))
 
 
 def traces_of(run: Fit) -> Traces:
@@ -91,11 +91,6 @@ def traces_of(run: Fit) -> Traces:
     model = HRM.load(run_folder(run), device="cpu", halting="fixed:1")  # every segment is recorded
     _, test = training_and_test_env(run.data, run.batch_size, "cpu", run.seed)
     return record(model.policy.acting_core, test, run_folder(run) / "test.traces")
-
-
-def _one(intervals: Intervals, number: int) -> Intervals:
-    """Returns the interval of one variant."""
-    return type(intervals)(*(part[number] for part in intervals))
 
 
 def print_table(results: Mapping[str, VariantResult], title: str) -> None:
@@ -123,8 +118,7 @@ def write_table(results: Mapping[str, VariantResult], folder: Path) -> None:
 
     rows = [{"variant": name, **flat(result)} for name, result in results.items()]
     write_csv(pd.DataFrame(rows), folder / "training.csv")
-    with atomic_write(folder / "training.json") as file:
-        file.write(json.dumps(rows, indent=2).encode())
+    write_result(folder / "training.json", rows)
 
 
 def _plus_minus(interval: Interval | Difference, scale: float, form: str) -> str:

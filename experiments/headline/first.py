@@ -24,13 +24,12 @@ from benchmarks.options import Count, DeviceOptions
 from benchmarks.presets import quiet_agent
 from benchmarks.profile_step import profiled
 from benchmarks.report import Part, Value, report
-from benchmarks.timing import product_rates, seconds, side_by_side, training_turn, use_threads
+from benchmarks.timing import product_rates, seconds, side_by_side, training_turn
 from benchmarks.training_step import core_of, layer_shapes
 from hrm_agent import HRM
 from hrm_agent.config import HRMConfig
 from hrm_agent.cores.flops import training_flops
 from hrm_agent.sb3.training import train_segment
-from hrm_env.devices import check_device
 from hrm_env.files import atomic_write
 from train.options import read_options
 from train.presets import PRESETS, Fit
@@ -70,8 +69,7 @@ def look(options: Options) -> list[Part]:
     """Measures, prints and writes."""
     if options.quick:
         options = replace(options, compile=False, rounds=1, steps=1, rows=10)
-    use_threads(options.threads)
-    device = check_device(options.device, "--device")
+    device = options.prepare()
     return report(parts(options, device), device, options, options.out / "first.json")
 
 

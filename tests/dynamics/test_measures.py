@@ -8,8 +8,10 @@ import torch
 from agents import SHAPE, tiny_core
 from torch import Tensor
 
+from hrm_agent.config import Gradient
 from hrm_agent.cores.core import SegmentOutput
 from hrm_agent.dynamics.fixed_points import convergence, spectral_radius
+from hrm_agent.dynamics.gradients import Agreement, gradient_agreement
 from hrm_agent.dynamics.interventions import Noise, at, effect, freeze, shuffle
 from hrm_agent.dynamics.participation import participation_ratio
 from hrm_agent.dynamics.probes import balanced_accuracy, fit_probe
@@ -148,3 +150,41 @@ def test_a_probe_reads_what_is_there_and_nothing_else() -> None:
     exact = fit_probe(states, states[:, :1] * 2 + 3, ridge=0)  # a linear function is found exactly
     assert exact.weight[:, 0] == pytest.approx([2] + [0] * 7, abs=1e-9)
     assert exact.bias == pytest.approx([3])
+
+
+def agreement(cycles: int, steps: int) -> dict[Gradient, Agreement]:
+    core, ids = tiny_core(h_cycles=cycles, l_cycles=steps), torch.zeros(3).long()
+    weights = {name: weight.clone() for name, weight in core.state_dict().items()}
+    config = core.config
+    found = gradient_agreement(core, core.initial_carry(3), inputs(), ids, lambda output: output.logits.square().mean())
+    assert core.config is config
+    assert all(weight.grad is None for weight in core.parameters())
+    assert all(torch.equal(weight, weights[name]) for name, weight in core.state_dict().items())
+    return found
+
+
+def test_gradients_agree_where_the_schemes_are_the_same_and_differ_elsewhere() -> None:
+    single = agreement(1, 1)  # one step is the whole segment
+    assert all(tuple(one) == pytest.approx((1, 1), rel=1e-4) for one in single.values())
+    deep = agreement(2, 2)
+    assert tuple(deep["full"]) == pytest.approx((1, 1), rel=1e-4)
+    assert 0 < deep["one-step"].cosine < deep["last-cycle"].cosine < 1
+
+
+def test_a_gradient_agrees_by_its_definition() -> None:
+    core, ids = tiny_core(h_cycles=2, l_cycles=2), torch.zeros(3).long()
+    vectors = {}
+    for scheme in ("one-step", "full"):
+        twin = tiny_core(h_cycles=2, l_cycles=2, gradient=scheme)
+        twin(twin.initial_carry(3), inputs(), ids).logits.square().mean().backward()
+        parts = [weight.grad for weight in twin.parameters() if weight.ndim > 1]
+        vectors[scheme] = np.concatenate(
+            [
+                np.zeros(w.numel()) if p is None else p.to_dense().flatten().numpy()
+                for w, p in zip([w for w in twin.parameters() if w.ndim > 1], parts, strict=True)
+            ]
+        )
+    one, full = vectors["one-step"], vectors["full"]
+    found = gradient_agreement(core, core.initial_carry(3), inputs(), ids, lambda output: output.logits.square().mean())
+    assert found["one-step"].cosine == pytest.approx(one @ full / np.linalg.norm(one) / np.linalg.norm(full), rel=1e-4)
+    assert found["one-step"].norm_ratio == pytest.approx(np.linalg.norm(one) / np.linalg.norm(full), rel=1e-4)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # what type checkers and editors read
     from hrm_agent.sb3.agent import HRM as HRM
     from hrm_agent.sb3.callbacks import EvaluateCallback as EvaluateCallback
     from hrm_agent.sb3.callbacks import HaltingDashboard as HaltingDashboard
+    from hrm_agent.sb3.dynamics_log import DynamicsCallback as DynamicsCallback
     from hrm_agent.sb3.policy import HRMPolicy as HRMPolicy
     from hrm_agent.sb3.save_callback import SaveCallback as SaveCallback
     from hrm_agent.sb3.vec_env import as_vec_env as as_vec_env
@@ -73,6 +74,7 @@ else:  # what programs import, on first use
         "learning.learner": ["Learner"],
         "sb3.agent": ["HRM"],
         "sb3.callbacks": ["EvaluateCallback", "HaltingDashboard"],
+        "sb3.dynamics_log": ["DynamicsCallback"],
         "sb3.policy": ["HRMPolicy"],
         "sb3.save_callback": ["SaveCallback"],
         "sb3.vec_env": ["as_vec_env"],

@@ -96,6 +96,7 @@ class Fit(AgentConfig):
         evaluate_every: Optimizer steps between evaluations of all test puzzles; 0 for the end only.
         compile: Train and evaluate with torch.compile (needs a C++ compiler); None for CUDA, and for a run on a CPU
             that is long enough to save more time than compiling takes.
+        dynamics: Log residuals and participation ratios of the hidden states at every evaluation.
         threads: CPU threads; 0 for all cores.
         device: "auto", "cpu" or "cuda".
         out: Folder of the run.
@@ -118,6 +119,7 @@ class Fit(AgentConfig):
     updates: Annotated[int, integer(1)] = 1600
     evaluate_every: Annotated[int, integer(0)] = 400
     compile: bool | None = None
+    dynamics: bool = True
     threads: Threads = 0
     device: Device = "auto"
     out: str = "runs/{preset}-seed{seed}"

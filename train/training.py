@@ -25,6 +25,7 @@ from hrm_agent.distributed import (
 )
 from hrm_agent.sb3.agent import HRM
 from hrm_agent.sb3.callbacks import EvaluateCallback, HaltingDashboard, Progress
+from hrm_agent.sb3.dynamics_log import DynamicsCallback
 from hrm_agent.sb3.event_files import silenced_writer_thread
 from hrm_agent.sb3.save_callback import SaveCallback
 from hrm_env.devices import check_device
@@ -114,6 +115,8 @@ def _fit(folder: RunFolder, until: Limit | None, callbacks: Sequence[BaseCallbac
     model, test = make_agent(options)
     sweeps = EvaluateCallback(test, options.evaluate_every, save_path=out / "model.zip", best_path=out / "best.zip")
     dashboard, pause = HaltingDashboard(sweeps), Pause(sweeps, until)
+    if options.dynamics:
+        DynamicsCallback(sweeps)
     left, seconds = options.updates * options.batch_size, 0.0
     if earlier is not None:
         left, seconds = restore_training(model, earlier), earlier.extra["seconds"]

@@ -52,7 +52,7 @@ class EvaluateCallback(BaseCallback):
 
     Attributes:
         history: Optimizer steps and summary, ``(updates, summary)``, of every sweep.
-        listeners: Functions that are called with the `Evaluation` of every sweep.
+        listeners: Functions that are called with the `Evaluation` of every sweep; what they record is logged with it.
     """
 
     def __init__(
@@ -96,9 +96,9 @@ class EvaluateCallback(BaseCallback):
                 "clip the gradient, and go on from the last checkpoint"
             )
         summary = evaluation.summary()
-        self._log(summary)
         for listener in self.listeners:
             listener(evaluation)
+        self._log(summary)
         best = max((_quality(before) for _, before in self.history), default=None)
         self.history.append((model._n_updates, summary))
         self._save(self.save_path)

@@ -11,7 +11,7 @@ from event_logs import read_log, tags
 from paths import ROOT
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from hrm_agent import EvaluateCallback, HaltingDashboard
+from hrm_agent import DynamicsCallback, EvaluateCallback, HaltingDashboard
 from hrm_agent.config import Bootstrap
 
 DOCUMENT = ROOT / "docs" / "tensorboard.md"
@@ -23,7 +23,8 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> EventAccumulator:
     folder = tmp_path_factory.mktemp("logs")
     model = tiny_agent(native_env(16), tensorboard_log=str(folder), exploration=0.5)
     sweeps = EvaluateCallback(every_puzzle_once(), every_updates=20)
-    model.learn(16 * 25, callback=[sweeps, HaltingDashboard(sweeps)], log_interval=10, tb_log_name="run")
+    callbacks = [sweeps, HaltingDashboard(sweeps), DynamicsCallback(sweeps)]
+    model.learn(16 * 25, callback=callbacks, log_interval=10, tb_log_name="run")
     return read_log(folder / "run_1")
 
 
@@ -40,6 +41,7 @@ def test_every_tag_is_written_and_explained(log: EventAccumulator) -> None:
 def test_points_lie_at_the_segments_seen(log: EventAccumulator) -> None:
     assert values(log, "train/updates") == {160: 10, 320: 20, 400: 25}
     assert set(values(log, "eval/exact")) == {320}
+    assert set(values(log, "dynamics/residual_z_l")) == {320}
     rates = values(log, "train/learning_rate")
     assert rates[160] == pytest.approx(5e-3 / 2)
     assert rates[400] == pytest.approx(5e-3)

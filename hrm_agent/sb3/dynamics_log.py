@@ -34,8 +34,8 @@ class DynamicsCallback(BaseCallback):
     def _on_step(self) -> bool:
         return True
 
-    def measure(self, _: Evaluation) -> None:
-        """Measures the agent as it is now."""
+    def measure(self, evaluation: Evaluation) -> None:
+        """Measures the agent as it is after a sweep."""
         model, env = self.sweeps.model, native(self.sweeps.env)
         assert isinstance(model, HRM)
         core = model.policy.acting_core

@@ -53,16 +53,18 @@ def study_table(study: Study, metrics: bool = True) -> Table:
     groups = f" in {study.groups:,} groups" if study.groups < study.puzzles else ""
     title = f"{study.puzzles:,} puzzles{groups}{held_out}{checkpoints}, at most {study.budget} segments"
     computed = _many_views(study)
+    silent = any(row.selective["coverage"].value < 1 for row in study.rows)
     cells: list[list[str] | None] = []
     for _, part in groupby(study.rows, lambda row: (row.family == "bound", row.frontier)):
-        cells += [*(_cells(row, study.reference, computed, metrics) for row in part), None]
-    columns = ["", "policy", *_columns(study.reference, computed, metrics)]
+        cells += [*(_cells(row, study.reference, silent, computed, metrics) for row in part), None]
+    columns = ["", "policy", *_columns(study.reference, silent, computed, metrics)]
     return table(columns, cells[:-1], left=2, wrap=False, title=title, **PLAIN)
 
 
-def _columns(reference: str, computed: bool, metrics: bool) -> list[str]:
+def _columns(reference: str, silent: bool, computed: bool, metrics: bool) -> list[str]:
     return [
         "solved %",
+        *(["answered %", "wrong %\nof these"] if silent else []),
         "segments",
         *(["computed"] if computed else []),
         f"solved −\n{reference}",
@@ -72,14 +74,15 @@ def _columns(reference: str, computed: bool, metrics: bool) -> list[str]:
     ]
 
 
-def _cells(row: Row, reference: str, computed: bool, metrics: bool) -> list[str]:
+def _cells(row: Row, reference: str, silent: bool, computed: bool, metrics: bool) -> list[str]:
     style = "bold" if row.policy == reference else ""
     name = f"{row.policy}{'  (' + row.note + ')' if row.note else ''}".replace("[", r"\[")
     verdict = "reference" if row.policy == reference else row.verdict
     return [
         "•" if row.frontier else "",
         f"[{style}]{name}[/]" if style else name,
-        f"{row.exact.value * 100:.2f} ±{_half(row.exact) * 100:.2f}",
+        _percent(row.exact),
+        *([_percent(row.selective["coverage"]), _percent(row.selective["risk"])] if silent else []),
         f"{row.segments.value:.2f} ±{_half(row.segments):.2f}",
         *([f"{row.work.value:.2f}"] if computed else []),
         "" if verdict == "reference" else _signed(row.gain, 100),
@@ -101,6 +104,10 @@ def _metrics(metrics: Mapping[str, float]) -> list[str]:
 def _many_views(study: Study) -> bool:
     """Returns whether any policy computes more segments than its halting segment."""
     return any(row.work != row.segments for row in study.rows)
+
+
+def _percent(estimate: Estimate) -> str:
+    return f"{estimate.value * 100:.2f} ±{_half(estimate) * 100:.2f}"
 
 
 def _half(estimate: Estimate) -> float:

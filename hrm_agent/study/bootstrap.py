@@ -81,9 +81,19 @@ class Resamples:
             for weights in self._group_weights(len(sizes))
         ]
         by_seed, drawn = (np.concatenate(part).astype(np.float64) for part in zip(*parts, strict=True))
-        total = np.einsum("cs,csp->cp", self._seed_weights(len(narrow)), by_seed)  # of (count, S, P)
-        means = origin + total / (len(narrow) * drawn[:, None])
+        means = origin + self.pooled(by_seed) / drawn[:, None]
         return np.asarray(means[:, 0] if np.ndim(values) == 1 else means)
+
+    def counts(self) -> Iterator[npt.NDArray[np.float32]]:
+        """Yields how often each puzzle is drawn, ``(count, N)`` in chunks, for figures that are no means."""
+        names, number = np.unique(self.group, return_inverse=True)
+        for weights in self._group_weights(len(names)):
+            yield weights[:, number]
+
+    def pooled(self, by_seed: Floats) -> Floats:
+        """Returns the means over drawn seeds of figures ``(count, S, P)`` of every resample: ``(count, P)``."""
+        seeds = by_seed.shape[1]
+        return np.asarray(np.einsum("cs,csp->cp", self._seed_weights(seeds), by_seed) / seeds)
 
     def interval(self, values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
         """Returns the mean of each policy and its percentile interval.

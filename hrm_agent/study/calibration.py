@@ -1,4 +1,4 @@
-"""Calibrates a threshold on σ(q_halt), with a guarantee that halting is rarely wrong.
+"""Calibrates a threshold on σ(q_halt), with a guarantee that halting, or answering, is rarely wrong.
 
 The method is Learn then Test (Angelopoulos et al., arXiv 2110.01052), as CALM uses it for early exits (arXiv
 2207.07061, section 4). Thresholds λ₁ > λ₂ > ... are fixed in advance and tested from the most cautious one down. The
@@ -11,6 +11,13 @@ is chosen. The first λ whose risk is above δ is rejected with probability at m
 if both come from the same distribution and none was trained on. The guarantee assumes nothing about the Q head; a good
 one halts earlier.
 
+The risk is the probability to halt by choice on a wrong answer. The selective risk is the share of wrong answers among
+the puzzles that ``abstain(q-threshold:λ,q-threshold:λ)`` answers. Given their number n, which is random, the number of
+wrong ones is Bin(n, risk), so P(Bin(n, δ) ≤ wrong) is a p-value for any n. The most cautious thresholds answer too few
+puzzles to be rejected, so sequences also start at other thresholds, fixed in advance: with J starts each test has
+level α/J (fixed-sequence testing with several starts, Learn then Test, algorithm 1). The lowest λ that passes is
+chosen.
+
 The binomial distribution requires independent puzzles, which variants of one puzzle are not. Therefore one puzzle of
 every group, drawn at random, is tested (single subsampling; Dunn, Wasserman and Ramdas, arXiv 1809.07441): N counts
 groups, and the risk refers to any puzzle of a new group. Even without a loss, ln α / ln (1 − δ) groups are needed.
@@ -22,8 +29,10 @@ hold at once if each uses α divided by their number (Bonferroni).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -46,42 +55,59 @@ def wrong(correct: Bools, segments: Ints, by_choice: Bools) -> Bools:
     return by_choice & ~at_halt(correct, segments)
 
 
+STARTS = 8
+"""Number of thresholds at which the sequence of tests of the selective risk starts, evenly spaced in their list."""
+
+
 @dataclass(frozen=True)
 class Calibration:
     """A threshold and its guarantee.
 
     Attributes:
-        policy: String form of the policy; ``fixed:M``, which uses the full budget, if no threshold passed.
+        policy: String form of the policy. If no threshold passed, ``fixed:M``, which uses the full budget; for the
+            selective risk ``abstain(fixed:1,fixed:2)``, which never answers.
         threshold: λ; None if none passed.
+        selective: Whether the bounded risk is the selective one.
         risk: δ.
         confidence: 1 − α.
+        level: Level of each test, α or, with J starts, α/J.
         puzzles: N, the number of tested puzzles, one of each group.
-        empirical_risk: Share of the tested puzzles with a loss.
-        p_value: P-value of the chosen threshold; of the most cautious one if none passed.
+        coverage: Share of the tested puzzles that are answered; 1 but for the selective risk.
+        empirical_risk: Share of the answered puzzles with a loss.
+        p_value: P-value of the chosen threshold; the least of all tests if none passed.
         segments_mean: Mean τ of the tested puzzles.
-        exact: Accuracy of the tested puzzles at τ.
+        exact: Accuracy of the tested puzzles at τ, where answered.
     """
 
     policy: str
     threshold: float | None
+    selective: bool
     risk: float
     confidence: float
+    level: float
     puzzles: int
+    coverage: float
     empirical_risk: float
     p_value: float
     segments_mean: float
     exact: float
 
+    @property
+    def bounded(self) -> str:
+        """Name of the risk."""
+        return "selective risk" if self.selective else "risk (wrong)"
+
     def describe(self) -> str:
         """Returns the result as a line of text."""
         if self.threshold is not None:
+            answers = f", {self.coverage:.1%} of which are answered" if self.selective else ""
             return (
-                f"{self.policy}: risk (wrong) at most {self.risk:g} with confidence {self.confidence:.4g}; "
-                f"{self.empirical_risk:.4f} on {self.puzzles} independent calibration puzzles"
+                f"{self.policy}: {self.bounded} at most {self.risk:g} with confidence {self.confidence:.4g}; "
+                f"{self.empirical_risk:.4f} on {self.puzzles} independent calibration puzzles{answers}"
             )
-        needed = math.ceil(math.log(1 - self.confidence) / math.log(1 - self.risk))
+        needed = math.ceil(math.log(self.level) / math.log(1 - self.risk))
         return (
-            f"{self.policy}: no threshold has a risk (wrong) of at most {self.risk:g} with confidence "
+            f"{self.policy}: no threshold has a {self.bounded} of at most {self.risk:g} with confidence "
             f"{self.confidence:.4g} on {self.puzzles} independent calibration puzzles; {needed} are needed even "
             "without a loss"
         )
@@ -93,6 +119,7 @@ def calibrate(
     risk: float = 0.01,
     confidence: float = 0.95,
     thresholds: Iterable[float] = THRESHOLDS,
+    selective: bool = False,
     group: Groups | None = None,
     seed: int = 0,
 ) -> Calibration:
@@ -104,6 +131,7 @@ def calibrate(
         risk: δ, between 0 and 1.
         confidence: 1 − α, between 0 and 1.
         thresholds: λ between 0 and 1 in any order, chosen independently of the calibration puzzles.
+        selective: Whether to bound the selective risk of an abstaining policy, instead of the risk of a halting one.
         group: Group of each puzzle, ``(N,)``; None if no puzzle is a variant of another.
         seed: Seed for the draw of one puzzle from every group.
 
@@ -116,26 +144,60 @@ def calibrate(
         rows = one_of_each_group(group, seed)
         q_halt, correct = q_halt[rows], correct[rows]
     count, budget = correct.shape
-    chosen, segments, losses, p_value = None, np.full(count, budget), 0, math.nan
-    for threshold in grid:
-        tried, by_choice = halting_segments(q_halt, threshold)
-        seen = int(wrong(correct, tried, by_choice).sum())
-        p = binomial_tail(seen, count, risk)
-        if p > 1 - confidence:
-            p_value = p if chosen is None else p_value
-            break
-        chosen, segments, losses, p_value = threshold, tried, seen, p
+    spacing = -(-len(grid) // STARTS) if selective else len(grid)
+    level = (1 - confidence) / -(-len(grid) // spacing)
+    chosen, least = _sequence(partial(_test, q_halt, correct, selective, risk), grid, spacing, level)
+    policy = "" if chosen is None else f"q-threshold:{chosen.threshold}"
+    policy = f"abstain({policy},{policy})" if selective and policy else policy
+    if chosen is None:
+        policy = "abstain(fixed:1,fixed:2)" if selective else f"fixed:{budget}"
+        chosen = _Test(None, np.full(count, 1 if selective else budget), np.full(count, not selective), 0, least)
+    answered = int(chosen.answered.sum())
     return Calibration(
-        policy=f"fixed:{budget}" if chosen is None else f"q-threshold:{chosen}",
-        threshold=chosen,
+        policy=policy,
+        threshold=chosen.threshold,
+        selective=selective,
         risk=risk,
         confidence=confidence,
+        level=level,
         puzzles=count,
-        empirical_risk=losses / count,
-        p_value=p_value,
-        segments_mean=float(segments.mean()),
-        exact=float(at_halt(correct, segments).mean()),
+        coverage=answered / count,
+        empirical_risk=chosen.losses / max(answered, 1),
+        p_value=chosen.p_value,
+        segments_mean=float(chosen.segments.mean()),
+        exact=float((at_halt(correct, chosen.segments) & chosen.answered).mean()),
     )
+
+
+class _Test(NamedTuple):
+    """A tested threshold: τ and whether the policy answers, ``(N,)`` each, the number of losses, and the p-value."""
+
+    threshold: float | None
+    segments: Ints
+    answered: Bools
+    losses: int
+    p_value: float
+
+
+def _test(q_halt: npt.NDArray[np.floating], correct: Bools, selective: bool, risk: float, threshold: float) -> _Test:
+    """Tests the hypothesis that a threshold's risk is above ``risk``; arguments as for `calibrate`."""
+    segments, by_choice = halting_segments(q_halt, threshold)
+    answered = by_choice if selective else np.ones_like(by_choice)
+    losses = int(wrong(correct, segments, by_choice).sum())
+    return _Test(threshold, segments, answered, losses, binomial_tail(losses, int(answered.sum()), risk))
+
+
+def _sequence(
+    test: Callable[[float], _Test], grid: list[float], spacing: int, level: float
+) -> tuple[_Test | None, float]:
+    """Runs the tests in order, from every start until one fails; returns the last that passed and the least p-value."""
+    chosen, least, passing = None, math.inf, False
+    for place, threshold in enumerate(grid):
+        if passing or place % spacing == 0:
+            tested = test(threshold)
+            passing, least = tested.p_value <= level, min(least, tested.p_value)
+            chosen = tested if passing else chosen
+    return chosen, least
 
 
 def halting_segments(q_halt: npt.NDArray[np.floating], threshold: float) -> tuple[Ints, Bools]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from hrm_agent.halting import POLICIES, HaltingPolicy, make
 from hrm_agent.halting.combinators import Combination
@@ -18,6 +19,10 @@ COMBINATIONS = (
     "min:2(kl:0.01)",
     "min:2(q-threshold:0.5)",
     "max:4(q-compare)",
+    "abstain(q-threshold:0.5,q-threshold:0.9)",
+    "abstain(q-threshold:0.9,q-threshold:0.9)",
+    "abstain(patience:1,q-threshold:0.9)",
+    "abstain(q-threshold:0.9,patience:1)",
 )
 """Combinations that a study tries by default."""
 
@@ -82,7 +87,7 @@ def calibrated(
     Args:
         traces: Traces of each checkpoint, of puzzles that the study does not score.
         budget: Segments.
-        risks: Accepted probabilities of halting by choice on a wrong answer.
+        risks: Accepted risks; each calibrates a policy that halts and one that abstains.
         confidence: Confidence of the guarantees.
         joint: Whether all guarantees hold at once with this confidence; otherwise each holds by itself.
         seed: Seed for the draw of one puzzle from every group.
@@ -91,22 +96,24 @@ def calibrated(
         The policies, and a line on the result of each calibration.
     """
     candidates, lines = [], []
-    count = len(risks) * len(traces)
+    count = 2 * len(risks) * len(traces)
     each_confidence = 1 - (1 - confidence) / count if joint else confidence
-    for risk in risks:
+    for selective, risk in product((False, True), risks):
         found = [
             calibrate(
                 each.signals["q_halt"][:, 0, :budget],
                 each.correct[:, 0, :budget],
                 risk,
                 each_confidence,
+                selective=selective,
                 group=each.group,
                 seed=seed,
             )
             for each in traces
         ]
+        kind = "selective risk" if selective else "risk"
         policies = tuple(each.policy for each in found)
-        candidates.append(Candidate(_summary(policies), policies, f"calibrated: risk ≤ {risk * 100:g} %"))
+        candidates.append(Candidate(_summary(policies), policies, f"calibrated: {kind} ≤ {risk * 100:g} %"))
         lines += [each.describe() for each in found]
     if joint:
         lines.append(f"all {count} guarantees hold at once with confidence {confidence:g} (Bonferroni)")
@@ -121,6 +128,6 @@ def _summary(policies: Sequence[str]) -> str:
     """Returns one name for the policies of several checkpoints, such as ``q-threshold:0.9|0.95``."""
     different = list(dict.fromkeys(policies))
     rules = {policy.partition(":")[0] for policy in different}
-    if len(rules) > 1:
+    if len(rules) > 1 or "(" in "".join(rules):
         return "|".join(different)
     return f"{rules.pop()}:{'|'.join(policy.partition(':')[2] for policy in different)}"

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from hrm_agent.study.candidates import Candidate
-from hrm_agent.study.metrics import summary
+from hrm_agent.study.metrics import per_solved, summary
 from hrm_agent.traces.record import Traces
 from hrm_agent.traces.replay import Replay, replay
 
@@ -23,7 +23,9 @@ class Replays:
         candidates: The policies, P.
         traces: The recordings of these puzzles, S.
         segments: Halting segment, ``(S, P, N)`` int64.
-        exact: Whether the answer there is right, ``(S, P, N)`` bool.
+        right: Whether the answer there is right, handed in or not, ``(S, P, N)`` bool.
+        abstained: Whether the policy hands in nothing, ``(S, P, N)`` bool.
+        q_halt: Logit of halting there, ``(S, P, N)`` float32.
         work: Segments computed over all views, ``(S, P, N)`` int64.
         metrics: All scalars of `hrm_agent.study.metrics.summary` for each policy, means over seeds; P.
     """
@@ -31,9 +33,16 @@ class Replays:
     candidates: tuple[Candidate, ...]
     traces: tuple[Traces, ...]
     segments: npt.NDArray[np.int64]
-    exact: npt.NDArray[np.bool_]
+    right: npt.NDArray[np.bool_]
+    abstained: npt.NDArray[np.bool_]
+    q_halt: npt.NDArray[np.float32]
     work: npt.NDArray[np.int64]
     metrics: tuple[dict[str, float], ...]
+
+    @property
+    def exact(self) -> npt.NDArray[np.bool_]:
+        """Whether the policy hands in the right answer, ``(S, P, N)`` bool."""
+        return self.right & ~self.abstained
 
 
 def replay_all(traces: Sequence[Traces], candidates: Sequence[Candidate], budget: int) -> Replays:
@@ -56,12 +65,14 @@ def replay_all(traces: Sequence[Traces], candidates: Sequence[Candidate], budget
         for (seed, candidate), one in zip(pairs, found, strict=True)
     ]
     shape = (len(traces), len(candidates), -1)
+    columns = {
+        name: np.array([getattr(one, name) for one in found]).reshape(shape)
+        for name in ("segments", "right", "abstained", "q_halt", "work")
+    }
     return Replays(
         candidates=tuple(candidates),
         traces=tuple(traces),
-        segments=np.array([one.segments for one in found]).reshape(shape),
-        exact=np.array([one.exact for one in found]).reshape(shape),
-        work=np.array([one.work for one in found]).reshape(shape),
+        **columns,
         metrics=tuple(_mean(metrics[number :: len(candidates)]) for number in range(len(candidates))),
     )
 
@@ -89,9 +100,12 @@ def check_same_puzzles(traces: Sequence[Traces]) -> None:
 
 
 def _metrics(traces: Traces, one: Replay, views: int, budget: int) -> dict[str, float]:
+    """Returns the metrics of a policy: of its answers at τ, handed in or not, but for accuracy and cost."""
     correct = np.asarray(traces.correct[:, :views, :budget].any(1))
-    return summary(correct, one.segments, one.q_halt, traces.rating, one.exact, one.work) | {
-        "by_choice": float(one.by_choice.mean())
+    return summary(correct, one.segments, one.q_halt, traces.rating, one.right, one.work) | {
+        "exact": float(one.exact.mean()),
+        "segments_per_solved": per_solved(one.work, one.exact),
+        "by_choice": float(one.by_choice.mean()),
     }
 
 

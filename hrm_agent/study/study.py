@@ -81,7 +81,8 @@ class StudyPlan:
         reference: Policy that the others are compared with; empty for the first of `REFERENCES` that can be replayed.
         budget: Segments; 0 for all recorded ones.
         calibration: Share of the puzzles' groups, drawn at random, that is held out for calibration.
-        risks: Accepted probabilities of halting by choice on a wrong answer; each calibrates one policy.
+        risks: Accepted risks; each calibrates a policy that rarely halts by choice on a wrong answer, and one that
+            abstains and whose answers are rarely wrong; see `hrm_agent.study.calibration`.
         confidence: Confidence of the intervals and of the calibration's guarantees.
         joint: Whether the guarantees of all risks and checkpoints hold at once; otherwise each holds by itself.
         resamples: Number of bootstrap resamples.

@@ -18,6 +18,7 @@ from hrm_agent.study.bootstrap import Resamples, percentiles
 from hrm_agent.study.families import family_of
 from hrm_agent.study.frontier import frontier
 from hrm_agent.study.replays import Replays
+from hrm_agent.study.selective import Drawn, selective_figures
 
 MARGIN = 0.005
 """Loss of accuracy that a `verdict` disregards: half a percentage point."""
@@ -50,6 +51,8 @@ class Row:
         dominates: Share of resamples in which it beats the reference in one of accuracy and segments and is no worse
             in the other.
         verdict: Comparison with the reference: "better", "worse", "trade" (more, or less, of both) or "like".
+        selective: The figures of `hrm_agent.study.selective.selective_figures`, and as ``NAME_difference`` each less
+            that of the reference, in the same resamples.
         metrics: All scalars of `hrm_agent.study.metrics.summary`.
     """
 
@@ -65,6 +68,7 @@ class Row:
     extra: Estimate
     dominates: float
     verdict: str
+    selective: Mapping[str, Estimate]
     metrics: Mapping[str, float]
 
 
@@ -74,13 +78,17 @@ def flat(record: Any) -> dict[str, Any]:
     A tuple with names has a column for each of its numbers: an `Estimate` has ``exact``, ``exact_low`` and
     ``exact_high``. Entries of a mapping are columns of their own, unless a field before has their name.
     """
+    return _columns(vars(record))
+
+
+def _columns(named: Mapping[str, Any]) -> dict[str, Any]:
     columns: dict[str, Any] = {}
-    for name, value in vars(record).items():
+    for name, value in named.items():
         if hasattr(value, "_asdict"):
             parts = value._asdict().items()
             columns |= {name if part == "value" else f"{name}_{part}": float(number) for part, number in parts}
         elif isinstance(value, Mapping):
-            columns |= {key: entry for key, entry in value.items() if key not in columns}
+            columns |= {key: entry for key, entry in _columns(value).items() if key not in columns}
         else:
             columns[name] = value
     return columns
@@ -103,6 +111,10 @@ def tabulate(replays: Replays, reference: str, confidence: float, resamples: Res
     estimates = {name: _estimates(found[name], drawn[name], confidence) for name in drawn}
     estimates["gain"] = _estimates(found["exact"] - found["exact"][against], gains, confidence)
     estimates["extra"] = _estimates(found["work"] - found["work"][against], extras, confidence)
+    selective = selective_figures(replays, resamples)
+    for name, (value, means) in list(selective.items()):
+        selective[f"{name}_difference"] = Drawn(value - value[against], means - means[:, [against]])
+    trust = {name: _estimates(*drawn, confidence) for name, drawn in selective.items()}
     no_worse = (gains >= 0) & (extras <= 0)
     dominates = (no_worse & ((gains > 0) | (extras < 0))).mean(0)
     rows = []
@@ -118,6 +130,7 @@ def tabulate(replays: Replays, reference: str, confidence: float, resamples: Res
                 frontier=False,
                 dominates=float(dominates[number]),
                 verdict="" if number == against else verdict(numbers["gain"], numbers["extra"]),
+                selective={name: column[number] for name, column in trust.items()},
                 metrics=replays.metrics[number],
                 **numbers,
             )

@@ -151,6 +151,76 @@ def test_the_guarantee_holds() -> None:
     assert (hopeful > risk).mean() > 0.25
 
 
+def test_the_selective_risk_by_hand() -> None:
+    """Of 1,000 puzzles 600 are sure and right, 100 less sure and every fifth wrong; 300 are never answered."""
+    q_halt = np.log(np.repeat([0.95, 0.85, 0.3], [600, 100, 300]))
+    q_halt = (q_halt - np.log1p(-np.exp(q_halt)))[:, None]
+    correct = np.ones((1000, 1), bool)
+    correct[600:700:5] = False
+    strict = calibrate(q_halt, correct, risk=0.02, thresholds=[0.5, 0.8, 0.9], selective=True)
+    assert strict.policy == "abstain(q-threshold:0.9,q-threshold:0.9)"
+    assert (strict.coverage, strict.empirical_risk, strict.exact) == (0.6, 0.0, 0.6)
+    assert strict.level == pytest.approx(0.05 / 3)  # three thresholds are three starts
+    assert strict.p_value == pytest.approx(0.98**600)
+    mild = calibrate(q_halt, correct, risk=0.05, thresholds=[0.5, 0.8, 0.9], selective=True)
+    assert (mild.threshold, mild.coverage, mild.empirical_risk, mild.exact) == (0.5, 0.7, 20 / 700, 0.68)
+    assert mild.p_value == pytest.approx(binomial_tail(20, 700, 0.05))
+    assert "selective risk at most 0.05 with confidence 0.95; 0.0286 on 1000" in mild.describe()
+    assert "70.0% of which are answered" in mild.describe()
+
+
+def test_without_a_threshold_that_passes_the_policy_never_answers() -> None:
+    q_halt = np.array([[3.0, 3.0]] * 500, np.float32)
+    found = calibrate(q_halt, np.zeros((500, 2), bool), selective=True)
+    assert (found.threshold, found.coverage, found.empirical_risk, found.exact) == (None, 0.0, 0.0, 0.0)
+    assert found.segments_mean == 1.0
+    policy = make(found.policy)
+    policy.reset(torch.ones(2, dtype=torch.bool))
+    assert policy.decide(HaltContext(torch.ones(2).long(), 2, {})).all()
+    assert torch.as_tensor(policy.abstains()).all()
+
+
+def test_a_sequence_starts_again_after_a_failure() -> None:
+    """The surest answers are too few to show anything; from 0.9 on enough are right."""
+    q_halt = np.array([[9.0]] * 10 + [[3.0]] * 990, np.float32)
+    found = calibrate(q_halt, np.ones((1000, 1), bool), risk=0.01, selective=True)
+    assert (found.threshold, found.coverage) == (THRESHOLDS[-1], 1.0)
+    assert calibrate(q_halt[:10], np.ones((10, 1), bool), risk=0.01, selective=True).threshold is None
+
+
+def selective_risks(q_halt: np.ndarray, correct: Bools, thresholds: tuple[float, ...]) -> dict[float, float]:
+    """The share of wrong answers among those that a threshold hands in."""
+    found = {}
+    for threshold in thresholds:
+        segments, by_choice = halting_segments(q_halt, threshold)
+        found[threshold] = float(wrong(correct, segments, by_choice).sum() / max(by_choice.sum(), 1))
+    return found
+
+
+def test_the_selective_risk_stays_below_its_bound_until_the_puzzles_get_harder() -> None:
+    """The promise holds on at least 1 − α of 1,000 resamples, and breaks on puzzles whose answers are less often right.
+
+    The bound lies a hair below the true risk of a threshold, which is thus the hardest to tell. On the harder puzzles
+    the Q head is as sure as before, and one right answer in ten has become wrong.
+    """
+    thresholds, confidence, draws = THRESHOLDS[::4], 0.9, 1000
+    q_halt, correct = puzzles(100_000, seed=4, sureness=2.0)
+    harder = correct & (np.random.default_rng(6).random(len(correct)) < 0.9)[:, None]
+    same, shifted = (selective_risks(q_halt, right, thresholds) for right in (correct, harder))
+    risk = 0.999 * min(value for value in same.values() if value > 0.1)
+    generator, chosen = np.random.default_rng(5), []
+    for _ in range(draws):
+        rows = generator.integers(len(q_halt), size=400)
+        chosen.append(calibrate(q_halt[rows], correct[rows], risk, confidence, thresholds, selective=True))
+    kept, broken = (
+        np.mean([each.threshold is None or risks[each.threshold] <= risk for each in chosen])
+        for risks in (same, shifted)
+    )
+    assert kept >= confidence
+    assert broken < 0.5
+    assert np.mean([each.coverage for each in chosen]) > 0.15  # and it does answer
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -122,15 +122,17 @@ def test_each_checkpoint_has_its_own_threshold() -> None:
     sure, humble = hand_made(repeat=200), hand_made(repeat=200)
     sure.signals["q_halt"][:] = np.where(sure.correct, 6, 4)  # right or wrong, it always feels right
     humble.signals["q_halt"][:] = np.where(humble.correct, 0, -2)
-    (found,), lines = calibrated([sure, humble], BUDGET, (0.05,), 0.95)
-    assert [line.split(":")[0] for line in lines[:2]] == ["q-threshold"] * 2
-    assert lines[2:] == ["each of these 2 guarantees holds with confidence 0.95 by itself, not all at once"]
-    (_,), lines = calibrated([sure, humble], BUDGET, (0.05,), 0.95, joint=True)
-    assert [re.findall(r"confidence ([\d.]+\d)", line) for line in lines] == [["0.975"], ["0.975"], ["0.95"]]
-    assert lines[2] == "all 2 guarantees hold at once with confidence 0.95 (Bonferroni)"
+    (found, silent), lines = calibrated([sure, humble], BUDGET, (0.05,), 0.95)
+    assert [line.split(":")[0] for line in lines[:4]] == ["q-threshold"] * 2 + ["abstain(q-threshold"] * 2
+    assert lines[4:] == ["each of these 4 guarantees holds with confidence 0.95 by itself, not all at once"]
+    assert (found.note, silent.note) == ("calibrated: risk ≤ 5 %", "calibrated: selective risk ≤ 5 %")
+    _, lines = calibrated([sure, humble], BUDGET, (0.05,), 0.95, joint=True)
+    assert [re.findall(r"confidence ([\d.]+\d)", line) for line in lines] == [*[["0.9875"]] * 4, ["0.95"]]
+    assert lines[4] == "all 4 guarantees hold at once with confidence 0.95 (Bonferroni)"
     assert found.policies[0] != found.policies[1]
     parameters = [policy.removeprefix("q-threshold:") for policy in found.policies]
     assert found.name == f"q-threshold:{'|'.join(parameters)}"
+    assert silent.name == "|".join(silent.policies)
 
 
 @pytest.mark.parametrize(

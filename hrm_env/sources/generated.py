@@ -8,10 +8,9 @@ import tempfile
 import time
 import warnings
 import zlib
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast, get_args
+from typing import Any, Literal, cast, get_args
 from urllib.parse import quote
 
 import numpy as np
@@ -26,7 +25,6 @@ from hrm_env.sources.npz_file import read_npz
 from hrm_env.task import PuzzleBatch, PuzzleTask
 
 Split = Literal["train", "test"]
-Read = TypeVar("Read")
 GENERATOR_VERSION = 4  # part of the cache's file names; raise it when a generator changes
 _CHUNK = 256  # puzzles generated at a time, from a random generator of their own
 _SAVED_EVERY = 10.0  # seconds between two copies of the puzzles so far
@@ -72,13 +70,14 @@ def generated(
     num_puzzles = check_integer("num_puzzles", num_puzzles, 1, 2**31 - 1)
     puzzle_seed = check_integer("puzzle_seed", puzzle_seed, 0, LARGEST_SEED)
     path = cache_folder() / _file_name(task, split, num_puzzles, puzzle_seed, generator_options)
-    puzzles = _read(path, task, num_puzzles)
-    if puzzles is None:
-        puzzles = _generate(path, task, split, num_puzzles, puzzle_seed, generator_options)
-        _write(path, puzzles)
-        partial = _partial(path)
-        if partial.exists():
-            partial.unlink()
+    cached = _read(path, task, range(num_puzzles, num_puzzles + 1))
+    if cached is not None:
+        return cached[0]
+    partial = path.with_suffix(".partial.npz")  # keeps the puzzles of an interrupted call
+    puzzles = _generate(partial, task, split, num_puzzles, puzzle_seed, generator_options)
+    _write(path, puzzles)
+    if partial.exists():
+        partial.unlink()
     return puzzles
 
 
@@ -92,11 +91,11 @@ def check_split(split: str) -> None:
 
 
 def _generate(
-    path: Path, task: PuzzleTask, split: Split, num_puzzles: int, seed: int, options: dict[str, Any]
+    partial: Path, task: PuzzleTask, split: Split, num_puzzles: int, seed: int, options: dict[str, Any]
 ) -> Puzzles:
     """Generates chunks and keeps the puzzles of the split until there are enough; continues an interrupted call."""
-    partial = _partial(path)
-    chunks, tried = _read_partial(partial, task, num_puzzles)
+    begun, tried = _read(partial, task, range(1, num_puzzles)) or (None, 0)
+    chunks = [begun] if begun and tried else []
     made, size, saved = sum(map(len, chunks)), min(_CHUNK, 2 * num_puzzles + 8), time.monotonic()
     title = f"generating {task.spec.name} puzzles ({split})"
     with tqdm(total=num_puzzles, initial=min(made, num_puzzles), desc=title, delay=1, leave=False) as bar:
@@ -113,20 +112,9 @@ def _generate(
     return replace(concatenate(chunks)[:num_puzzles], group=np.arange(num_puzzles, dtype=np.int32))
 
 
-def _partial(path: Path) -> Path:
-    """Returns the path at which an interrupted generation keeps its puzzles."""
-    return path.with_suffix(".partial.npz")
-
-
 def _file_name(task: PuzzleTask, split: Split, num_puzzles: int, seed: int, options: dict[str, Any]) -> str:
     extra = "".join(f"-{name}{quote(str(value), safe='')}" for name, value in sorted(options.items()))
     return f"{task.spec.name}-{split}-{num_puzzles}-seed{seed}{extra}-v{GENERATOR_VERSION}.npz".replace(":", "-")
-
-
-def _arrays(puzzles: Puzzles) -> dict[str, npt.NDArray[Any]]:
-    """Returns the arrays of generated puzzles that the cache stores."""
-    columns = {name: getattr(puzzles, name) for name in ("inputs", "solution", "rating", "puzzle_id")}
-    return columns | {"names": np.array(puzzles.names)}
 
 
 def _digest(arrays: dict[str, npt.NDArray[Any]]) -> npt.NDArray[np.uint8]:
@@ -134,42 +122,26 @@ def _digest(arrays: dict[str, npt.NDArray[Any]]) -> npt.NDArray[np.uint8]:
     return np.frombuffer(digest, dtype=np.uint8)
 
 
-def _read(path: Path, task: PuzzleTask, num_puzzles: int) -> Puzzles | None:
-    """Returns the cached puzzles, or None if there is no file or it is damaged or holds other puzzles."""
-    return _undamaged(path, lambda: _checked(task, num_puzzles, _read_arrays(path, task, num_puzzles)))
+def _read(path: Path, task: PuzzleTask, counts: range) -> tuple[Puzzles, int] | None:
+    """Returns the puzzles of a file and the number of chunks tried for them, 0 if the file is complete.
 
+    Args:
+        path: Path of the file.
+        task: The puzzle family.
+        counts: The possible numbers of puzzles.
 
-def _read_partial(path: Path, task: PuzzleTask, num_puzzles: int) -> tuple[list[Puzzles], int]:
-    """Returns the puzzles of an interrupted generation and the number of its chunks; none if there was no such."""
-
-    def read() -> tuple[list[Puzzles], int]:
-        arrays = _read_arrays(path, task, num_puzzles)
-        tried, made = arrays.pop("tried", np.empty(0)), arrays.get("inputs", ())
-        if tried.shape != () or tried.dtype.kind != "i" or not 0 < len(made) < num_puzzles:
-            raise ValueError("it holds other arrays")
-        return [_checked(task, len(made), arrays)], int(tried)
-
-    return _undamaged(path, read) or ([], 0)
-
-
-def _read_arrays(path: Path, task: PuzzleTask, num_puzzles: int) -> dict[str, npt.NDArray[Any]]:
-    """Reads the arrays of a file.
-
-    Raises:
-        ValueError: The file is damaged.
-        OSError: The file cannot be read.
+    Returns:
+        None if there is no file or, with a warning, if it is damaged or holds anything else.
     """
-    with open_regular(path) as file:
-        arrays = read_npz(file, most=num_puzzles * (2 * task.spec.seq_len + 1000) + 2**16)
-    if not np.array_equal(arrays.pop("sha256", []), _digest(arrays)):
-        raise ValueError("its checksum does not match")
-    return arrays
-
-
-def _undamaged(path: Path, read: Callable[[], Read]) -> Read | None:
-    """Returns the content of a file, or None if it is missing or, with a warning, if it is damaged."""
     try:
-        return read()
+        with open_regular(path) as file:
+            arrays = read_npz(file, most=counts.stop * (2 * task.spec.seq_len + 1000) + 2**16)
+        if not np.array_equal(arrays.pop("sha256", []), _digest(arrays)):
+            raise ValueError("its checksum does not match")
+        tried = arrays.pop("tried", np.array(0))
+        if tried.shape != () or tried.dtype.kind != "i":
+            raise ValueError("it holds other arrays")
+        return _checked(task, counts, arrays), int(tried)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
@@ -177,23 +149,25 @@ def _undamaged(path: Path, read: Callable[[], Read]) -> Read | None:
         return None
 
 
-def _checked(task: PuzzleTask, num_puzzles: int, arrays: dict[str, npt.NDArray[Any]]) -> Puzzles:
+def _checked(task: PuzzleTask, counts: range, arrays: dict[str, npt.NDArray[Any]]) -> Puzzles:
     """Returns the puzzles of the arrays. Checks every token, and the solutions of 1,000 puzzles.
 
     Raises:
         ValueError: The arrays do not hold puzzles of the task.
     """
-    tokens, numbers = (num_puzzles, task.spec.seq_len), (num_puzzles,)
+    count = len(np.atleast_1d(arrays.get("inputs", np.empty(0))))
+    tokens, numbers = (count, task.spec.seq_len), (count,)
     shapes = {"inputs": tokens, "solution": tokens, "rating": numbers, "puzzle_id": numbers}
     names = arrays.pop("names", np.empty(0))
-    if {name: array.shape if array.dtype.kind in "iu" else None for name, array in arrays.items()} != shapes:
+    found = {name: array.shape if array.dtype.kind in "iu" else None for name, array in arrays.items()}
+    if count not in counts or found != shapes:
         raise ValueError("it holds other arrays")
     if names.dtype.kind != "U" or names.ndim != 1:
         raise ValueError("it holds no names")
     columns: dict[str, Any] = {**arrays, "names": tuple(names.tolist())}
     puzzles = Puzzles(**columns)
     puzzles.check_fit(task.spec.name, task.spec.seq_len, task.spec.vocab_size)
-    tried = PuzzleBatch.of(puzzles[np.linspace(0, num_puzzles - 1, min(num_puzzles, _TRIED)).astype(np.int64)])
+    tried = PuzzleBatch.of(puzzles[np.linspace(0, count - 1, min(count, _TRIED)).astype(np.int64)])
     if not task.check(tried.inputs, tried.solution).all():
         raise ValueError("it holds a wrong solution")
     return puzzles
@@ -201,7 +175,8 @@ def _checked(task: PuzzleTask, num_puzzles: int, arrays: dict[str, npt.NDArray[A
 
 def _write(path: Path, puzzles: Puzzles, **more: int) -> None:
     """Writes puzzles and numbers to the cache, or warns if that fails."""
-    arrays = _arrays(puzzles) | {name: np.array(number) for name, number in more.items()}
+    columns = {name: getattr(puzzles, name) for name in ("inputs", "solution", "rating", "puzzle_id")}
+    arrays = columns | {"names": np.array(puzzles.names)} | {name: np.array(number) for name, number in more.items()}
     arrays["sha256"] = _digest(arrays)
     try:
         with atomic_write(path) as file:

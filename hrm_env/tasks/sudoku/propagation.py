@@ -28,9 +28,10 @@ def compiled(function: Function) -> Function:
 
 
 class Geometry(NamedTuple):
-    """The units, peers and bands of a grid; indices are int64.
+    """The digits, units, peers and bands of a grid; indices are int64.
 
     Attributes:
+        full: Mask of all digits.
         units: Cells of each row, column and box, ``(3n, n)``.
         peers: Cells that share a unit with each cell, ``(L, P)``.
         row_bands: Cells of each row of boxes, ``(K, b lines, b boxes, cells of a line in a box)``; K is 0 if bands are
@@ -40,6 +41,7 @@ class Geometry(NamedTuple):
         column_ways: Line of each way in each box, likewise.
     """
 
+    full: int
     units: Integers
     peers: Integers
     row_bands: Integers
@@ -153,11 +155,11 @@ def _place(stack: Integers, top: int, full: int, units: Integers) -> int:
 
 
 @compiled
-def propagate(stack: Integers, settled: Flags, top: int, full: int, geometry: Geometry, allowed: Integers) -> int:
+def propagate(stack: Integers, settled: Flags, top: int, geometry: Geometry, allowed: Integers) -> int:
     """Applies singles and bands until nothing changes; returns the settled cells, or -1 on a contradiction."""
     while True:
         number = _settle(stack, settled, top, geometry.peers)
-        placed = _place(stack, top, full, geometry.units)
+        placed = _place(stack, top, geometry.full, geometry.units)
         if number < 0 or placed < 0:
             return -1
         if placed == 0:  # the costlier rule only where the others say nothing more

@@ -17,7 +17,7 @@ from hrm_env.tasks.sudoku.propagation import (
 
 
 @compiled
-def _split_cell(stack: Integers, top: int, row: int, priority: Priorities) -> None:
+def _split_cell(stack: Integers, top: int, priority: Priorities) -> None:
     """Splits at the most constrained cell: the grid above ``top`` fixes a digit, that at ``top`` excludes it."""
     fewest, chosen = 99, 0
     for cell in range(stack.shape[1]):
@@ -27,9 +27,9 @@ def _split_cell(stack: Integers, top: int, row: int, priority: Priorities) -> No
             fewest, chosen = number, cell
     mask = stack[top, chosen]
     digit, best = mask & -mask, np.float32(-1)
-    for number in range(priority.shape[2]):
-        if mask >> number & 1 and priority[row, chosen, number] > best:
-            best, digit = priority[row, chosen, number], 1 << number
+    for number in range(priority.shape[1]):
+        if mask >> number & 1 and priority[chosen, number] > best:
+            best, digit = priority[chosen, number], 1 << number
     stack[top + 1, chosen] = digit
     stack[top, chosen] = mask & ~digit
 
@@ -91,14 +91,12 @@ def _split_band(
 
 
 @compiled
-def _split(
-    stack: Integers, top: int, full: int, geometry: Geometry, passed: Integers, row: int, priority: Priorities
-) -> None:
+def _split(stack: Integers, top: int, geometry: Geometry, passed: Integers, priority: Priorities) -> None:
     """Splits in the band in which the digits have the fewest ways in total; without bands, at a cell."""
     if geometry.row_bands.shape[0] == 0:
-        _split_cell(stack, top, row, priority)
+        _split_cell(stack, top, priority)
         return
-    digits = popcount(full)
+    digits = popcount(geometry.full)
     in_row, fewest = _tightest(stack, top, geometry.row_bands, geometry.row_ways, digits)
     in_column, fewer = _tightest(stack, top, geometry.column_bands, geometry.column_ways, digits)
     if fewer < fewest:
@@ -108,9 +106,7 @@ def _split(
 
 
 @compiled
-def _search(
-    memory: Memory, limit: int, full: int, geometry: Geometry, row: int, priority: Priorities
-) -> tuple[int, int]:
+def _search(memory: Memory, limit: int, geometry: Geometry, priority: Priorities) -> tuple[int, int]:
     """Searches the first grid in memory; the last solution found is stored at its end.
 
     Returns:
@@ -122,7 +118,7 @@ def _search(
     for cell in range(settled.shape[1]):
         settled[0, cell] = False
     while top >= 0 and found < limit:
-        number = propagate(stack, settled, top, full, geometry, scratch)
+        number = propagate(stack, settled, top, geometry, scratch)
         if number == settled.shape[1]:
             found += 1
             for cell in range(settled.shape[1]):
@@ -133,7 +129,7 @@ def _search(
         guesses += 1
         for cell in range(settled.shape[1]):
             settled[top + 1, cell] = settled[top, cell]
-        _split(stack, top, full, geometry, scratch, row, priority)
+        _split(stack, top, geometry, scratch, priority)
         top += 1
     return found, guesses
 
@@ -143,7 +139,6 @@ def search_each(
     memory: Memory,
     masks: Integers,
     limit: int,
-    full: int,
     geometry: Geometry,
     priority: Priorities,
     result: tuple[Integers, Integers, Integers],
@@ -154,23 +149,14 @@ def search_each(
     for row in range(masks.shape[0]):
         for cell in range(masks.shape[1]):
             stack[0, cell] = masks[row, cell]
-        met, made = _search(memory, limit, full, geometry, row, priority)
-        found[row] = met
-        guesses[row] = made
+        found[row], guesses[row] = _search(memory, limit, geometry, priority[row])
         for cell in range(masks.shape[1]):
-            solution[row, cell] = stack[-1, cell] if met else 0
+            solution[row, cell] = stack[-1, cell] if found[row] else 0
 
 
 @compiled
 def dig_each(
-    memory: Memory,
-    puzzles: Integers,
-    order: Integers,
-    clues: int,
-    limit: int,
-    full: int,
-    geometry: Geometry,
-    priority: Priorities,
+    memory: Memory, puzzles: Integers, order: Integers, clues: int, limit: int, geometry: Geometry, priority: Priorities
 ) -> None:
     """Blanks cells of ``puzzles (B, L)`` in ``order (B, L)``, with a limit of 1; see `SudokuSolver.dig`."""
     stack = memory[0]
@@ -184,8 +170,8 @@ def dig_each(
                 continue
             for cell in range(puzzles.shape[1]):
                 digit = puzzles[row, cell]
-                stack[0, cell] = 1 << digit - 1 if digit else full
-            stack[0, chosen] = full & ~stack[0, chosen]  # any other solution differs in the cell that loses its clue
-            if _search(memory, limit, full, geometry, row, priority)[0] == 0:
+                stack[0, cell] = 1 << digit - 1 if digit else geometry.full
+            stack[0, chosen] = geometry.full & ~stack[0, chosen]  # any other solution differs in the cell without clue
+            if _search(memory, limit, geometry, priority)[0] == 0:
                 puzzles[row, chosen] = 0
                 left -= 1

@@ -16,7 +16,7 @@ from hrm_env.tasks.sudoku.search import dig_each, search_each
 
 Masks = npt.NDArray[np.int64]
 LARGEST_SIDE = 4  # b boxes have b! ways, which are too many beyond 24
-_NO_PRIORITY = np.empty((1, 0, 0), np.float32)
+_NO_PRIORITY = np.empty((0, 0), np.float32)
 _ROWS = 32  # puzzles per task of a thread
 
 
@@ -55,12 +55,12 @@ class SudokuSolver:
         np.fill_diagonal(together, False)
         peers = np.ascontiguousarray(np.nonzero(together)[1].reshape(n * n, -1))
         nothing = np.empty((0, 1, 1, 1), np.int64), np.zeros((1, 1), np.int64)
-        self.by_cells = Geometry(self.units, peers, *nothing, *nothing)
+        self.by_cells = Geometry(self.full, self.units, peers, *nothing, *nothing)
         self.by_bands = self.by_cells
         if max(box_height, box_width) <= LARGEST_SIDE:
             rows = np.ascontiguousarray(cells.reshape(-1, box_height, box_height, box_width))
             columns = np.ascontiguousarray(cells.T.reshape(-1, box_width, box_width, box_height))
-            self.by_bands = Geometry(self.units, peers, rows, _ways(box_height), columns, _ways(box_width))
+            self.by_bands = Geometry(self.full, self.units, peers, rows, _ways(box_height), columns, _ways(box_width))
 
     def _memory(self) -> Memory:
         """Allocates the memory of a search: one row per removed candidate, and a last one for the solution."""
@@ -97,13 +97,14 @@ class SudokuSolver:
         batch, cells = masks.shape
         found, guesses = np.zeros((2, batch), np.int32)
         solution = np.zeros((batch, cells), np.int64)
-        priority = _NO_PRIORITY if rng is None else rng.random((batch, cells, self.size), dtype=np.float32)
+        priority = np.empty((batch, 0, 0), np.float32)  # no digit comes first
+        if rng is not None:
+            priority = rng.random((batch, cells, self.size), dtype=np.float32)
         geometry = geometry or self.by_cells
 
         def run(rows: slice) -> None:
-            order = priority if rng is None else priority[rows]
             result = found[rows], guesses[rows], solution[rows]
-            search_each(self._memory(), masks[rows], limit, self.full, geometry, order, result)
+            search_each(self._memory(), masks[rows], limit, geometry, priority[rows], result)
 
         on_all_cores(run, batch)
         digits = np.bitwise_count(solution - (solution != 0)) + (solution != 0)
@@ -132,8 +133,7 @@ class SudokuSolver:
         order = rng.permuted(np.broadcast_to(np.arange(self.size**2), grids.shape), axis=1)
 
         def run(rows: slice) -> None:
-            arguments = (clues, 1, self.full, self.by_cells, _NO_PRIORITY)
-            dig_each(self._memory(), puzzles[rows], order[rows], *arguments)
+            dig_each(self._memory(), puzzles[rows], order[rows], clues, 1, self.by_cells, _NO_PRIORITY)
 
         on_all_cores(run, len(grids))
         return puzzles.astype(np.uint8)

@@ -31,7 +31,9 @@ class StudyOptions(Computing, TestPuzzles):
             no Q_continue.
         budget: Segments to record for every puzzle; policies may use as many.
         views: Views to record of each puzzle, for policies of several views.
-        noise: Noise on the start state of these views.
+        noise: Standard deviation of the noise on the start state of these views.
+        segment_noise: Standard deviation of the noise in their later segments.
+        random_start: Standard deviation of random start states in place of theirs; 0 for none.
         calibration: Share of the puzzles, drawn at random, held out to calibrate thresholds and temperature; puzzles
             that are variants of one another are drawn as a group.
         risk: Accepted share of halts on a wrong answer, for a calibrated threshold; may be repeated.
@@ -50,6 +52,8 @@ class StudyOptions(Computing, TestPuzzles):
     budget: Annotated[int, integer(1)] = 16
     views: Annotated[int, integer(1)] = 1
     noise: Annotated[float, number(0)] = 0.0
+    segment_noise: Annotated[float, number(0)] = 0.0
+    random_start: Annotated[float, number(0)] = 0.0
     calibration: Annotated[float, number(0, 1, excluded=(1,))] = 0.2
     risk: UseAppendAction[tuple[ProperShare, ...]] = ()
     confidence: ProperShare = 0.95

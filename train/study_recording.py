@@ -31,9 +31,9 @@ def check_before_recording(options: StudyOptions, plan: StudyPlan, models: Seque
                 f"{puzzles} in {checkpoint}"
             )
     sizes, signals = first.sizes, dict.fromkeys(default_signals(), 1)
-    wanted = TraceHeader(
-        first.task or "", sizes.seq_len, sizes.vocab_size, options.budget, options.views, options.noise, signals, "", ""
-    )
+    numbers = sizes.seq_len, sizes.vocab_size, options.budget, options.views, options.noise
+    later, start = options.segment_noise, options.random_start
+    wanted = TraceHeader(first.task or "", *numbers, signals, "", "", segment_noise=later, random_start=start)
     served(plan, wanted, options.budget, untrained_signals(models))
 
 
@@ -53,6 +53,8 @@ def recorded(options: StudyOptions, number: int, model: HRM) -> Traces:
             path,
             views=options.views,
             noise=options.noise,
+            segment_noise=options.segment_noise,
+            random_start=options.random_start,
             source=" ".join((options.source, options.rows or "", *options.option)).strip(),
             progress=True,
         )

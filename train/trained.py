@@ -136,12 +136,13 @@ class Trained(TestPuzzles):
         Raises:
             ValueError: Its halting policy wants more views than the puzzle has.
         """
+        from hrm_agent.halting.policy import noise_of
         from hrm_agent.inference.views import Views
         from hrm_agent.sb3.agent import HRM
 
         chosen: dict[str, Any] = {"halting": self.halting} if self.halting else {}
         model = HRM.load(self.checkpoint, device=device, compile=compile, **chosen)
-        Views(model.halting.views, self.task(model, self.checkpoint), model.halting.noise)
+        Views(model.halting.views, self.task(model, self.checkpoint), *noise_of(model.halting))
         return model
 
     def load(self, num_envs: int, device: str = "cpu", compile: bool = False) -> tuple[HRM, PuzzleVectorEnv]:

@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hrm_agent.halting.policy import HaltContext, HaltingPolicy
+from hrm_agent.halting.policy import HaltContext, HaltingPolicy, noise_of
 
 
 class Combination(HaltingPolicy):
@@ -137,7 +137,8 @@ class Abstain(Combination):
             found = ", ".join(type(policy).__name__ for policy in policies)
             raise ValueError(f"expected a policy that halts and one that trusts, neither abstaining, found {found}")
         super().__init__(policies)
-        self.views, self.noise = policies[0].views, policies[0].noise
+        self.views = policies[0].views
+        self.noise, self.segment_noise, self.random_start = noise_of(policies[0])
         self.silent = torch.zeros(0, dtype=torch.bool)
 
     @property

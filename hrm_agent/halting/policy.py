@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -48,6 +48,8 @@ class HaltingPolicy(Stateful, ABC):
         needs: Names of the `hrm_agent.halting.signals.SIGNALS` that the policy reads; no other signal is computed.
         views: Number of views K of each puzzle, which are adjacent rows and halt together.
         noise: Standard deviation of the noise on the start state of all views but the first.
+        segment_noise: Standard deviation of the noise on the state that each of their later segments begins with.
+        random_start: Standard deviation of a random start state in place of theirs; 0 for none.
         halted: Views that have halted and are not computed further, ``(B,)`` bool; None if K = 1.
         rule: The rule as a formula, in which ``{threshold}`` stands for the attribute of that name.
         parameters: Types of the parameters in the string form, in order; ``str``, which must be last, is a path.
@@ -58,6 +60,8 @@ class HaltingPolicy(Stateful, ABC):
     needs: tuple[str, ...] = ()
     views: int = 1
     noise: float = 0.0
+    segment_noise: float = 0.0
+    random_start: float = 0.0
     halted: Tensor | None = None
     rule: ClassVar[str] = ""
     parameters: ClassVar[tuple[type, ...]] = ()
@@ -84,6 +88,11 @@ class HaltingPolicy(Stateful, ABC):
     def describe(self) -> str:
         """Describes when it halts, in one line."""
         return self.rule.format(**vars(self)) or self.name
+
+
+def noise_of(policy: Any) -> tuple[float, float, float]:
+    """Returns noise, segment noise and random start of a policy, or of the header of a recording."""
+    return policy.noise, policy.segment_noise, policy.random_start
 
 
 def begin(policy: HaltingPolicy, mask: Tensor) -> None:

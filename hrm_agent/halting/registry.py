@@ -42,6 +42,7 @@ POLICIES: dict[str, type[HaltingPolicy]] = {
     "abstain": Abstain,
     "halt-first": view_policies.HaltFirst,
     "best-q": view_policies.BestQ,
+    "best-residual": view_policies.BestResidual,
 }
 """Policies by name; a `Combination` takes inner policies in parentheses."""
 

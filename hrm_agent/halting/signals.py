@@ -159,9 +159,7 @@ def correct(seen: SignalInput) -> Tensor:
 
 def puzzle(seen: SignalInput) -> Tensor:
     """A hash of the puzzle, an integer below 2^24, from which the random rules draw."""
-    position = torch.arange(1, seen.inputs.shape[1] + 1, device=seen.inputs.device)
-    weights = hashed(position * 0x9E3779B1)  # irregular, so that puzzles with equal sums of tokens differ
-    return hashed((seen.inputs * weights).sum(-1)).float()
+    return hashed_puzzle(seen.inputs).float()
 
 
 def state(seen: SignalInput) -> Tensor:
@@ -177,6 +175,13 @@ def _by_position(carry: Carry) -> Tensor:
 def _residual(now: Tensor, before: Tensor) -> Tensor:
     now, before = now.float().flatten(1), before.float().flatten(1)
     return ((now - before).square().sum(1) / now.square().sum(1).clamp(min=1e-24)).sqrt()
+
+
+def hashed_puzzle(inputs: Tensor) -> Tensor:
+    """Returns hashes of puzzles ``(B, L)``: integers from 0 to 2^24 − 1, ``(B,)`` int64."""
+    position = torch.arange(1, inputs.shape[1] + 1, device=inputs.device)
+    weights = hashed(position * 0x9E3779B1)  # irregular, so that puzzles with equal sums of tokens differ
+    return hashed((inputs * weights).sum(-1))
 
 
 def hashed(key: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hrm_agent.cores.carry import Carry, chosen_rows
 from hrm_agent.cores.core import ReasoningCore, SegmentOutput
-from hrm_agent.halting.policy import HaltingPolicy
+from hrm_agent.halting.policy import HaltingPolicy, noise_of
 from hrm_agent.halting.session import HaltingSession
 from hrm_agent.inference.views import Views, rows_of
 from hrm_env.task import PAD_ID, PuzzleBatch, PuzzleTask
@@ -80,7 +80,7 @@ class Reasoner:
         self.session = HaltingSession(copy.deepcopy(halting), max_segments, task, core.probabilities)
         self.carry = core.initial_carry(batch_size * halting.views)
         device = core.device
-        self.views = Views(halting.views, task, halting.noise, device=device)
+        self.views = Views(halting.views, task, *noise_of(halting), device=device)
         self.work = torch.zeros(batch_size, dtype=torch.long, device=device)
         self._output: SegmentOutput | None = None
 
@@ -100,8 +100,8 @@ class Reasoner:
         count = self.views.count
         shown, solved = self.views.show(inputs), None if solution is None else self.views.show(solution)
         puzzle_id, first, used = (part.repeat_interleave(count) for part in (puzzle_id, start, segment + 1))
-        before = self.views.perturb(self.core.reset_carry(self.carry, first), first)
-        output, rows = self._segment(before, shown, puzzle_id, first)
+        before = self.views.begin(self.core.reset_carry(self.carry, first), shown, first)
+        output, rows = self._segment(self.views.disturb(before, shown, used), shown, puzzle_id, first)
         decided = self.session.decide(output, before, shown, first, used, solved)
         self.carry, self._output = output.carry, output
         self.work = torch.where(start, 0, self.work) + rows.view(-1, count).sum(1)

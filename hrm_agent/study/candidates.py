@@ -49,12 +49,12 @@ class Candidate:
         return make(self.policies[0])
 
 
-def default_policies(views: int = 1, noise: float = 0.0, budget: int = 0) -> list[str]:
+def default_policies(views: int = 1, noise: Sequence[float] = (), budget: int = 0) -> list[str]:
     """Returns every registered rule with the parameters of its `sweep`, and some combinations.
 
     Args:
         views: Recorded views; policies of several views need 2 or more.
-        noise: Noise of these views.
+        noise: Parameters of these views' noise, as in the string form of a policy.
         budget: Segments; ``fixed:budget`` takes part and no larger one, which would be the same policy; 0 for no limit.
     """
     texts = [
@@ -67,11 +67,18 @@ def default_policies(views: int = 1, noise: float = 0.0, budget: int = 0) -> lis
         texts = [text for text in texts if not (text.startswith("fixed:") and int(text[6:]) >= budget)]
         texts.append(f"fixed:{budget}")
     texts += COMBINATIONS
-    suffix = f":{noise:g}" if noise else ""
-    sizes = [size for size in (2, 4, 8, 16, 32) if size <= views]
-    texts += [f"{rule}:{size}{suffix}" for size in sizes for rule in ("halt-first", "best-q")]
-    texts += [text.format(views=f"{size}{suffix}") for size in sizes for text in VIEW_POLICIES]
+    sizes = [views_form(size, noise) for size in (2, 4, 8, 16, 32) if size <= views]
+    texts += [f"{rule}:{size}" for size in sizes for rule in ("halt-first", "best-q", "best-residual")]
+    texts += [text.format(views=size) for size in sizes for text in VIEW_POLICIES]
     return list(dict.fromkeys(texts))
+
+
+def views_form(views: int, noise: Sequence[float]) -> str:
+    """Returns the parameters of a policy of several views in its string form: ``"4"``, ``"4:0:0.1"``."""
+    numbers = [f"{each:g}" for each in (views, *noise)]
+    while numbers[-1] == "0":
+        numbers.pop()
+    return ":".join(numbers)
 
 
 def calibrated(

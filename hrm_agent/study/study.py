@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hrm_agent.halting import make
+from hrm_agent.halting.policy import noise_of
 from hrm_agent.study.bootstrap import Resamples
 from hrm_agent.study.candidates import Candidate, calibrated, default_policies
 from hrm_agent.study.frontier import frontier_area
@@ -186,7 +187,7 @@ def served(
         ValueError: A policy that the plan names cannot be replayed.
     """
     asked_for = [name for name in (plan.reference, *plan.policies) if name]
-    named = list(plan.policies) or default_policies(recorded.views, recorded.noise, budget)
+    named = list(plan.policies) or default_policies(recorded.views, noise_of(recorded), budget)
     reasons = {name: _reason(name, recorded, untrained) for name in (*asked_for, *REFERENCES, *named)}
     for name in asked_for:
         if reasons[name]:

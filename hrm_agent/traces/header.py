@@ -19,6 +19,7 @@ from hrm_env.files import open_regular
 FORMAT = "hrm-gym traces 2"
 OLDER = ("hrm-gym traces 1",)
 LONGEST_LINE = 2**16
+_NOISES = ("noise", "segment_noise", "random_start")
 _LARGEST = {"seq_len": 2**16, "vocab_size": 2**8, "max_segments": 2**12, "views": 2**12, "puzzles": 2**31 - 1}
 _LARGEST_WIDTH, _LARGEST_RECORD = 2**14, 2**30
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which cannot be printed
@@ -41,6 +42,8 @@ class TraceHeader:
         puzzles: Number of puzzles in a complete recording.
         checksum: SHA-256 of the puzzles.
         probabilities: How logits became probabilities, a name in `LOG_PROBABILITIES`.
+        segment_noise: Standard deviation of the noise in the views' later segments.
+        random_start: Standard deviation of the views' random start states; 0 for none.
     """
 
     task: str
@@ -55,6 +58,8 @@ class TraceHeader:
     puzzles: int = 0
     checksum: str = ""
     probabilities: str = "softmax"
+    segment_noise: float = 0.0
+    random_start: float = 0.0
 
     @property
     def bits(self) -> int:
@@ -79,7 +84,8 @@ class TraceHeader:
 
     def line(self) -> bytes:
         """Returns the first line of the file."""
-        return json.dumps({"format": FORMAT, **asdict(self)}).encode() + b"\n"
+        entries = asdict(self)
+        return json.dumps({"format": FORMAT, **{name: entries[name] for name in _names(entries)}}).encode() + b"\n"
 
 
 def read_header(path: Path) -> TraceHeader:
@@ -121,9 +127,15 @@ def parse(path: Path, line: bytes) -> TraceHeader:
     return TraceHeader(**found)
 
 
+def _names(header: dict[str, Any]) -> list[str]:
+    """Returns the names of a header's entries: those of later noise stand only beside noise."""
+    left_out = () if any(header.get(name) for name in _NOISES) else _NOISES[1:]
+    return [field.name for field in fields(TraceHeader) if field.name not in left_out]
+
+
 def _problems(header: dict[str, Any]) -> Iterator[str]:
     """Yields what is wrong with a header, the most basic problem first."""
-    names = sorted(field.name for field in fields(TraceHeader))
+    names = sorted(_names(header))
     if sorted(header) != names:
         yield f"the entries {shortened(sorted(header))} instead of {', '.join(names)}"
     for name in ("task", "agent", "source", "checksum"):
@@ -134,9 +146,11 @@ def _problems(header: dict[str, Any]) -> Iterator[str]:
     for name, largest in _LARGEST.items():
         if not _is_count(header[name], largest):
             yield f"{name}={shortened(header[name])} instead of an integer from 1 to {largest}"
-    noise, signals = header["noise"], header["signals"]
-    if not isinstance(noise, float) or not 0 <= noise < math.inf:
-        yield f"noise={shortened(noise)} instead of a number from 0"
+    for name in _NOISES:
+        noise = header.get(name, 0.0)
+        if not isinstance(noise, float) or not 0 <= noise < math.inf:
+            yield f"{name}={shortened(noise)} instead of a number from 0"
+    signals = header["signals"]
     if not isinstance(signals, dict) or not signals:
         yield f"signals={shortened(signals)} instead of names and widths"
     for name, width in signals.items():

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from hrm_agent.cores.carry import slow_state
 from hrm_agent.cores.core import ReasoningCore
-from hrm_agent.halting.policy import HaltContext, HaltingPolicy
+from hrm_agent.halting.policy import HaltContext, HaltingPolicy, noise_of
 from hrm_agent.halting.signals import SIGNALS
 from hrm_agent.inference.evaluation import check_sweep
 from hrm_agent.inference.reasoner import Reasoner
@@ -104,6 +104,8 @@ def record(
     *,
     views: int = 1,
     noise: float = 0.0,
+    segment_noise: float = 0.0,
+    random_start: float = 0.0,
     signals: Sequence[str] | None = None,
     agent: str = "",
     source: str = "",
@@ -120,6 +122,8 @@ def record(
         path: The file.
         views: Number of views V of each puzzle, for policies of several views.
         noise: Standard deviation of the noise on the start states, as in those policies.
+        segment_noise: Standard deviation of the noise in later segments, as in those policies.
+        random_start: Standard deviation of random start states, as in those policies.
         signals: Names in `SIGNALS`, by default `default_signals`; ``q_halt`` and ``correct`` are always recorded.
         agent: Name of the weights; by default the `fingerprint` of the core.
         source: Description of the puzzles.
@@ -130,7 +134,9 @@ def record(
             holds something else.
     """
     names = default_signals() if signals is None else signals
-    header = parse(Path(path), _header(core, env, views, noise, names, agent, source).line())
+    header = parse(
+        Path(path), _header(core, env, views, (noise, segment_noise, random_start), names, agent, source).line()
+    )
     at_a_time = min(env.num_envs, header.puzzles)
     reasoner = Reasoner(core, _NeverHalt(header), header.max_segments, at_a_time, env.rules.task)
     writer = TraceWriter(Path(path), header, env.num_envs)
@@ -180,7 +186,7 @@ def _header(
     core: ReasoningCore,
     env: PuzzleVectorEnv,
     views: int,
-    noise: float,
+    noise: tuple[float, float, float],
     signals: Sequence[str],
     agent: str,
     source: str,
@@ -200,7 +206,9 @@ def _header(
         vocab_size=spec.vocab_size,
         max_segments=env.rules.max_segments,
         views=views,
-        noise=float(noise),
+        noise=float(noise[0]),
+        segment_noise=float(noise[1]),
+        random_start=float(noise[2]),
         signals={name: _width(name, core) for name in SIGNALS if name in chosen},
         agent=agent or fingerprint(core),
         source=source,
@@ -218,7 +226,8 @@ class _NeverHalt(HaltingPolicy):
     """Needs every signal of a recording and never halts, so that all segments of the budget are computed."""
 
     def __init__(self, header: TraceHeader) -> None:
-        self.needs, self.views, self.noise = tuple(header.signals), header.views, header.noise
+        self.needs, self.views = tuple(header.signals), header.views
+        self.noise, self.segment_noise, self.random_start = noise_of(header)
 
     def decide(self, context: HaltContext) -> Tensor:
         """Returns False for every row, ``(B,)`` bool."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hrm_agent.halting import HaltContext, HaltingPolicy, make
-from hrm_agent.halting.policy import begin, decision
+from hrm_agent.halting.policy import begin, decision, noise_of
 from hrm_agent.inference.views import rows_of
 from hrm_agent.traces.header import TraceHeader
 from hrm_agent.traces.record import Traces
@@ -129,6 +129,7 @@ def why_not(policy: HaltingPolicy, recorded: TraceHeader) -> str:
         return f"expected recorded signals {', '.join(policy.needs)}, found no {', '.join(missing)}"
     if policy.views > recorded.views:
         return f"expected {policy.views} recorded views, found {recorded.views}"
-    if policy.views > 1 and policy.noise != recorded.noise:
-        return f"expected views recorded with noise {policy.noise}, found noise {recorded.noise}"
+    if policy.views > 1 and noise_of(policy) != noise_of(recorded):
+        wanted, found = (":".join(f"{value:g}" for value in noise_of(each)) for each in (policy, recorded))
+        return f"expected views recorded with noise {wanted}, found noise {found}"
     return ""

@@ -28,10 +28,12 @@ def test_a_carry_may_be_a_dict_with_integers(carry: dict[str, Tensor]) -> None:
     assert torch.equal(reset["fast"][1], fresh["fast"][0])
     assert torch.equal(reset["fast"][::2], carry["fast"][::2])
     assert list(with_parts(carry, dict(reversed(carry.items())))) == list(carry)
-    noisy = Views(3, None, noise=0.5).perturb(carry, torch.tensor([True, True, True]))
-    assert torch.equal(noisy["steps"], carry["steps"])
-    assert torch.equal(noisy["slow"][0], carry["slow"][0])
-    assert not torch.equal(noisy["fast"][1], carry["fast"][1])
+    views, tokens = Views(3, None, noise=0.5, segment_noise=0.5), torch.ones(3, 4, dtype=torch.long)
+    later = views.disturb(carry, tokens, torch.tensor([2, 2, 2]))
+    for noisy in (views.begin(carry, tokens, torch.tensor([True, True, True])), later):
+        assert torch.equal(noisy["steps"], carry["steps"])
+        assert torch.equal(noisy["slow"][0], carry["slow"][0])
+        assert not torch.equal(noisy["fast"][1], carry["fast"][1])
 
 
 def test_signals_of_any_carry(carry: dict[str, Tensor]) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hrm_agent import HRM, Evaluation
 from hrm_agent.halting import HaltContext, make
-from hrm_agent.halting.view_policies import BestQ, HaltFirst, ViewPolicy
+from hrm_agent.halting.view_policies import BestQ, BestResidual, HaltFirst, ViewPolicy
 from hrm_agent.inference.frames import frames
 from hrm_agent.inference.views import Views
 from hrm_agent.sb3.vec_env import as_vec_env
@@ -67,6 +67,11 @@ def assert_equal(found: Evaluation, expected: Evaluation) -> None:
         ("best-q:3", 3, 0.0, None, "the highest Q_halt of 3 views, each until (m = M)"),
         ("best-q:3()", 3, 0.0, None, "the highest Q_halt of 3 views, each until (m = M)"),
         ("best-q:8:1(kl:0.1)", 8, 1.0, "kl:0.1", "the highest Q_halt of 8 views with noise 1, each until "),
+        ("best-residual:2", 2, 0.0, None, "the lowest residual of 2 views, each until (m = M)"),
+        (
+            *("best-residual:2:0.5:0.1:1(fixed:3)", 2, 0.5, "fixed:3"),
+            "the lowest residual of 2 views with noise 0.5 and noise in every segment 0.1 and random start 1,",
+        ),
     ],
 )
 def test_made_by_string(text: str, views: int, noise: float, inner: str | None, described: str) -> None:
@@ -74,7 +79,7 @@ def test_made_by_string(text: str, views: int, noise: float, inner: str | None, 
     assert isinstance(policy, ViewPolicy)
     assert (policy.name, policy.views, policy.noise) == (text, views, noise)
     assert [one.name for one in policy.policies] == ([] if inner is None else [inner])
-    assert policy.needs[0] == "q_halt"
+    assert policy.needs[0] == ("residual_h" if text.startswith("best-residual") else "q_halt")
     assert len(set(policy.needs)) == len(policy.needs)
     assert policy.describe().startswith(described)
 
@@ -86,7 +91,12 @@ def test_made_by_string(text: str, views: int, noise: float, inner: str | None, 
         ("best-q:0", "expected at least 1 view, found 0"),
         ("halt-first:2:-1", "expected noise of 0 or more, found -1.0"),
         ("halt-first:2:nan", "expected noise of 0 or more, found nan"),
-        ("halt-first:2:1:1", r"expected halt-first:views\[:noise\]\[\(policy, ...\)\], found 3 parameters"),
+        ("halt-first:2:1:-1", "expected segment_noise of 0 or more, found -1.0"),
+        ("halt-first:2:1:1:inf", "expected random_start of 0 or more, found inf"),
+        (
+            "halt-first:2:1:1:1:1",
+            r"expected halt-first:views\[:noise\]\[:segment_noise\]\[:random_start\]\[\(policy, ...\)\], found 5 par",
+        ),
         ("halt-first:2(nope)", "expected one of q-compare, .* found 'nope'"),
         ("halt-first:2(q-compare", "expected a closing parenthesis at the end"),
         ("any(halt-first:2,kl)", "a policy of many views has to stand outermost"),
@@ -142,6 +152,18 @@ def test_a_view_keeps_the_q_of_its_own_halt() -> None:
     found = decisions(BestQ(2, policies=[make("q-threshold:0.5")]), SEEN)
     # puzzle 0: view 1 halts at segment 2 with 0.5, view 0 at segment 4 with 4; puzzle 1: with 1 and with 2
     assert found == [(NO + NO, [0, 0]), (NO + YES, [1, 1]), (NO + YES, [1, 1]), (YES + YES, [0, 1])]
+
+
+def test_the_view_that_changes_least_answers() -> None:
+    policy, found = BestResidual(2, policies=[make("q-threshold:0.5")]), []
+    residual = [[0.3, 0.2, 0.5, 0.6], [0.1, 0.1, 0.9, 0.4], [0.2, 0.0, 0.1, 0.1]]
+    for number, (q, r) in enumerate(zip(SEEN, residual, strict=False)):
+        policy.reset(torch.full((4,), number == 0))
+        signals = {"q_halt": torch.tensor(q), "residual_h": torch.tensor(r)}
+        found.append((policy.decide(HaltContext(torch.full((4,), number + 1), 9, signals)).tolist(), policy.elect()))
+    assert [halt for halt, _ in found] == [NO + NO, NO + YES, NO + YES]
+    # puzzle 0: view 1 keeps the 0.1 of segment 2; puzzle 1: view 0 keeps the 0.5 of segment 1
+    assert [view.tolist() for _, view in found] == [[1, 0], [0, 1], [1, 1]]
 
 
 def test_without_a_rule_views_halt_at_the_budget_alone() -> None:
@@ -219,17 +241,27 @@ def test_figures_do_not_depend_on_the_number_of_slots(model: HRM, policy: str) -
     assert len(set(one.segments)) > 1 or policy == "best-q:3", "the agent does not waver: the test shows little"
 
 
-@pytest.mark.parametrize("policy", ["halt-first:3:0.5", "best-q:3:0.5", "best-q:3:0.5(random:0.4)"])
+NOISY = ["halt-first:3:0.5", "best-q:3:0.5", "best-q:3:0:0.5(random:0.4)", "best-residual:3:0:0.1:1(random:0.4)"]
+
+
+@pytest.mark.parametrize("policy", NOISY)
 def test_noise_does_not_depend_on_the_number_of_slots(copying: HRM, policy: str) -> None:
     assert_equal(copying.evaluate(every_puzzle_once(64), policy), copying.evaluate(every_puzzle_once(7), policy))
 
 
 @pytest.mark.parametrize("rule", ["q-compare", "fixed:2", "patience:1", "random:0.4", "verifier", "oracle", "cdf:0.9"])
-@pytest.mark.parametrize("views", ["halt-first:1", "best-q:1"])
+@pytest.mark.parametrize("views", ["halt-first:1", "best-q:1", "best-residual:1", "best-q:1:0.5:0.5:0.5"])
 def test_one_view_is_the_rule_itself(model: HRM, views: str, rule: str) -> None:
     found, expected = model.evaluate(sudokus(), f"{views}({rule})"), model.evaluate(sudokus(), rule)
     assert_equal(found, expected)
     np.testing.assert_array_equal(expected.work, expected.segments)
+
+
+@pytest.mark.parametrize("rule", ["halt-first:3{}(random:0.2)", "best-q:3{}", "best-residual:3{}(random:0.4)"])
+def test_no_noise_is_no_change(model: HRM, rule: str) -> None:
+    expected, found = (model.evaluate(sudokus(), rule.format(noise)) for noise in ("", ":0:0:0"))
+    assert_equal(found, expected)
+    np.testing.assert_array_equal(found.q_halt, expected.q_halt)
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -14,18 +14,21 @@ from hrm_agent import HRM
 from hrm_agent.halting import HaltContext, HaltingPolicy, make
 from hrm_agent.halting.signals import SIGNALS
 from hrm_agent.traces.record import TraceHeader, Traces, record
-from hrm_agent.traces.replay import Replay, replay
+from hrm_agent.traces.replay import Replay, replay, why_not
 
 PUZZLES, BUDGET, SLOTS = 1000, 16, 250
 OTHER_PARAMETERS = ["q-compare:3", "kl:0.1", "patience"]
 COMBINED = ["any(q-compare:4,min:3(patience:1))", "all(q-threshold:0.4,patience)", "max:5(all(patience:1,random:0.5))"]
-VIEW_POLICIES = [
-    "halt-first:1",
-    "halt-first:2:0.5",
-    "halt-first:3:0.5(patience)",
-    "best-q:3:0.5",
-    "best-q:2:0.5(cdf:0.6)",
+RULES = [
+    *("halt-first:1", "halt-first:2{noise}", "halt-first:3{noise}(patience)", "best-q:3{noise}"),
+    *(
+        "best-q:2{noise}(cdf:0.6)",
+        "best-residual:1",
+        "best-residual:3{noise}",
+        "best-residual:3{noise}(q-threshold:0.6)",
+    ),
 ]
+NOISES = [(0.5, 0.0, 0.0), (0.0, 0.5, 0.0), (0.5, 0.5, 0.5), (0.0, 0.0, 1.0)]
 ABSTAINING = ["abstain(q-compare,q-threshold:0.6)", "min:2(abstain(any(patience,kl:0.1),all(patience,verifier)))"]
 ABSTAINING_VIEWS = [
     ("halt-first:3:0.5(patience)", "q-threshold:0.7"),
@@ -49,10 +52,27 @@ def traces(model: HRM, tmp_path_factory: pytest.TempPathFactory) -> Traces:
 
 
 @pytest.fixture(scope="module")
-def views(model: HRM, tmp_path_factory: pytest.TempPathFactory) -> Traces:
-    """Three views of fewer puzzles."""
-    env = puzzles(40, num_puzzles=100)
-    return record(model.policy.acting_core, env, tmp_path_factory.mktemp("recorded") / "three", views=3, noise=0.5)
+def recordings(model: HRM, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[float, ...], Traces]:
+    """Three views of fewer puzzles, for each noise."""
+    core, env, folder = model.policy.acting_core, puzzles(40, num_puzzles=100), tmp_path_factory.mktemp("recorded")
+    return {
+        (start, later, random): record(
+            core,
+            env,
+            folder / f"{start}-{later}-{random}",
+            views=3,
+            noise=start,
+            segment_noise=later,
+            random_start=random,
+        )
+        for start, later, random in NOISES
+    }
+
+
+@pytest.fixture(scope="module")
+def views(recordings: dict[tuple[float, ...], Traces]) -> Traces:
+    """Three views with noise on the start state."""
+    return recordings[0.5, 0.0, 0.0]
 
 
 def assert_alike(found: Replay, live: Any) -> None:
@@ -90,9 +110,21 @@ def test_probabilities_of_stablemax_are_recorded_and_seen_alike(policy: str, tmp
         record(core, puzzles(40, num_puzzles=100), tmp_path / "traces")
 
 
-@pytest.mark.parametrize("policy", [*(text for text in policy_samples() if text not in row_policies()), *VIEW_POLICIES])
-def test_replay_of_several_views_is_live(model: HRM, views: Traces, policy: str) -> None:
-    assert_alike(replay(views, policy), model.evaluate(puzzles(16, num_puzzles=100), policy))
+SEVERAL = [rule.format(noise=":{:g}:{:g}:{:g}".format(*noise)) for noise in NOISES for rule in RULES]
+
+
+@pytest.mark.parametrize("policy", [*(text for text in policy_samples() if text not in row_policies()), *SEVERAL])
+def test_replay_of_several_views_is_live(model: HRM, recordings: dict[tuple[float, ...], Traces], policy: str) -> None:
+    recorded = next(each for each in recordings.values() if not why_not(make(policy), each.header))
+    assert_alike(replay(recorded, policy), model.evaluate(puzzles(16, num_puzzles=100), policy))
+
+
+def test_every_noise_leads_to_other_answers(recordings: dict[tuple[float, ...], Traces]) -> None:
+    silent, *noisy = (recordings[noise] for noise in NOISES)
+    for each in noisy:
+        np.testing.assert_array_equal(each.signals["q_halt"][:, 0], silent.signals["q_halt"][:, 0])
+        assert (each.answers[:, 1:] != silent.answers[:, 1:]).any()
+        assert (each.signals["residual_h"][:, 1:] != silent.signals["residual_h"][:, 1:]).mean() > 0.9
 
 
 @pytest.mark.parametrize(("halts", "trusts"), ABSTAINING_VIEWS)
@@ -242,7 +274,8 @@ def test_no_puzzles_and_chosen_puzzles(views: Traces) -> None:
             "expected recorded signals q_halt, q_continue, entropy, found no q_continue, ent",
         ),
         ("halt-first:3", None, "replay of 'halt-first:3': expected 3 recorded views, found 2"),
-        ("best-q:2:0.5", None, "expected views recorded with noise 0.5, found noise 0.0"),
+        ("best-q:2:0.5", None, "expected views recorded with noise 0.5:0:0, found noise 0:0:0"),
+        ("best-residual:2:0:0:1", None, "expected recorded signals residual_h, found no residual_h"),
         ("q-threshold", 4, "max_segments: expected 1 to 3, which were recorded, found 4"),
         ("q-threshold", 0, "max_segments: expected 1 to 3, which were recorded, found 0"),
     ],

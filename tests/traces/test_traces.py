@@ -45,8 +45,11 @@ def puzzles(num_envs: int = SLOTS, **options: Any) -> PuzzleVectorEnv:
     return every_puzzle_once(num_envs, **{"num_puzzles": PUZZLES, "max_segments": BUDGET, **options})
 
 
+WHOLE: Any = {"views": 3, "noise": 0.5, "segment_noise": 0.25, "signals": ALL}
+
+
 def recorded(path: Path, **options: Any) -> Traces:
-    return record(core(), puzzles(), path, **{"views": 3, "noise": 0.5, "signals": ALL, **options})
+    return record(core(), puzzles(), path, **{**WHOLE, **options})
 
 
 @pytest.fixture(scope="module")
@@ -80,13 +83,14 @@ def test_packed_by_hand() -> None:
 def test_traces_hold_what_the_network_thinks(whole: Path) -> None:
     traces, env, network = Traces.read(whole), puzzles(), core()
     batch = env.stored(slice(None))
-    views = Views(3, env.rules.task, 0.5)
+    views = Views(3, env.rules.task, 0.5, 0.25)
     inputs, solution, puzzle_id = views.show(batch.inputs), views.show(batch.solution), torch.zeros(3 * PUZZLES).long()
     start = torch.ones(3 * PUZZLES, dtype=torch.bool)
-    carry, last = views.perturb(network.initial_carry(3 * PUZZLES), start), None
+    carry, last = views.begin(network.initial_carry(3 * PUZZLES), inputs, start), None
     for segment in range(BUDGET):
+        noisy = views.disturb(carry, inputs, torch.full_like(puzzle_id, segment + 1))
         with torch.no_grad():
-            output = network(carry, inputs, puzzle_id)
+            output = network(noisy, inputs, puzzle_id)
         seen = SignalInput(output, carry, last, start & (segment == 0), inputs, solution, env.rules.task)
         np.testing.assert_array_equal(traces.answers[:, :, segment], views.restore(seen.answer).numpy())
         for name, compute in SIGNALS.items():
@@ -169,6 +173,19 @@ def test_a_file_of_format_1_is_named(copy: Path) -> None:
         Traces.read(copy)
 
 
+def test_only_recordings_with_noise_name_all_of_it(copy: Path, tmp_path: Path) -> None:
+    """Others are what they were before there was noise in later segments, to the last bit of the header."""
+    silent = recorded(tmp_path / "silent", views=1, noise=0, segment_noise=0)
+    line = json.loads((tmp_path / "silent").read_bytes().partition(b"\n")[0])
+    assert line["noise"] == 0
+    assert not {"segment_noise", "random_start"} & set(line)
+    assert (silent.header.segment_noise, silent.header.random_start) == (0, 0)
+    for change in (lambda header: header.pop("random_start"), lambda header: header.update(noise=0.0, segment_noise=0.0)):
+        (tmp_path / "other").write_bytes(rewritten(change)(copy.read_bytes()))
+        with pytest.raises(ValueError, match="found the entries .* instead of"):
+            Traces.read(tmp_path / "other")
+
+
 def test_groups_are_recorded(tmp_path: Path) -> None:
     env = puzzles(7)
     env.rules.puzzles.group[:] = np.arange(PUZZLES) // 4
@@ -202,7 +219,7 @@ def test_a_killed_recording_goes_on(whole: Path, tmp_path: Path) -> None:
 def test_a_finished_recording_is_not_made_again(copy: Path) -> None:
     network, before = core(), copy.stat().st_mtime_ns
     network.register_forward_pre_hook(lambda *_: pytest.fail("the network ran"))
-    traces = record(network, puzzles(2), copy, views=3, noise=0.5, signals=ALL, source="other words")
+    traces = record(network, puzzles(2), copy, source="other words", **WHOLE)
     assert len(traces) == PUZZLES
     assert copy.stat().st_mtime_ns == before
 
@@ -263,6 +280,8 @@ def rewritten(change: Callable[[dict[str, Any]], Any]) -> Callable[[bytes], byte
         (rewritten(lambda header: header.update(max_segments="4")), "max_segments='4' instead of an integer"),
         (rewritten(lambda header: header.update(vocab_size=300)), "vocab_size=300 instead of"),
         (rewritten(lambda header: header.update(noise=float("nan"))), "noise=nan instead of a number"),
+        (rewritten(lambda header: header.update(segment_noise=-1.0)), "segment_noise=-1.0 instead of a number"),
+        (rewritten(lambda header: header.update(random_start=True)), "random_start=True instead of a number"),
         (rewritten(lambda header: header.update(task=None)), "task=None instead of a text"),
         (rewritten(lambda header: header.update(signals=["q_halt"])), "signals=.* instead of names and widths"),
         (rewritten(lambda header: header.update(signals={})), "signals={} instead of names"),
@@ -316,6 +335,7 @@ def test_no_file(tmp_path: Path) -> None:
     [
         ({"views": 2}, "views=2"),
         ({"noise": 0.25}, "noise=0.25"),
+        ({"segment_noise": 0.5, "random_start": 1}, "segment_noise=0.5, random_start=1.0"),
         ({"signals": ["entropy"]}, "signals={'correct': 1, 'entropy': 1, 'q_halt': 1}"),
         ({"agent": "another"}, "agent='another'"),
     ],
@@ -328,16 +348,15 @@ def test_another_recording_is_refused(copy: Path, options: dict[str, Any], name:
 
 
 def test_other_puzzles_weights_and_budgets_are_refused(copy: Path) -> None:
-    options: Any = {"views": 3, "noise": 0.5, "signals": ALL}
     for env, what in ((puzzles(num_puzzles=20), "puzzles=20, checksum"), (puzzles(max_segments=5), "max_segments=5")):
         with pytest.raises(ValueError, match=f"expected a recording of {what}"):
-            record(core(), env, copy, **options)
+            record(core(), env, copy, **WHOLE)
     other = puzzles()
     other.rules.puzzles.rating[3] += 1
     with pytest.raises(ValueError, match="expected a recording of checksum="):
-        record(core(), other, copy, **options)
+        record(core(), other, copy, **WHOLE)
     with pytest.raises(ValueError, match="expected a recording of agent="):
-        record(core(1), puzzles(), copy, **options)
+        record(core(1), puzzles(), copy, **WHOLE)
 
 
 def test_bad_options(tmp_path: Path) -> None:

@@ -70,6 +70,8 @@ def default_policies(views: int = 1, noise: Sequence[float] = (), budget: int = 
     sizes = [views_form(size, noise) for size in (2, 4, 8, 16, 32) if size <= views]
     texts += [f"{rule}:{size}" for size in sizes for rule in ("halt-first", "best-q", "best-residual")]
     texts += [text.format(views=size) for size in sizes for text in VIEW_POLICIES]
+    shorter = [segments for segments in (1, 2, 4, 8, 16, 32, 64) if segments < budget]
+    texts += [f"{rule}:{size}(fixed:{m})" for size in sizes for m in shorter for rule in ("best-q", "best-residual")]
     return list(dict.fromkeys(texts))
 
 

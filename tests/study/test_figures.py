@@ -12,7 +12,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
-from study_traces import hand_made
+from study_traces import CORRECT, Q_CONTINUE, Q_HALT, hand_made, traces
 
 from hrm_agent.study.figures.difficulty import difficulty_bins, difficulty_figure
 from hrm_agent.study.figures.frontier import frontier_figure
@@ -22,6 +22,7 @@ from hrm_agent.study.figures.reliability import reliability_figure
 from hrm_agent.study.figures.save import like_compute, study_figures
 from hrm_agent.study.figures.segments import segments_figure
 from hrm_agent.study.figures.style import STYLE, accuracy_axis, new_figure, save_figure, write_at_end
+from hrm_agent.study.figures.views import curves_of, views_figure
 from hrm_agent.study.study import StudyPlan, run_study
 from hrm_agent.study.table import Row
 
@@ -200,3 +201,25 @@ def test_no_figure_for_one_difficulty() -> None:
     recorded.rating[:] = 1
     table, replays = run_study([recorded], StudyPlan(policies=("fixed:2",), calibration=0, resamples=5))
     assert "difficulty" not in study_figures(table, replays)
+
+
+def test_curves_of_segments_and_views(rows: tuple[Row, ...]) -> None:
+    """A line for every number of views, in order of segments; the grid of a study of several views is complete."""
+    assert not curves_of(rows)  # of one view
+    signals = {"correct": CORRECT, "q_halt": Q_HALT, "q_continue": Q_CONTINUE, "residual_h": CORRECT}
+    recorded = traces(signals, views=4, repeat=10)
+    table, replays = run_study([recorded], StudyPlan(calibration=0, resamples=20))
+    curves = curves_of(table.rows)
+    assert list(curves) == ["best-q", "best-residual"]
+    for by_views in curves.values():
+        assert sorted(by_views) == [1, 2, 4]
+        for views, line in by_views.items():
+            segments = [row.segments.value for row in line]
+            assert segments == sorted(set(segments))
+            assert segments[-1] == table.budget
+            assert [row.work.value for row in line] == [views * m for m in segments]
+    figure = views_figure(curves)
+    assert [len(axes.lines) for axes in figure.axes] == [3] * len(curves)
+    drawn, expected = figure.axes[0].lines[1].get_ydata(), [row.exact.value for row in curves["best-q"][2]]
+    np.testing.assert_array_equal(np.asarray(drawn), expected)
+    assert "views" in study_figures(table, replays)

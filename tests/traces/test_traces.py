@@ -180,9 +180,12 @@ def test_only_recordings_with_noise_name_all_of_it(copy: Path, tmp_path: Path) -
     assert line["noise"] == 0
     assert not {"segment_noise", "random_start"} & set(line)
     assert (silent.header.segment_noise, silent.header.random_start) == (0, 0)
-    for change in (lambda header: header.pop("random_start"), lambda header: header.update(noise=0.0, segment_noise=0.0)):
+    for change in (
+        lambda header: header.pop("random_start"),
+        lambda header: header.update(noise=0.0, segment_noise=0.0),
+    ):
         (tmp_path / "other").write_bytes(rewritten(change)(copy.read_bytes()))
-        with pytest.raises(ValueError, match="found the entries .* instead of"):
+        with pytest.raises(ValueError, match=r"found the entries .* instead of"):
             Traces.read(tmp_path / "other")
 
 

@@ -15,6 +15,7 @@ from hrm_agent.study.figures.histograms import Stops, histograms_figure
 from hrm_agent.study.figures.regret import regret_figure
 from hrm_agent.study.figures.reliability import reliability_figure
 from hrm_agent.study.figures.segments import segments_figure
+from hrm_agent.study.figures.views import curves_of, views_figure
 from hrm_agent.study.replays import Replays
 from hrm_agent.study.study import Study
 from hrm_agent.study.table import Row
@@ -53,6 +54,8 @@ def study_figures(study: Study, replays: Replays, trained_segments: int = 0) -> 
         "accuracy-by-segment": segments_figure(correct, trained_segments),
         "regret": regret_figure(shown),
     }
+    if curves := curves_of(study.rows):
+        figures["views"] = views_figure(curves)
     rating = scored[0].rating
     if rating.min() < rating.max():
         compared = [stops(name) for name in dict.fromkeys((study.reference, "oracle")) if name in numbers]

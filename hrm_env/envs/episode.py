@@ -79,7 +79,7 @@ class EpisodeRules:
     @classmethod
     def build(
         cls,
-        task: str | PuzzleTask,
+        task: PuzzleTask,
         *,
         max_segments: int = 16,
         reward: str | Reward = "exact",
@@ -97,18 +97,17 @@ class EpisodeRules:
             ValueError: An option is out of range or has the wrong type.
             UnknownOptionError: The source has no such option.
         """
-        made = make_task(task)
         budget = check_integer("max_segments", max_segments, 1, LARGEST.max_segments)
         paid = reward_of(reward)
         cost = check_number("segment_cost", segment_cost)
         check_flag("augment", augment)
         check_choice("order", order, get_args(Order))
-        blanks = check_blanks(made, blank_fraction, easier)
+        blanks = check_blanks(task, blank_fraction, easier)
         wrong = check_number("wrong_cost", wrong_cost, 0)
-        puzzles = load_puzzles(made, **source_options)
+        puzzles = load_puzzles(task, **source_options)
         if not len(puzzles):
             raise ValueError("source: expected at least one puzzle, found none")
-        return cls(made, puzzles, budget, paid, cost, augment, order, blanks, easier, wrong)
+        return cls(task, puzzles, budget, paid, cost, augment, order, blanks, easier, wrong)
 
     @property
     def random_draws(self) -> bool:
@@ -211,21 +210,23 @@ class EpisodeRules:
         )
 
 
-def check_options(task: PuzzleTask, environment: Callable[..., Any], options: Mapping[str, Any]) -> None:
-    """Refuses options of ``gym.make`` that neither the environment nor the source of its puzzles has.
+def rules_of(environment: Callable[..., Any], task: str | PuzzleTask, options: Mapping[str, Any]) -> EpisodeRules:
+    """Builds the rules of an environment from the options of ``gym.make`` that its constructor does not name.
 
     Args:
-        task: The puzzle family.
         environment: The class that received the options.
-        options: Options that the class's constructor does not name.
+        task: A `PuzzleTask` or the name of a built-in one.
+        options: Options of `EpisodeRules.build` and `hrm_env.sources.load_puzzles`.
 
     Raises:
-        UnknownOptionError: An option is unknown; the message names it and a similar one, if any.
-        ValueError: The source is invalid.
+        UnknownOptionError: Neither the environment nor the source of its puzzles has an option; the message names it
+            and a similar one, if any.
+        ValueError: The task, the source or an option is invalid.
     """
-    source = options.get("source", "generated")
-    known = [*keywords(EpisodeRules.build), *keywords(environment), "source", *options_of(task, source)]
+    made, source = make_task(task), options.get("source", "generated")
+    known = [*keywords(EpisodeRules.build), *keywords(environment), "source", *options_of(made, source)]
     check_known(f"{environment.__name__} with {described(source)}", options, known)
+    return EpisodeRules.build(made, **options)
 
 
 def integers(name: str, found: Any, below: int, batch: tuple[int, ...] = ()) -> npt.NDArray[np.int64]:

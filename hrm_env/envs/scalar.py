@@ -13,11 +13,10 @@ from torch import Tensor
 from hrm_env.checks import check_choice
 from hrm_env.drawing import draw_puzzle, write_puzzle
 from hrm_env.drawing.window import Window
-from hrm_env.envs.episode import HALT_REASONS, EpisodeRules, check_options
+from hrm_env.envs.episode import HALT_REASONS, rules_of
 from hrm_env.envs.slots import check_seed
 from hrm_env.envs.spaces import check_action, unpack_action
 from hrm_env.task import PuzzleBatch, PuzzleTask
-from hrm_env.tasks import make_task
 
 Observation = dict[str, Any]
 
@@ -53,11 +52,9 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
 
     def __init__(self, task: str | PuzzleTask, *, render_mode: str | None = None, **options: Any) -> None:
         check_render_mode(render_mode, self.metadata)
-        made = make_task(task)
-        check_options(made, type(self), options)
         if options.get("order") == "once":
             raise ValueError("order: expected random or sequential in a scalar environment, found 'once'")
-        self.rules = EpisodeRules.build(made, **options)
+        self.rules = rules_of(type(self), task, options)
         self.observation_space = self.rules.observation_space
         self.action_space = self.rules.action_space
         self.render_mode = render_mode
@@ -85,7 +82,7 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
         self._segment, self._ended = 0, False
         self._answer = self._previous = None
         self._show()
-        return self._observation(), self._info()
+        return self._shown()
 
     def _next_index(self, options: dict[str, Any]) -> int:
         if "index" in options:
@@ -106,7 +103,7 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
         self._segment += 1
         outcome = self.rules.grade(self._batch, answer, halt, torch.tensor([self._segment]))
         self._show()
-        info = self._info()
+        observation, info = self._shown()
         self._ended = bool(outcome.terminated)
         if self._ended:
             info |= {
@@ -115,19 +112,17 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
                 "segments": self._segment,
                 "halt_reason": HALT_REASONS[int(outcome.halt_reason)],
             }
-        return self._observation(), float(outcome.reward), self._ended, False, info
+        return observation, float(outcome.reward), self._ended, False, info
 
-    def _observation(self) -> Observation:
+    def _shown(self) -> tuple[Observation, dict[str, Any]]:
+        """Returns observation and info of the current puzzle."""
         assert self._batch is not None
-        return {
+        observation = {
             "inputs": self._batch.inputs[0].numpy().copy(),
             "puzzle_id": np.int64(self._batch.puzzle_id[0]),
             "segment": np.int64(self._segment),
         }
-
-    def _info(self) -> dict[str, Any]:
-        assert self._batch is not None
-        return {"solution": self._batch.solution[0].numpy().copy(), "index": self._index}
+        return observation, {"solution": self._batch.solution[0].numpy().copy(), "index": self._index}
 
     def render(self) -> Any:
         """Draws the puzzle with the latest answer.

@@ -17,14 +17,13 @@ from hrm_env.checks import check_choice
 from hrm_env.devices import check_device
 from hrm_env.drawing import draw_puzzle, write_puzzle
 from hrm_env.envs.dealing import Dealing
-from hrm_env.envs.episode import EpisodeRules, check_options
+from hrm_env.envs.episode import rules_of
 from hrm_env.envs.held import HeldPuzzles
 from hrm_env.envs.numpy_form import ending_of, grade_rows, numpy_ending, numpy_info, to_numpy
 from hrm_env.envs.scalar import PuzzleEnv, check_render_mode
 from hrm_env.envs.slots import SLOT_STATE, Seeds, check_autoreset, check_slots, check_state, reset_mask, shared_seed
 from hrm_env.envs.spaces import check_action, unpack_action
 from hrm_env.task import PuzzleBatch, PuzzleTask
-from hrm_env.tasks import make_task
 
 TensorStep = tuple[dict[str, Tensor], Tensor, Tensor, Tensor, dict[str, Any]]
 
@@ -79,14 +78,12 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         self.device = check_device(device)
         self.autoreset_mode = check_autoreset(autoreset_mode)
         self.render_mode = check_render_mode(render_mode, self.metadata)
-        made = make_task(task)
-        check_options(made, type(self), options)
-        self.rules = EpisodeRules.build(made, **options)
+        self.rules = rules_of(type(self), task, options)
         self.single_observation_space = self.rules.observation_space
         self.single_action_space = self.rules.action_space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self.metadata = {**self.metadata, "task": made.spec.name, "autoreset_mode": self.autoreset_mode}
+        self.metadata = {**self.metadata, "task": self.rules.task.spec.name, "autoreset_mode": self.autoreset_mode}
         self._stored = self.rules.tensors(self.device)
         self._generator = torch.Generator(self.device)
         self._dealing = Dealing(len(self.rules.puzzles), self.rules.order, self.device)
@@ -124,8 +121,8 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         rewards = np.zeros(self.num_envs, ending["reward"].dtype) - self.rules.segment_cost
         rewards[rows] = ending["reward"][: len(rows)]
         self._end(torch.from_numpy(ended.copy()).to(self.device))
-        batch = self._held.compact
-        observation, info = to_numpy(self._observation(batch)), numpy_info(self._info(batch), self._told)
+        tensors, described = self._shown(self._held.compact)
+        observation, info = to_numpy(tensors), numpy_info(described, self._told)
         if len(rows):
             info |= numpy_ending(ending, rows, ended, final=self.autoreset_mode is AutoresetMode.SAME_STEP)
         return observation, (rewards * playing).astype(np.float64), ended, np.zeros_like(ended), info
@@ -213,8 +210,7 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
 
     def shown(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Returns observation and info of the current puzzles as tensors, as `reset` or the last step did."""
-        batch, _ = self.current()
-        return self._observation(batch), self._info(batch)
+        return self._shown(self.current()[0])
 
     def current(self) -> tuple[PuzzleBatch, Tensor]:
         """Returns the puzzles in the slots and the segments that each has used, ``(B,)`` int64; 0 begins an episode."""
@@ -277,11 +273,9 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         else:
             self._held.replace_where(done, fresh)
 
-    def _observation(self, batch: PuzzleBatch) -> dict[str, Tensor]:
-        return {"inputs": batch.inputs, "puzzle_id": batch.puzzle_id, "segment": self._segment}
-
-    def _info(self, batch: PuzzleBatch) -> dict[str, Any]:
-        return {"solution": batch.solution, "index": self._index, "active": self._active}
+    def _shown(self, batch: PuzzleBatch) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        observation = {"inputs": batch.inputs, "puzzle_id": batch.puzzle_id, "segment": self._segment}
+        return observation, {"solution": batch.solution, "index": self._index, "active": self._active}
 
     def render(self) -> tuple[Any, ...] | None:
         """Draws one text or picture per slot, as `PuzzleEnv.render` does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from hrm_agent.halting.features import observe, signals_of
@@ -11,6 +12,9 @@ from hrm_agent.halting.sb3_file import read_network
 
 class Learned(HaltingPolicy):
     """Halt where the saved network of PPO, A2C or DQN prefers it to continuing; "sb3:path.zip".
+
+    A network of three actions abstains where it stops and prefers this to an answer. At the budget, where it would
+    continue, it hands in its answer.
 
     The file is not unpickled; see `hrm_agent.halting.sb3_file`. The network runs in float64, so that its decisions do
     not depend on the batch shape. They equal those of SB3's float32 network, except for ties within its rounding.
@@ -23,6 +27,11 @@ class Learned(HaltingPolicy):
     def __init__(self, path: str) -> None:
         self.path, self.network = path, read_network(path)
         self.needs = signals_of(self.network.features)
+        self.silent: Tensor | bool = torch.zeros(0, dtype=torch.bool) if self._actions == 3 else False
+
+    @property
+    def _actions(self) -> int:
+        return len(self.network.layers[-1][1])
 
     def reset(self, mask: Tensor) -> None:
         """Moves the network to the device of the rows; the policy has no memory."""
@@ -38,4 +47,11 @@ class Learned(HaltingPolicy):
             raise ValueError(f"{self.path}: expected features of {expected} numbers, found {values.shape[1]}")
         for number, (weight, bias) in enumerate(layers):
             values = (activation(values) if number else values) @ weight.T + bias
-        return values[:, 1] > values[:, 0]
+        halt = (values[:, 1:] > values[:, :1]).any(1)
+        if self._actions == 3:
+            self.silent = halt & (values[:, 2] > values[:, 1])
+        return halt
+
+    def abstains(self) -> Tensor | bool:
+        """Returns which rows hand in nothing if they stop now, ``(B,)`` bool; False for a network of two actions."""
+        return self.silent

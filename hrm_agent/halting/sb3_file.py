@@ -25,7 +25,7 @@ _HARMLESS = {"net_arch", "activation_fn", "optimizer_class", "optimizer_kwargs",
 
 
 class Network(NamedTuple):
-    """An MLP with two outputs: one for continue, one for halt.
+    """An MLP with two or three outputs: continue, halt and, if it was trained with ``abstain=True``, abstain.
 
     Attributes:
         features: Names of the input features.
@@ -118,8 +118,9 @@ def _check_sizes(path: str, layers: tuple[tuple[Tensor, Tensor], ...], features:
     fits = all(len(shape) == 2 for shape in shapes) and all(bias.shape == weight.shape[:1] for weight, bias in layers)
     if not fits or any(one[0] != two[1] for one, two in pairwise(shapes)):
         raise ValueError(f"{path}: expected layers that follow each other, found the shapes {shortened(shapes)}")
-    if not shapes or shapes[-1][0] != 2:
-        raise ValueError(f"{path}: expected two actions, continue and halt, found the shapes {shortened(shapes)}")
+    if not shapes or shapes[-1][0] not in (2, 3):
+        wanted = "expected two or three actions, continue, halt and abstain"
+        raise ValueError(f"{path}: {wanted}, found the shapes {shortened(shapes)}")
     width = shapes[0][1]
     if width != len(features) and not ("state" in features and width > len(features)):
         raise ValueError(f"{path}: expected {len(features)} inputs for its features, found {width}")

@@ -18,14 +18,15 @@ from hrm_agent.halting.features import DEFAULT_FEATURES, check_features, observe
 from hrm_agent.halting.policy import HaltContext
 from hrm_agent.traces.halting_picture import draw_decisions
 from hrm_agent.traces.record import Traces
-from hrm_env.checks import check_choice, check_known, check_number, keywords, shortened
+from hrm_env.checks import check_choice, check_flag, check_known, check_number, keywords, shortened
 from hrm_env.envs.episode import HALT_REASONS, integers
 from hrm_env.envs.scalar import check_render_mode
 from hrm_env.envs.slots import check_seed
 
 Order = Literal["random", "sequential"]
 Features = npt.NDArray[np.float32]
-CONTINUE, HALT = 0, 1
+CONTINUE, HALT, ABSTAIN = 0, 1, 2
+_REASON_OF = np.array([2, 1, 3])  # index into HALT_REASONS of an episode that ends with each action
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Decisions:
         features: Names of the features.
         cost: Cost of a segment.
         order: ``"random"`` draws puzzles independently, ``"sequential"`` repeats their order.
+        abstain: Whether there is a third action, which ends the episode and hands in nothing.
+        wrong_cost: Cost of a wrong answer.
     """
 
     observations: Features
@@ -45,6 +48,8 @@ class Decisions:
     features: tuple[str, ...]
     cost: float
     order: Order
+    abstain: bool
+    wrong_cost: float
 
     @classmethod
     def build(
@@ -54,6 +59,8 @@ class Decisions:
         cost: float = 0.01,
         features: Sequence[str] = DEFAULT_FEATURES,
         order: Order = "random",
+        abstain: bool = False,
+        wrong_cost: float = 0.0,
     ) -> Decisions:
         """Builds the episodes from options of ``gym.make``.
 
@@ -62,12 +69,16 @@ class Decisions:
             cost: Cost of a segment.
             features: Names in `hrm_agent.halting.features.FEATURES`, whose signals must be recorded.
             order: ``"random"`` or ``"sequential"``.
+            abstain: Whether there is a third action, which ends the episode and hands in nothing.
+            wrong_cost: Cost of a wrong answer.
 
         Raises:
             ValueError: An option is out of range or of another type, there are no traces, or they lack a signal.
         """
         paid = check_number("cost", cost, 0)
         check_choice("order", order, get_args(Order))
+        check_flag("abstain", abstain)
+        lost = check_number("wrong_cost", wrong_cost, 0)
         names = check_features(features)
         if not isinstance(traces, str | Path | Traces):
             found = "none" if traces is None else shortened(traces)
@@ -76,7 +87,7 @@ class Decisions:
         recorded = traces if isinstance(traces, Traces) else Traces.read(traces)
         if not len(recorded):
             raise ValueError("traces: expected at least one puzzle, found none")
-        return cls(_observations(recorded, names), recorded.correct[:, 0], names, paid, order)
+        return cls(_observations(recorded, names), recorded.correct[:, 0], names, paid, order, abstain, lost)
 
     @cached_property
     def observation_space(self) -> spaces.Space[Any]:
@@ -85,6 +96,26 @@ class Decisions:
         # SB3 writes plain attributes of a space as text into the file of a model, which then names its features
         vars(space)["features"] = list(self.features)
         return space
+
+    @property
+    def actions(self) -> int:
+        """Number of actions: continue, halt and, if `abstain` is set, abstain."""
+        return 2 + self.abstain
+
+    def ending(self, index: Any, segment: Any, action: Any) -> tuple[Any, Any, Any]:
+        """Returns how episodes end with an action, each a number or ``(B,)`` as the arguments are.
+
+        Args:
+            index: Row of the puzzle.
+            segment: Segments used, from 1.
+            action: The action; `CONTINUE` ends an episode at the budget.
+
+        Returns:
+            Whether the right answer is handed in, the reward of the step, and the index into `HALT_REASONS`.
+        """
+        answered = np.not_equal(action, ABSTAIN)
+        right = self.correct[index, segment - 1] & answered
+        return right, right - self.wrong_cost * (answered & ~right) - self.cost, _REASON_OF[action]
 
     @property
     def puzzles(self) -> int:
@@ -135,21 +166,21 @@ class HaltingEnv(gym.Env[Features, np.int64]):
 
     **Observation**: ``Box(−1, 1, (F,))`` float32, the features after the newest segment; after segment 1 at reset.
 
-    **Action**: ``Discrete(2)``: 0 continues, 1 halts.
+    **Action**: ``Discrete(2)``: 0 continues, 1 halts; with ``abstain=True`` ``Discrete(3)``: 2 hands in nothing.
 
-    **Reward**: every step costs ``cost``; the last one also pays 1 if the answer is right. The return is therefore
-    ``correct − cost · segments``.
+    **Reward**: every step costs ``cost``; the last one also pays 1 if the answer is right, −``wrong_cost`` if it is
+    wrong, and nothing if there is none. With the defaults, the return is ``correct − cost · segments``.
 
     **Episode end**: at halt, and at segment M whatever the action (terminated, not truncated: m / M is a feature).
     The observation is then the same as before. ``info`` also holds ``correct``, ``segments`` and ``halt_reason``,
-    "agent" or "budget".
+    "agent", "budget" or "abstained".
 
     **Reset options**: ``{"index": k}`` chooses a puzzle by its row in the traces.
 
     Args:
         traces: A recorded file or `Traces`.
         render_mode: ``"rgb_array"``: features, decisions and the ending as `draw_decisions` draws them.
-        **options: Options of `Decisions.build`: ``cost``, ``features``, ``order``.
+        **options: Options of `Decisions.build`: ``cost``, ``features``, ``order``, ``abstain``, ``wrong_cost``.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}  # noqa: RUF012
@@ -161,7 +192,7 @@ class HaltingEnv(gym.Env[Features, np.int64]):
         check_halting_options(type(self), options)
         self.decisions = Decisions.build(traces, **options)
         self.observation_space = self.decisions.observation_space
-        self.action_space = spaces.Discrete(2)
+        self.action_space = spaces.Discrete(self.decisions.actions)
         self._cursor = -1
         self._segment = 0  # none before the first reset
         self._reason = 0  # index into HALT_REASONS
@@ -191,15 +222,15 @@ class HaltingEnv(gym.Env[Features, np.int64]):
         if not self._segment or self._reason:
             when = "after the end of an episode" if self._reason else "before the first step"
             raise gym.error.ResetNeeded(f"step: expected reset() {when}")
-        halt = bool(integers("action", action, 2) == HALT)
+        decided = int(integers("action", action, self.decisions.actions))
         info: dict[str, Any] = {"index": self._index}
-        if not halt and self._segment < self.decisions.max_segments:
+        if decided == CONTINUE and self._segment < self.decisions.max_segments:
             self._segment += 1
             return self._observation(), -self.decisions.cost, False, False, info
-        correct = bool(self.decisions.correct[self._index, self._segment - 1])
-        self._reason = 1 if halt else 2
-        info |= {"correct": correct, "segments": self._segment, "halt_reason": HALT_REASONS[self._reason]}
-        return self._observation(), correct - self.decisions.cost, True, False, info
+        correct, reward, reason = self.decisions.ending(self._index, self._segment, decided)
+        self._reason = int(reason)
+        info |= {"correct": bool(correct), "segments": self._segment, "halt_reason": HALT_REASONS[self._reason]}
+        return self._observation(), float(reward), True, False, info
 
     def _observation(self) -> Features:
         row: Features = self.decisions.observations[self._index, self._segment - 1]

@@ -31,8 +31,8 @@ def draw_decisions(decisions: Decisions, index: int, segment: int, reason: int) 
     """Returns the picture of an episode; all pictures of an environment have the same size.
 
     A column is a segment and a row a feature: blue is −1, white 0, orange 1; segments that have not been reached are
-    pale. Below, decisions to continue are grey and the decision to halt is dark. The last row is green for a right and
-    red for a wrong answer at the end of the episode.
+    pale. Below, decisions to continue are grey and the decision to halt is dark. The last row is green for a right, red
+    for a wrong and grey for no answer at the end of the episode.
 
     Args:
         decisions: Content of the episodes.
@@ -47,8 +47,9 @@ def draw_decisions(decisions: Decisions, index: int, segment: int, reason: int) 
     decided[:, : segment - 1] = rgb(FAINT)
     ending = Line("")
     if reason:
-        halts = HALT_REASONS[reason] == "agent"
+        halts, silent = HALT_REASONS[reason] != "budget", HALT_REASONS[reason] == "abstained"
         ink, verdict = (GREEN, "right") if decisions.correct[index, segment - 1] else (RED, "wrong")
+        ink, verdict = (FAINT, "abstains") if silent else (ink, verdict)
         decided[:, segment - 1] = rgb(DARK if halts else FAINT)
         answered[:, segment - 1] = rgb(ink)
         ending = Line("", f"{'halts' if halts else 'budget'}: {verdict}", ink)

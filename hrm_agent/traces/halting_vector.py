@@ -12,7 +12,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from hrm_agent.traces.halting_env import HALT, Decisions, Features, HaltingEnv, check_halting_options
+from hrm_agent.traces.halting_env import CONTINUE, Decisions, Features, HaltingEnv, check_halting_options
 from hrm_agent.traces.halting_picture import draw_decisions
 from hrm_agent.traces.record import Traces
 from hrm_env.envs.episode import HALT_REASONS, integers
@@ -34,7 +34,7 @@ class HaltingVectorEnv(VectorEnv[Features, npt.NDArray[np.int64], npt.NDArray[An
         num_envs: Number of slots B.
         autoreset_mode: An `AutoresetMode` or its value.
         render_mode: ``"rgb_array"``; `render` returns a picture per slot.
-        **options: Options of `Decisions.build`: ``cost``, ``features``, ``order``.
+        **options: Options of `Decisions.build`: ``cost``, ``features``, ``order``, ``abstain``, ``wrong_cost``.
     """
 
     metadata: dict[str, Any] = {**HaltingEnv.metadata, "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
@@ -55,7 +55,7 @@ class HaltingVectorEnv(VectorEnv[Features, npt.NDArray[np.int64], npt.NDArray[An
         self.decisions = Decisions.build(traces, **options)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.single_observation_space = self.decisions.observation_space
-        self.single_action_space = spaces.Discrete(2)
+        self.single_action_space = spaces.Discrete(self.decisions.actions)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._every = np.ones(self.num_envs, dtype=np.bool_)
@@ -85,10 +85,10 @@ class HaltingVectorEnv(VectorEnv[Features, npt.NDArray[np.int64], npt.NDArray[An
         return self._observation(), masked({"index": self._index * mask}, mask)
 
     def step(self, actions: npt.NDArray[np.int64]) -> VectorStep:
-        """Continues or halts in every slot, ``(B,)`` zeros and ones."""
+        """Continues, halts or abstains in every slot; actions are ``(B,)`` integers."""
         if not self._segment[0]:
             raise gym.error.ResetNeeded("step: expected reset() before the first step")
-        halt = integers("actions", actions, 2, (self.num_envs,)) == HALT
+        decided = integers("actions", actions, self.decisions.actions, (self.num_envs,))
         resting = self._reason > 0  # slots whose episode ended in an earlier step; none with SAME_STEP
         if self.autoreset_mode is AutoresetMode.NEXT_STEP:
             self._refill(resting)
@@ -96,14 +96,14 @@ class HaltingVectorEnv(VectorEnv[Features, npt.NDArray[np.int64], npt.NDArray[An
             raise gym.error.ResetNeeded(
                 'step: expected reset(options={"reset_mask": ...}) of the slots that have ended'
             )
-        done = (halt | (self._segment >= self.decisions.max_segments)) & ~resting
-        correct = self.decisions.correct[self._index, self._segment - 1] & done
-        self._reason = np.where(halt, 1, 2) * done
+        done = ((decided != CONTINUE) | (self._segment >= self.decisions.max_segments)) & ~resting
+        correct, paid, reason = self.decisions.ending(self._index, self._segment, decided)
+        correct, self._reason = correct & done, reason * done
         ending = self._ending(done, correct)
         self._segment += ~(done | resting)
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
             self._refill(done)
-        reward = np.where(resting, 0.0, correct - self.decisions.cost)
+        reward = np.where(resting, 0.0, np.where(done, paid, -self.decisions.cost))
         info = masked({"index": self._index.copy()}, self._every.copy()) | ending
         return self._observation(), reward, done, np.zeros_like(done), info
 

@@ -45,10 +45,15 @@ MODELS = [
 
 
 def saved(
-    path: Path, algorithm: Any = PPO, features: Any = DEFAULT_FEATURES, traces: Traces = RANDOM, **policy_kwargs: Any
+    path: Path,
+    algorithm: Any = PPO,
+    features: Any = DEFAULT_FEATURES,
+    traces: Traces = RANDOM,
+    abstain: bool = False,
+    **policy_kwargs: Any,
 ) -> None:
-    """A model with random weights that halts at half of the traces' segments, saved by SB3 itself."""
-    env = HaltingEnv(traces, features=features)
+    """A model with random weights that prefers to halt at half of the traces' segments, saved by SB3 itself."""
+    env = HaltingEnv(traces, features=features, abstain=abstain)
     model = algorithm("MlpPolicy", env, policy_kwargs=policy_kwargs, seed=0, device="cpu")
     seen = torch.from_numpy(env.decisions.observations).flatten(0, 1)
     policy, generator = model.policy, torch.Generator().manual_seed(0)
@@ -60,6 +65,8 @@ def saved(
         else:
             values, last = policy.get_distribution(seen).distribution.logits, policy.action_net
         last.bias[0] += (values[:, 1] - values[:, 0]).median()
+        if abstain:
+            last.bias[2] += (values[:, 1] - values[:, 2]).median()
     model.save(path)
 
 
@@ -105,6 +112,21 @@ def test_it_decides_as_the_model_that_was_saved(
     assert str(tmp_path) in policy.describe()
 
 
+@pytest.mark.parametrize("algorithm", [PPO, DQN])
+def test_it_abstains_as_the_model_that_was_saved(algorithm: Any, tmp_path: Path) -> None:
+    saved(tmp_path / "m.zip", algorithm, abstain=True)
+    policy, seen = halting.make(f"sb3:{tmp_path}/m.zip"), contexts(5000)
+    expected = algorithm.load(tmp_path / "m.zip").predict(observe(seen, DEFAULT_FEATURES).numpy(), deterministic=True)[
+        0
+    ]
+    assert set(expected.tolist()) == {0, 1, 2}
+    policy.reset(torch.ones(5000, dtype=torch.bool))
+    assert np.array_equal(policy.decide(seen).numpy(), expected > 0)
+    assert np.array_equal(np.asarray(policy.abstains()), expected == 2)
+    with pytest.raises(ValueError, match="neither abstaining, found Learned, Fixed"):
+        halting.make(f"abstain(sb3:{tmp_path}/m.zip,fixed:1)")
+
+
 def test_its_network_is_no_memory_of_a_run(tmp_path: Path) -> None:
     """A checkpoint of a run that trains with it holds rows of slots, and the network's weights are none."""
     saved(tmp_path / "m.zip")
@@ -121,13 +143,16 @@ def test_it_needs_the_signals_of_its_features_alone(tmp_path: Path) -> None:
     assert combined.needs == policy.needs
 
 
-def test_live_and_replay_agree(run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("abstain", [False, True])
+def test_live_and_replay_agree(abstain: bool, run: Path, tmp_path: Path) -> None:
     policy, model = f"sb3:{tmp_path}/m.zip", HRM.load(run, device="cpu")
     traces = record(model.policy.acting_core, every_puzzle_once(num_envs=60), tmp_path / "t")
-    saved(tmp_path / "m.zip", features=("q_halt", "q_continue"), traces=traces, net_arch=[])
+    saved(tmp_path / "m.zip", features=("q_halt", "q_continue"), traces=traces, abstain=abstain, net_arch=[])
     live, replayed = model.evaluate(every_puzzle_once(num_envs=60), halting=policy), replay(traces, policy)
     assert np.array_equal(live.segments, replayed.segments)
     assert np.array_equal(live.exact, replayed.exact)
+    assert np.array_equal(live.abstained, replayed.abstained)
+    assert live.abstained.any() == abstain
     assert 1 < live.segments.mean() < 4
 
 
@@ -207,10 +232,10 @@ def with_features(features: Any) -> Any:
         ({"policy": weights(action_net__weight=torch.zeros(1).expand(2, 10**9))}, "too large"),
         ({"policy": weights(action_net__bias=None)}, "a weight and a bias in every layer, found no bias"),
         ({"policy": weights(action_net__weight=None)}, "found no weight"),
-        ({"policy": weights(action_net__weight=None, action_net__bias=None)}, "expected two actions"),
+        ({"policy": weights(action_net__weight=None, action_net__bias=None)}, "expected two or three actions"),
         ({"policy": weights(action_net__bias=torch.zeros(3))}, "layers that follow each other"),
         ({"policy": weights(action_net__weight=torch.zeros(10))}, "layers that follow each other"),
-        ({"policy": weights(action_net__weight=torch.zeros(3, 10), action_net__bias=torch.zeros(3))}, "two actions"),
+        ({"policy": weights(action_net__weight=torch.zeros(4, 10), action_net__bias=torch.zeros(4))}, "three actions"),
         ({"policy": weights(action_net__weight=torch.zeros(2, 9))}, "expected 10 inputs for its features, found 9"),
         ({"policy": weights(log_std=torch.zeros(2))}, "the weights of an MlpPolicy, found 'log_std'"),
         ({"policy": weights(features_extractor__cnn__0__weight=torch.zeros(2))}, "found 'features_extractor.cnn.0"),

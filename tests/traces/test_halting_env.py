@@ -142,21 +142,42 @@ def test_the_return_is_correct_minus_the_cost_of_all_segments(halt_at: int | Non
         assert info == {"index": index, "correct": correct, "segments": segment, "halt_reason": reason}
 
 
-def test_checkers_pass() -> None:
-    env = gym.make(ID, traces=random_traces(), features=(*DEFAULT_FEATURES, "state"))
+@pytest.mark.parametrize("segment", [1, BUDGET])
+def test_an_abstention_pays_nothing_and_a_wrong_answer_costs(segment: int) -> None:
+    traces, env = random_traces(), scalar(abstain=True, wrong_cost=2)
+    for index, action in ((index, action) for index in range(len(traces)) for action in range(3)):
+        env.reset(options={"index": index})
+        for _ in range(segment - 1):
+            assert env.step(np.int64(0))[1] == -COST
+        _, reward, done, _, info = env.step(np.int64(action))
+        right = bool(traces.correct[index, 0, segment - 1])
+        if action == 0 and segment < BUDGET:
+            assert (reward, done) == (-COST, False)
+            continue
+        reason = ("budget", "agent", "abstained")[action]
+        value = {True: 1, False: -2}[right] if action < 2 else 0
+        assert (reward, done) == (value - COST, True)
+        correct = right and action < 2
+        assert info == {"index": index, "correct": correct, "segments": segment, "halt_reason": reason}
+
+
+@pytest.mark.parametrize("abstain", [False, True])
+def test_checkers_pass(abstain: bool) -> None:
+    env = gym.make(ID, traces=random_traces(), features=(*DEFAULT_FEATURES, "state"), abstain=abstain, wrong_cost=1)
     check_env(env.unwrapped)
     sb3_check_env(env.unwrapped)
 
 
+@pytest.mark.parametrize("abstain", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_scalar_and_native_trajectories_are_equal(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    batched, scalars = native(5), [scalar() for _ in range(5)]
+def test_scalar_and_native_trajectories_are_equal(seed: int, abstain: bool) -> None:
+    rng, options = np.random.default_rng(seed), {"abstain": abstain, "wrong_cost": 0.3}
+    batched, scalars = native(5, **options), [scalar(**options) for _ in range(5)]
     observation, info = batched.reset(seed=seed)
     for slot, env in enumerate(scalars):
         assert np.array_equal(env.reset(options={"index": info["index"][slot]})[0], observation[slot])
     for _ in range(12):
-        action = rng.integers(2, size=5)
+        action = rng.integers(2 + abstain, size=5)
         observation, reward, terminated, truncated, info = batched.step(action)
         for slot, env in enumerate(scalars):
             one, paid, done, cut, one_info = env.step(action[slot])
@@ -176,6 +197,7 @@ def test_everything_returned_equals_gymnasiums_sync_vector_env(
 ) -> None:
     """Keys, types, masks and values, where both draw the same puzzles: one slot in order, or one puzzle."""
     options: dict[str, Any] = {"traces": random_traces(puzzles), "order": "sequential", "cost": COST}
+    options |= {"abstain": True, "wrong_cost": 0.5}
     kwargs: dict[str, Any] = {"vectorization_mode": "sync", "vector_kwargs": {"autoreset_mode": mode}}
     ours = native(num_envs, autoreset_mode=mode, **options)
     theirs = gym.make_vec(ID, num_envs=num_envs, **kwargs, **options)
@@ -183,7 +205,7 @@ def test_everything_returned_equals_gymnasiums_sync_vector_env(
     rng = np.random.default_rng(0)
     assert_equal(ours.reset(seed=0), theirs.reset(seed=0))
     for _ in range(20):
-        action = rng.integers(2, size=num_envs)
+        action = rng.integers(3, size=num_envs)
         step = ours.step(action)
         assert_equal(step, theirs.step(action))
         if mode is AutoresetMode.DISABLED and step[2].any():
@@ -212,6 +234,7 @@ def test_spaces() -> None:
     assert env.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
     assert env.single_observation_space == gym.spaces.Box(-1, 1, (len(DEFAULT_FEATURES),), np.float32)
     assert env.single_action_space == gym.spaces.Discrete(2)
+    assert native(abstain=True).single_action_space == scalar(abstain=True).action_space == gym.spaces.Discrete(3)
     observation, _ = env.reset(seed=0)
     assert env.observation_space.contains(observation)
     assert env.observation_space.contains(env.step(env.action_space.sample())[0])
@@ -277,6 +300,8 @@ POOR = traces_of({name: signal for name, signal in random_traces().signals.items
         ({"cost": -1}, "cost: expected a finite number of at least 0, found -1"),
         ({"cost": math.nan}, "cost: expected a finite number of at least 0, found nan"),
         ({"cost": "0.1"}, "cost: expected a finite number of at least 0, found '0.1'"),
+        ({"wrong_cost": -1}, "wrong_cost: expected a finite number of at least 0, found -1"),
+        ({"abstain": 1}, "abstain: expected True or False, found 1"),
         ({"order": "once"}, "order: expected one of .*found 'once'"),
         ({"order": 1}, "order: expected one of .*found 1"),
         ({"features": 3}, "features: .*found .3"),
@@ -371,6 +396,12 @@ def test_a_picture_shows_the_segments_so_far_and_the_ending() -> None:
     assert cells[1][0] == pytest.approx(255 + (np.array([225, 111, 36]) - 255) * share, abs=1)
     assert cells[1][3:] == [unseen] * 2
     assert cells[2] == [*cells[1][:3], [28, 33, 40], [26, 127, 55]]  # halted, and right
+    abstaining = scalar(render_mode="rgb_array", features=("margin", "state"), abstain=True)
+    abstaining.reset(options={"index": index})
+    abstaining.step(np.int64(0))
+    abstaining.step(np.int64(2))
+    picture = abstaining.render()
+    assert picture[12 + row * 4, 132 + column].tolist() not in (cells[2][4], unseen)  # neither right nor reached
     silent = scalar()
     silent.reset()
     assert silent.render() is None

@@ -57,7 +57,7 @@ def report(parts: Iterable[Part], device: torch.device | str, options: Any, file
         file: JSON file of the machine, the options and the parts.
     """
     where, found = machine(device), list[Part]()
-    print(machine_line(device), end="\n\n")
+    print(", ".join(f"{name} {value}" for name, value in where.items()), end="\n\n")
     for part in parts:
         found.append(part)
         print_part(part)
@@ -66,11 +66,6 @@ def report(parts: Iterable[Part], device: torch.device | str, options: Any, file
             written.write(json.dumps(result, indent=2, default=str).encode())
     print(f"figures  {file}")
     return found
-
-
-def machine_line(device: torch.device | str) -> str:
-    """Returns `machine` as a line of text."""
-    return ", ".join(f"{name} {value}" for name, value in machine(device).items())
 
 
 def machine(device: torch.device | str) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,37 +35,9 @@ from train.study_files import write_csv
 from train.tables import PLAIN, console, table
 
 COLOURS = (BLUE, RED, GREEN, PURPLE, BROWN, PINK)
+METRICS = ("exact", "cell_accuracy")
+COLUMNS = ("variant", "seed", "updates", "cpu_minutes", "teraflops", *METRICS)
 AXES = {"cpu_minutes": "CPU minutes of training", "teraflops": "TFLOPs of training"}
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """A sweep of the test puzzles.
-
-    Attributes:
-        updates: Optimizer steps before it.
-        exact: Share of puzzles solved.
-        cell_accuracy: Share of cells that are right.
-    """
-
-    updates: int
-    exact: float
-    cell_accuracy: float
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run has come.
-
-    Attributes:
-        sweeps: Its sweeps.
-        cpu_seconds: CPU seconds of training.
-        at: Its sweep at each limit that it has reached.
-    """
-
-    sweeps: list[Sweep]
-    cpu_seconds: float
-    at: dict[Limit, Sweep]
 
 
 class Racer:
@@ -78,7 +50,8 @@ class Racer:
     Attributes:
         parameters: Number of its weights, with one row of puzzle embedding.
         flops: Floating-point operations of an optimizer step.
-        progress: How far each run has come, by seed.
+        curves: The sweeps of each run, by seed: a row for each. Its CPU time is the run's mean step times its steps.
+        at: The sweep of each run at every limit that it has reached, by seed.
         rounds: Rounds that it took part in.
         diverged: Whether the loss of a run was not finite.
 
@@ -93,7 +66,8 @@ class Racer:
             core = CORES[config.name](PuzzleShape(spec.seq_len, spec.vocab_size), config)
         self.parameters = sum(weights.numel() for weights in core.parameters())
         self.flops = training_flops(core, runs[0].batch_size, runs[0].learner.q_bootstrap)
-        self.progress: dict[int, Progress] = {}
+        self.curves: dict[int, pd.DataFrame] = {}
+        self.at: dict[int, dict[Limit, pd.Series[Any]]] = {}
         self.rounds, self.diverged = 0, False
 
     def read(self, seed: int, limit: Limit) -> bool:
@@ -107,13 +81,15 @@ class Racer:
         if found is None:
             return False
         cpu_seconds, reached = paused_at(found.extra.get("pause", {}))
-        sweeps = [
-            Sweep(updates, summary["exact"], summary["cell_accuracy"])
-            for updates, summary in found.extra["sweeps"]["history"]
+        rows = [
+            (updates, *(figures[name] for name in METRICS)) for updates, figures in found.extra["sweeps"]["history"]
         ]
-        by_updates = {sweep.updates: sweep for sweep in sweeps}
-        at = {each.limit: by_updates[each.updates] for each in reached}
-        self.progress[seed] = Progress(sweeps, cpu_seconds, at)
+        sweeps = pd.DataFrame(rows, columns=["updates", *METRICS])
+        self.at[seed] = {each.limit: sweeps[sweeps["updates"] == each.updates].iloc[-1] for each in reached}
+        sweeps["cpu_minutes"] = sweeps["updates"] * cpu_seconds / 60 / sweeps["updates"].max()
+        sweeps["teraflops"] = sweeps["updates"] * self.flops / 1e12
+        self.curves[seed] = sweeps
+        at = self.at[seed]
         if limit not in at and any(each.unit == limit.unit and each.amount > limit.amount for each in at):
             raise ValueError(
                 f"--minutes, --updates-first: expected a round as in the race that {run_folder(options)} is of, "
@@ -125,25 +101,13 @@ class Racer:
         """Returns the metric at a limit and the other one, which breaks ties: means over seeds; -1 if it diverged."""
         if self.diverged:
             return -1.0, -1.0
-        reached = [progress.at[limit] for progress in self.progress.values()]
-        exact, cells = (float(np.mean([getattr(at, name) for at in reached])) for name in ("exact", "cell_accuracy"))
+        exact, cells = (float(np.mean([at[limit][name] for at in self.at.values()])) for name in METRICS)
         return (exact, cells) if metric == "exact" else (cells, exact)
 
     def curve(self) -> pd.DataFrame:
-        """Returns a row for each sweep of each run; CPU time is that of the run's mean step times its steps."""
-        return pd.DataFrame(
-            {
-                "variant": self.name,
-                "seed": seed,
-                "updates": sweep.updates,
-                "cpu_minutes": sweep.updates * progress.cpu_seconds / 60 / progress.sweeps[-1].updates,
-                "teraflops": sweep.updates * self.flops / 1e12,
-                "exact": sweep.exact,
-                "cell_accuracy": sweep.cell_accuracy,
-            }
-            for seed, progress in self.progress.items()
-            for sweep in progress.sweeps
-        )
+        """Returns the sweeps of all runs, with the columns ``variant`` and ``seed``."""
+        runs = [curve.assign(variant=self.name, seed=seed) for seed, curve in self.curves.items()]
+        return pd.concat(runs)[list(COLUMNS)] if runs else pd.DataFrame()
 
 
 def report(ranking: Sequence[Racer], metric: str, folder: Path) -> None:
@@ -181,7 +145,7 @@ def report(ranking: Sequence[Racer], metric: str, folder: Path) -> None:
 
 def row_of(racer: Racer, curve: pd.DataFrame) -> dict[str, object]:
     """Returns the row of a variant: the last sweep of its runs, means over seeds."""
-    names = ["exact", "cell_accuracy", "updates", "cpu_minutes", "teraflops"]
+    names = [*METRICS, "updates", "cpu_minutes", "teraflops"]
     last = curve.groupby("seed").last()[names].mean() if len(curve) else dict.fromkeys(names, float("nan"))
     return {
         "variant": racer.name,

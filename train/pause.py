@@ -36,12 +36,10 @@ class Reached:
     Attributes:
         limit: The limit.
         updates: Optimizer steps since the beginning of the run.
-        cpu_seconds: CPU seconds of training since then.
     """
 
     limit: Limit
     updates: int
-    cpu_seconds: float
 
 
 class Pause(BaseCallback):
@@ -78,7 +76,7 @@ class Pause(BaseCallback):
         if self.until.amount > (updates if self.until.unit == "updates" else self.cpu_seconds):
             return True
         self.sweeps.latest()
-        self.reached.append(Reached(self.until, updates, self.cpu_seconds))
+        self.reached.append(Reached(self.until, updates))
         return False
 
     def state_dict(self) -> dict[str, Any]:
@@ -113,5 +111,4 @@ def _reached(state: Any) -> Reached:
     amount = check_number("pause: amount", limit.get("amount"), 0)
     check_choice("pause: unit", limit.get("unit"), get_args(Unit))
     updates = check_integer("pause: updates", state.get("updates"), 0)
-    seconds = check_number("pause: cpu_seconds", state.get("cpu_seconds"), 0)
-    return Reached(Limit(amount, limit["unit"]), updates, seconds)
+    return Reached(Limit(amount, limit["unit"]), updates)

@@ -131,19 +131,13 @@ def collect(run: Path, options: Options) -> None:
     for name in ("model.zip", "best.zip") if finished(run) else ("model.zip",):
         if (run / name).is_file():
             write_release(HRM.load(run / name, device="cpu"), options.out / name)
-    if not finished(run) and (whole := newest(run)) is not None:
+    if not finished(run) and (whole := CheckpointFolder(run / "checkpoints").newest()) is not None:
         room = options.total * MIB - sum(file.stat().st_size for file in options.out.iterdir())
-        split(whole, options.out, int(options.piece * MIB), room)
+        split(whole.path, options.out, int(options.piece * MIB), room)
     events = sorted(run.glob("tensorboard/*/events*"), key=lambda file: file.stat().st_mtime)
     carried = sum(file.stat().st_size for file in options.out.iterdir())
     if events and events[-1].stat().st_size <= min(options.piece * MIB, options.total * MIB - carried):
         shutil.copy(events[-1], options.out)
-
-
-def newest(run: Path) -> Path | None:
-    """Returns the newest complete training checkpoint."""
-    found = CheckpointFolder(run / "checkpoints").newest()
-    return None if found is None else found.path
 
 
 def split(file: Path, folder: Path, piece: int, room: float) -> list[Path]:
@@ -158,19 +152,15 @@ def split(file: Path, folder: Path, piece: int, room: float) -> list[Path]:
     Raises:
         ValueError: The lightened checkpoint is too large, too.
     """
-    light = folder / f".{file.name}"
-    try:
-        if file.stat().st_size > room:
-            write_checkpoint(light, *lightened(*read_checkpoint(file)))
-            file, name = light, file.name
-            if light.stat().st_size > room:
-                raise ValueError(f"--total: expected at least {light.stat().st_size / MIB:.1f} MiB more, found less")
-        else:
-            name = file.name
-        content = memoryview(file.read_bytes())
-    finally:
-        light.unlink(missing_ok=True)
-    pieces = [folder / f"{name}.{number}" for number in range(-(-len(content) // piece))]
+    content = file.read_bytes()
+    if len(content) > room:
+        light = folder / f".{file.name}"
+        write_checkpoint(light, *lightened(*read_checkpoint(file)))
+        content = light.read_bytes()
+        light.unlink()
+        if len(content) > room:
+            raise ValueError(f"--total: expected at least {len(content) / MIB:.1f} MiB more, found less")
+    pieces = [folder / f"{file.name}.{number}" for number in range(-(-len(content) // piece))]
     for number, path in enumerate(pieces):
         path.write_bytes(content[number * piece : (number + 1) * piece])
     return pieces

@@ -17,7 +17,7 @@ from hrm_agent.checkpoints.reference_checkpoint import from_reference_name, read
 from hrm_agent.config import LearnerConfig
 from hrm_agent.cores import HRMCarry, PuzzleShape, ReasoningCore, SegmentOutput, make_core
 from hrm_agent.learning.learner import Learner, SegmentStep
-from hrm_agent.learning.targets import continue_target
+from hrm_agent.learning.q_learning import continue_target
 from hrm_env.task import PAD_ID, PuzzleBatch
 
 RECORDED = SHARED / "parity" / "hrm_small.npz"

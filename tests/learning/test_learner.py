@@ -16,7 +16,7 @@ from hrm_agent.config import LearnerConfig
 from hrm_agent.cores import HRMCarry, ReasoningCore
 from hrm_agent.learning.learner import Learner
 from hrm_agent.learning.losses import TOKEN_LOSSES
-from hrm_agent.learning.targets import continue_target, halt_target
+from hrm_agent.learning.q_learning import continue_target, halt_target
 from hrm_env.task import PuzzleBatch
 
 BUDGET = 4

@@ -51,7 +51,10 @@ def pixels(figure: Figure) -> np.ndarray:
     return np.asarray(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
 
 
-NAMES = ("frontier", "frontier-zoom", "halting-segments", "reliability", "accuracy-by-segment", "regret", "difficulty")
+NAMES = (
+    *("frontier", "frontier-zoom", "halting-segments", "reliability", "accuracy-by-segment", "regret"),
+    *("risk-coverage", "difficulty"),
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -92,6 +95,16 @@ def test_the_frontier_shows_every_policy(rows: tuple[Row, ...]) -> None:
     assert points == {(row.work.value, row.exact.value) for row in rows}
     full = [line for line in drawn if line.get_markersize() > 4.5]
     assert sum(len(np.asarray(line.get_xydata())) for line in full) == sum(row.frontier for row in rows) + 1
+
+
+def test_the_risk_coverage_curve_and_the_points_of_abstaining_policies(figures: dict[str, Figure]) -> None:
+    (axes,) = figures["risk-coverage"].axes
+    curve, *points = [np.asarray(line.get_xydata()) for line in axes.lines]
+    assert len(curve) == 32  # scored puzzles of 40
+    assert curve[-1][0] == 1
+    assert curve[-1][1] == pytest.approx(1 / 2, abs=0.1)  # q-compare solves half of the puzzles
+    assert len(points) >= 2
+    assert all(0 < point[0, 0] < 1 for point in points)
 
 
 def test_labels_do_not_touch_each_other_or_the_frame(rows: tuple[Row, ...]) -> None:

@@ -14,6 +14,7 @@ from hrm_agent.study.figures.frontier import frontier_figure, frontier_zoom_figu
 from hrm_agent.study.figures.histograms import Stops, histograms_figure
 from hrm_agent.study.figures.regret import regret_figure
 from hrm_agent.study.figures.reliability import reliability_figure
+from hrm_agent.study.figures.risk_coverage import risk_coverage_figure
 from hrm_agent.study.figures.segments import segments_figure
 from hrm_agent.study.figures.views import curves_of, views_figure
 from hrm_agent.study.replays import Replays
@@ -35,6 +36,7 @@ def study_figures(study: Study, replays: Replays, trained_segments: int = 0) -> 
     correct = np.stack([each.correct[:, 0, : study.budget] for each in scored])
     q_halt = np.stack([each.signals["q_halt"][:, 0, : study.budget] for each in scored])
     numbers = {candidate.name: number for number, candidate in enumerate(replays.candidates)}
+    reference = numbers[study.reference]
     shown = like_compute(study.rows, study.reference)
 
     def stops(policy: str) -> Stops:
@@ -53,6 +55,9 @@ def study_figures(study: Study, replays: Replays, trained_segments: int = 0) -> 
         ),
         "accuracy-by-segment": segments_figure(correct, trained_segments),
         "regret": regret_figure(shown),
+        "risk-coverage": risk_coverage_figure(
+            study.row(study.reference), replays.q_halt[:, reference], replays.right[:, reference], study.rows
+        ),
     }
     if curves := curves_of(study.rows):
         figures["views"] = views_figure(curves)

@@ -1,10 +1,15 @@
-"""Finds the packages, which pyproject.toml cannot express: ``train/`` of a clone is installed as ``hrm_train``."""
+"""Finds the packages, which pyproject.toml cannot express.
+
+``train/`` of a clone is installed as ``hrm_train``, and ``checkpoints/``, which holds no code, as ``hrm_zoo``.
+"""
 
 from setuptools import find_packages, setup
 
 OURS = ["hrm_env*", "hrm_agent*", "train*"]
 
 setup(
-    packages=["hrm_train" + name[5:] if name.startswith("train") else name for name in find_packages(include=OURS)],
-    package_dir={"hrm_train": "train"},
+    packages=["hrm_zoo"]
+    + ["hrm_train" + name[5:] if name.startswith("train") else name for name in find_packages(include=OURS)],
+    package_dir={"hrm_train": "train", "hrm_zoo": "checkpoints"},
+    package_data={"hrm_zoo": ["*/model.zip", "*/README.md", "*/test.csv"]},
 )

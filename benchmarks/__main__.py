@@ -15,9 +15,10 @@ from tyro.conf import Positional
 
 from benchmarks import evaluation, history, memory, presets, training_step, vector_env
 from benchmarks.options import DeviceOptions
-from benchmarks.report import Part, machine, print_part, report
+from benchmarks.report import Part, print_part, report
 from benchmarks.timing import Clock
 from hrm_env.files import check_writable
+from train.machine import machine
 from train.options import read_options
 from train.running import exit_status
 

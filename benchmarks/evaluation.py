@@ -29,7 +29,7 @@ class Options(TimedOptions):
     """What to measure.
 
     Attributes:
-        checkpoint: Folder of a run, or a .zip file; empty trains an agent.
+        checkpoint: Folder of a run, a .zip file, zoo:NAME or hub:owner/name; empty trains an agent.
         updates: Optimizer steps of an agent that is trained here.
         puzzles: Puzzles of a sweep.
         batch_size: Puzzles at a time.

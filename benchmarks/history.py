@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from typing import Any
 from benchmarks.report import Part, Value
 from hrm_env.checks import shortened
 from hrm_env.files import open_regular
+from train.machine import commit
 
 RATIOS = ("×", "share", "MFU")  # in the name of a column whose figures are ratios within a run
 
@@ -50,7 +50,7 @@ def entry_of(parts: Iterable[Part], machine: Mapping[str, Any], settings: Mappin
 
     Args:
         parts: The tables; each float in them is a figure.
-        machine: As `benchmarks.report.machine` returns it.
+        machine: As `train.machine.machine` returns it.
         settings: Options that a figure depends on.
     """
     ratios, values = dict[str, float](), dict[str, float]()
@@ -63,22 +63,13 @@ def entry_of(parts: Iterable[Part], machine: Mapping[str, Any], settings: Mappin
                     kind[f"{part.name}: {label}: {column}"] = value
     return Entry(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        commit=_commit(),
+        commit=commit(),
         machine={name: machine[name] for name in ("device", "cores")},
         settings=settings,
         versions={name: machine[name] for name in ("python", "torch", "numpy")},
         ratios=ratios,
         values=values,
     )
-
-
-def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    try:
-        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return "unknown"
-    return found.stdout.strip() or "unknown"
 
 
 def read(path: Path) -> list[Entry]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from hrm_env.files import atomic_write
+from train.machine import machine
 from train.tables import PLAIN, console, table
 
 Value = str | float | int | None
@@ -66,28 +64,6 @@ def report(parts: Iterable[Part], device: torch.device | str, options: Any, file
             written.write(json.dumps(result, indent=2, default=str).encode())
     print(f"figures  {file}")
     return found
-
-
-def machine(device: torch.device | str) -> dict[str, Any]:
-    """Returns where the numbers come from: the device's name, CPU cores and threads, versions."""
-    cuda = torch.device(device).type == "cuda"
-    return {
-        "device": torch.cuda.get_device_name(device) if cuda else _processor(),
-        "cores": os.cpu_count() or 1,
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-    }
-
-
-def _processor() -> str:
-    """Returns the CPU's name; only Linux gives the model."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    amx = " with AMX" if torch.cpu._is_amx_tile_supported() else ""
-    return (names[0] if names else platform.processor() or platform.machine()) + amx
 
 
 def _text(value: Value) -> str:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:  # what type checkers and editors read
     from hrm_agent.sb3.callbacks import HaltingDashboard as HaltingDashboard
     from hrm_agent.sb3.dynamics_log import DynamicsCallback as DynamicsCallback
     from hrm_agent.sb3.policy import HRMPolicy as HRMPolicy
+    from hrm_agent.sb3.pretrained import load_pretrained as load_pretrained
     from hrm_agent.sb3.save_callback import SaveCallback as SaveCallback
     from hrm_agent.sb3.vec_env import as_vec_env as as_vec_env
     from hrm_agent.study.study import Study as Study
@@ -76,6 +77,7 @@ else:  # what programs import, on first use
         "sb3.callbacks": ["EvaluateCallback", "HaltingDashboard"],
         "sb3.dynamics_log": ["DynamicsCallback"],
         "sb3.policy": ["HRMPolicy"],
+        "sb3.pretrained": ["load_pretrained"],
         "sb3.save_callback": ["SaveCallback"],
         "sb3.vec_env": ["as_vec_env"],
         "study.study": ["Study", "StudyPlan", "run_study"],

@@ -15,11 +15,13 @@ COMMANDS = {
     "fit": "train an agent, evaluate it, write its checkpoint",
     "evaluate": "score a checkpoint on every puzzle of a source, once",
     "release": "write a checkpoint as a small file with a model card",
+    "push": "upload a release to the Hugging Face hub",
     "watch": "see an agent solve puzzles, segment by segment",
     "demo": "train the small default, then watch it",
     "data": "look at puzzle files, translate them, make them",
     "learn-halting": "let PPO or DQN learn when a frozen agent stops",
     "study": "compare halting policies on recorded puzzles",
+    "zoo": "compare halting policies on every released agent",
     "study-training": "train one preset in several ways and compare them",
 }
 

@@ -46,7 +46,7 @@ class LearnHalting(Computing, Trained):
         cost: Cost of a segment; a right answer is worth 1.
         steps: Number of decisions to learn from.
         out: File for the learned policy, which is then used as "sb3:FILE"; empty for halting-ALGORITHM.zip beside the
-            checkpoint.
+            checkpoint, or in runs/NAME for a released agent.
         traces: File of the recording; empty for halting.traces beside the checkpoint. Puzzles that it holds are not
             recorded again.
         puzzle_seed: Seed of generated puzzles; the usual test puzzles have seed 0.
@@ -66,10 +66,10 @@ class LearnHalting(Computing, Trained):
 
     @property
     def folder(self) -> Path:
-        """The folder of the checkpoint."""
-        from hrm_agent.checkpoints.checkpoint import existing_checkpoint
+        """The folder of the checkpoint, or ``runs/NAME`` for a released agent."""
+        from hrm_agent.checkpoints.names import folder_beside
 
-        return existing_checkpoint(self.checkpoint).parent
+        return folder_beside(self.checkpoint)
 
     @property
     def model_path(self) -> Path:

@@ -25,7 +25,8 @@ class StudyOptions(Computing, TestPuzzles):
     """Compare halting policies on recorded puzzles: the accuracy and the segments of each.
 
     Attributes:
-        checkpoint: Folder of a run, or a .zip file; repeat it for each seed of the same training.
+        checkpoint: Folder of a run, a .zip file, zoo:NAME or hub:owner/name; repeat it for each seed of the same
+            training.
         policies: Halting policies, separated by commas; empty for all rules with their sweeps and some combinations.
         reference: Policy that the others are compared with; empty for q-compare, or for q-threshold:0.5 if an agent has
             no Q_continue.
@@ -90,7 +91,7 @@ class StudyOptions(Computing, TestPuzzles):
 def main(arguments: list[str]) -> None:
     """Parses the options, records puzzles if needed, compares the policies, prints and writes the results."""
     options: StudyOptions = parsed(StudyOptions, arguments, "study")
-    from hrm_agent.checkpoints.checkpoint import existing_checkpoint
+    from hrm_agent.checkpoints.names import folder_beside
     from hrm_agent.sb3.agent import HRM
     from hrm_agent.study.figures.save import study_figures
     from hrm_agent.study.figures.style import save_figure
@@ -105,7 +106,7 @@ def main(arguments: list[str]) -> None:
         raise ValueError("--checkpoint: expected the folder of a run, found none")
     out = Path(options.out)
     check_writable("--out", out / "study.json")
-    plan = options.plan([existing_checkpoint(each).parent for each in options.checkpoint])
+    plan = options.plan([folder_beside(each) for each in options.checkpoint])
     # a study names its own policies, and a file may not be able to name the agent's
     models = [
         HRM.load(each, device=options.device, compile=options.compile, halting="fixed:1") for each in options.checkpoint

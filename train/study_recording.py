@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hrm_agent.checkpoints.checkpoint import existing_checkpoint
+from hrm_agent.checkpoints.names import folder_beside
 from hrm_agent.sb3.agent import HRM
 from hrm_agent.study.study import StudyPlan, served
 from hrm_agent.traces.header import TraceHeader, read_header
@@ -43,7 +43,7 @@ def recorded(options: StudyOptions, number: int, model: HRM) -> Traces:
     A recording of more segments than the budget is used as it is.
     """
     checkpoint = options.checkpoint[number]
-    path = Path(options.out) / "traces" / f"{number}-{existing_checkpoint(checkpoint).parent.name}.traces"
+    path = Path(options.out) / "traces" / f"{number}-{folder_beside(checkpoint).name}.traces"
     segments = max(options.budget, read_header(path).max_segments if path.is_file() else 0)
     env = options.environment(model, checkpoint, options.batch_size, segments)
     with model.compiled_sweep(env.num_envs * options.views):

@@ -121,7 +121,7 @@ class Trained(TestPuzzles):
     """A trained agent and puzzles to try it on.
 
     Attributes:
-        checkpoint: Folder of a run, or a .zip file.
+        checkpoint: Folder of a run, a .zip file, zoo:NAME (a released agent, docs/zoo.md) or hub:owner/name.
         halting: Halting policy; empty for the checkpoint's own.
         max_segments: Budget of an episode; 0 for the checkpoint's own.
     """

@@ -32,6 +32,7 @@ from hrm_env.devices import check_device
 from hrm_env.envs.vector import PuzzleVectorEnv
 
 from .environments import test_arguments, training_and_test_env
+from .machine import commit, machine
 from .pause import Limit, Pause
 from .presets import Fit, run_folder
 from .results import write_result
@@ -148,6 +149,8 @@ def _fit(folder: RunFolder, until: Limit | None, callbacks: Sequence[BaseCallbac
         model.save(out / "model.zip")
     result = {
         "options": asdict(options),
+        "commit": commit(),
+        "machine": machine(model.device),
         "training_seconds": seconds,
         "updates": model._n_updates,
         "chosen": chosen,

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import torch
 
-from hrm_agent.checkpoints.checkpoint import checkpoint_path, write_checkpoint
+from hrm_agent.checkpoints.checkpoint import write_checkpoint
 from hrm_agent.checkpoints.contents import Checkpoint, check_core, path_of
+from hrm_agent.checkpoints.names import checkpoint_path
 from hrm_agent.checkpoints.optimizer_state import checked_state, optimizer_tensors, restore_optimizers
 from hrm_agent.checkpoints.saved_agent import SavedAgent, halting_of
 from hrm_agent.errors import NonFiniteError

@@ -42,21 +42,6 @@ _LONGEST_END = (1 << 16) + 22  # bytes at the end of a zip: the longest comment 
 _DAMAGED = (zipfile.BadZipFile, NotImplementedError, EOFError, OverflowError, SafetensorError, ValueError)
 
 
-def checkpoint_path(path: str | Path) -> Path:
-    """Returns the file to write for a checkpoint named with or without ``.zip``, even if a folder has its name."""
-    path = Path(path)
-    return path if path.suffix == ".zip" else path.with_name(path.name + ".zip")
-
-
-def existing_checkpoint(path: str | Path) -> Path:
-    """Returns the file to read: the one of this very name, ``model.zip`` in the folder of a run, or with ``.zip``."""
-    path = Path(path)
-    if not path.is_dir():
-        return path if path.exists() else checkpoint_path(path)
-    of_run = path / "model.zip"
-    return of_run if of_run.exists() or not path.name or not checkpoint_path(path).exists() else checkpoint_path(path)
-
-
 def write_checkpoint(
     path: str | Path | BinaryIO, config: Mapping[str, Any], tensors: Mapping[str, Mapping[str, Tensor]]
 ) -> None:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from hrm_agent.checkpoints.checkpoint import existing_checkpoint, read_checkpoint
+from hrm_agent.checkpoints.checkpoint import read_checkpoint
+from hrm_agent.checkpoints.names import existing_checkpoint
 from hrm_agent.checkpoints.saved_agent import said_of
 from hrm_agent.checkpoints.small_files import full_precision
 from hrm_agent.cores import PuzzleShape, ReasoningCore, make_core
@@ -38,7 +39,7 @@ class Checkpoint:
 
     @classmethod
     def read(cls, path: str | Path | BinaryIO) -> Self:
-        """Reads a file, named with or without ``.zip`` or by the folder of its run, or a buffer.
+        """Reads a file, whose name may be any that `existing_checkpoint` knows, or a buffer.
 
         Raises:
             CheckpointError: It is missing, truncated, damaged, hostile or of another format.

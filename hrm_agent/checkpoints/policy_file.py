@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from hrm_agent.checkpoints.agent_file import check_to_write
-from hrm_agent.checkpoints.checkpoint import checkpoint_path, write_checkpoint
+from hrm_agent.checkpoints.checkpoint import write_checkpoint
 from hrm_agent.checkpoints.contents import Checkpoint, check_core, path_of
+from hrm_agent.checkpoints.names import checkpoint_path
 from hrm_agent.checkpoints.saved_agent import core_of, entries_of, halting_of, identity_of, said_of
 from hrm_agent.config import LearnerConfig
 from hrm_agent.halting import HaltingPolicy, make

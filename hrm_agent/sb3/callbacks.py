@@ -11,9 +11,9 @@ from gymnasium.vector import VectorEnv
 from stable_baselines3.common.callbacks import BaseCallback, ProgressBarCallback
 from stable_baselines3.common.logger import HParam
 
-from hrm_agent.checkpoints.checkpoint import checkpoint_path
 from hrm_agent.checkpoints.failing_disk import Attempts
 from hrm_agent.checkpoints.figures import PRINTED, check_figures
+from hrm_agent.checkpoints.names import checkpoint_path
 from hrm_agent.distributed import rank
 from hrm_agent.errors import NonFiniteError
 from hrm_agent.inference.evaluation import Evaluation

@@ -49,7 +49,8 @@ class SavedAlgorithm(BaseAlgorithm):
         """Reads what `save` wrote. Nothing is unpickled.
 
         Args:
-            path: The file, with or without ``.zip``, the folder of a run that holds ``model.zip``, or a buffer.
+            path: The file, with or without ``.zip``; the folder of a run that holds ``model.zip``; ``"zoo:NAME"`` or
+                ``"hub:owner/name"`` for a released agent; or a buffer.
             env: Puzzles to go on with; None if the model is only to predict or to be evaluated.
             device: Device of the model.
             custom_objects: For SB3's signature. An option of the constructor replaces the file's; anything else has no

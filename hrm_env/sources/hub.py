@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Literal
 
 from hrm_env.extras import optional
 from hrm_env.puzzles import Puzzles
@@ -43,25 +44,37 @@ def read_hub(
     """
     check_split(split)
     check_csv_options(rows, bad_rows, min_rating, max_rating, unique)
-    path = _download(name, f"{split}.csv")
+    path = download(name, f"{split}.csv", "dataset")
     return read_csv(
         task, path, rows=rows, bad_rows=bad_rows, min_rating=min_rating, max_rating=max_rating, unique=unique
     )
 
 
-def _download(name: str, file: str) -> str:
-    """Downloads a file unless the hub's cache holds it, and returns its path there."""
+def download(name: str, file: str, kind: Literal["dataset", "model"]) -> str:
+    """Downloads a file unless the hub's cache holds it, and returns its path there.
+
+    Args:
+        name: ``"owner/name"``, or ``"owner/name@revision"``.
+        file: Name of the file in the repository.
+        kind: Kind of the repository.
+
+    Raises:
+        ValueError: It cannot be downloaded.
+        DependencyNotInstalled: huggingface_hub is not installed.
+    """
     hub = optional("huggingface_hub", "hub")
     repository, _, revision = name.partition("@")
     try:
-        path: str = hub.hf_hub_download(repository, file, repo_type="dataset", revision=revision or None)
+        path: str = hub.hf_hub_download(repository, file, repo_type=kind, revision=revision or None)
     except Exception as error:  # including errors of its HTTP library, which differs between versions
-        found = _reason(error, hub.errors)
-        raise ValueError(f"hub:{name}: expected a data set that holds {file}, found {found}") from error
+        raise ValueError(
+            f"hub:{name}: expected a {kind} that holds {file}, found {reason(error, hub.errors)}"
+        ) from error
     return path
 
 
-def _reason(error: Exception, kinds: ModuleType) -> str:
+def reason(error: Exception, kinds: ModuleType) -> str:
+    """Returns why the hub refused, in a few words."""
     reasons = {
         kinds.RepositoryNotFoundError: "none of this name, or one that asks for a token",
         kinds.RevisionNotFoundError: "no such revision",

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
-import huggingface_hub
 import pytest
 from gymnasium.error import DependencyNotInstalled
+from local_hub import COMMIT, hub_cache, serving
 
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import load_puzzles, options_of
@@ -22,14 +16,13 @@ from hrm_env.tasks.sudoku.task import Sudoku
 from train.__main__ import main
 
 TASK = Sudoku(2, 2)
-COMMIT, OLDER = "a" * 40, "b" * 40
+OLDER = "b" * 40
 
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The hub's cache, empty."""
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    return tmp_path / "hub"
+    return hub_cache(tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -109,7 +102,7 @@ def test_a_data_set_becomes_a_built_folder(cache: Path, puzzles: Puzzles, tmp_pa
 )
 def test_what_is_not_there_is_one_sentence(cache: Path, puzzles: Puzzles, name: str, problem: str) -> None:
     remember(cache, "train.csv", puzzles)
-    with pytest.raises(ValueError, match=f"hub:{name}: expected a data set that holds train.csv, found {problem}") as e:
+    with pytest.raises(ValueError, match=f"hub:{name}: expected a dataset that holds train.csv, found {problem}") as e:
         load_puzzles(TASK, f"hub:{name}")
     assert "\n" not in str(e.value)
 
@@ -120,56 +113,16 @@ def test_without_the_extra_one_reads_what_to_install(monkeypatch: pytest.MonkeyP
         load_puzzles(TASK, "hub:owner/name")
 
 
-class Hub(BaseHTTPRequestHandler):
-    """Answers ``/datasets/owner/name/resolve/main/train.csv`` as the hub does; ``broken`` cuts the download."""
-
-    content = b""
-    broken = False
-    downloads = 0
-
-    def do_HEAD(self) -> None:
-        error = self.problem()
-        self.send_response(404 if error else 200)
-        self.send_header("X-Error-Code", error)
-        self.send_header("X-Repo-Commit", COMMIT)
-        self.send_header("ETag", f'"{hashlib.sha256(self.content).hexdigest()}"')
-        self.send_header("Content-Length", "0" if error else str(len(self.content)))
-        self.end_headers()
-
-    def do_GET(self) -> None:
-        type(self).downloads += 1
-        self.do_HEAD()
-        if not self.problem():
-            self.wfile.write(self.content[: len(self.content) // 2] if self.broken else self.content)
-
-    def problem(self) -> str:
-        known = {"owner/name": "RepoNotFound", "resolve/main": "RevisionNotFound", "train.csv": "EntryNotFound"}
-        return next((error for part, error in known.items() if part not in self.path), "")
-
-    def log_message(self, *_: object) -> None:
-        """Keeps quiet."""
-
-
-@contextmanager
-def serving(puzzles: Puzzles, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
-    """A hub on this machine, which the library is pointed at."""
+def served(puzzles: Puzzles, folder: Path) -> dict[str, dict[str, bytes]]:
+    """The repositories of a hub that holds these puzzles."""
     write_csv(TASK, folder / "served.csv", puzzles)
-    handler = type("LocalHub", (Hub,), {"content": (folder / "served.csv").read_bytes()})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    here = partial(huggingface_hub.hf_hub_download, endpoint=f"http://127.0.0.1:{server.server_port}")
-    with monkeypatch.context() as patch:
-        patch.setattr(huggingface_hub, "hf_hub_download", here)
-        patch.setattr("time.sleep", lambda seconds: None)  # between the library's tries
-        yield handler
-    server.shutdown()
-    server.server_close()
+    return {"datasets/owner/name": {"train.csv": (folder / "served.csv").read_bytes()}}
 
 
 def test_a_download_is_kept_for_later(
     cache: Path, puzzles: Puzzles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serving(puzzles, tmp_path, monkeypatch) as hub:
+    with serving(monkeypatch, served(puzzles, tmp_path)) as hub:
         assert texts(load_puzzles(TASK, "hub:owner/name")) == texts(puzzles)
         assert texts(load_puzzles(TASK, "hub:owner/name")) == texts(puzzles)
         assert hub.downloads == 1
@@ -187,7 +140,7 @@ def test_what_the_hub_does_not_have_is_one_sentence(
         ("owner/name@v2", "train"): "no such revision",
         ("owner/name", "test"): "no such file in it",
     }
-    with serving(puzzles, tmp_path, monkeypatch):
+    with serving(monkeypatch, served(puzzles, tmp_path)):
         for (name, split), problem in cases.items():
             with pytest.raises(ValueError, match=f"^hub:{name}: expected .* holds {split}.csv, found {problem}$"):
                 load_puzzles(TASK, f"hub:{name}", split=split)
@@ -196,9 +149,9 @@ def test_what_the_hub_does_not_have_is_one_sentence(
 def test_a_download_that_breaks_off_leaves_nothing_to_be_read(
     cache: Path, puzzles: Puzzles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serving(puzzles, tmp_path, monkeypatch) as hub:
+    with serving(monkeypatch, served(puzzles, tmp_path)) as hub:
         hub.broken = True
-        with pytest.raises(ValueError, match=r"hub:owner/name: expected a data set that holds train\.csv, found "):
+        with pytest.raises(ValueError, match=r"hub:owner/name: expected a dataset that holds train\.csv, found "):
             load_puzzles(TASK, "hub:owner/name")
         assert hub.downloads > 1
         assert not [path for path in cache.rglob("*") if path.is_file() and b"question" in path.read_bytes()]

@@ -50,6 +50,7 @@ loaded = hrm_agent.HRM.load("agent.zip", device="cpu")
 assert loaded.num_timesteps == 16
 observation, _ = env.reset(seed=0)
 assert (loaded.predict(observation)[0] == model.predict(observation)[0]).all()
+assert hrm_agent.load_pretrained("sudoku4x4", device="cpu").evaluate(env).exact.all()  # of the package itself
 """
 
 
@@ -59,7 +60,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     source = folder / "source"  # building writes beside what it builds
-    for package in ("hrm_env", "hrm_agent", "train"):
+    for package in ("hrm_env", "hrm_agent", "train", "checkpoints"):
         shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, source)
@@ -86,6 +87,11 @@ def test_everything_imports_trains_and_loads(installed: Path, tmp_path: Path) ->
 def test_the_command_is_there_and_tells_its_version(installed: Path, tmp_path: Path) -> None:
     assert run(installed / "hrm", "--version", folder=tmp_path).stdout == f"hrm-gym {hrm_env.__version__}\n"
     assert "usage: hrm fit" in run(installed / "hrm", "fit", "--help", folder=tmp_path).stdout
+
+
+def test_the_zoo_adds_little_to_the_wheel() -> None:
+    sizes = [file.stat().st_size for file in (ROOT / "checkpoints").rglob("*") if file.is_file()]
+    assert 0 < sum(sizes) <= 6e6
 
 
 def test_no_dependency_is_open_to_what_may_break() -> None:

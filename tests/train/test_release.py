@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
+import shlex
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,8 @@ from safetensors.torch import load as load_safetensors
 from hrm_agent import HRM, CheckpointError
 from hrm_agent.cores import PuzzleShape, make_core
 from train.__main__ import main
+from train.card import command_of
+from train.fit import parse
 from train.presets import PRESETS
 from train.release import TAKEN
 
@@ -101,12 +106,44 @@ def test_nothing_is_overwritten(tmp_path: Path, agent: HRM, taken: str, capsys: 
 
 def test_the_card_says_what_it_is_and_how_good(release: Path) -> None:
     text = (release / "README.md").read_text()
-    assert text.startswith("# thinker\n")
-    assert f"python -m train evaluate --checkpoint {release} --source" in text
-    assert "Trained for 1.5 minutes" in text
-    assert "| hard | 60 | 12.35% |" in text
+    assert "\n---\n\n# thinker\n" in text
+    assert f"    hrm evaluate --checkpoint {release}\n" in text
+    assert "| hours | 0.03, sweeps included |" in text
+    assert "| commit | not recorded |" in text
+    assert "| hard | 60 | 12.35% | 6.23% to 22.99% |" in text
     assert "| chosen, at the end of training | 60 |" in text
     assert "| learning/learning_rate | 0.005 |" in text
+
+
+def test_the_card_is_one_of_the_hub(release: Path) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    data = hub.ModelCard.load(release / "README.md").data
+    assert (data.license, data.library_name, data.pipeline_tag) == ("mit", "hrm-gym", "reinforcement-learning")
+    found = {(result.dataset_name, result.metric_type): result.metric_value for result in data.eval_results}
+    assert found["hard", "accuracy"] == 0.123456
+    assert len(found) == 6
+
+
+def test_the_command_of_a_card_makes_the_same_run() -> None:
+    arguments = ["--preset=sudoku4x4", "--num-puzzles=70", "--no-augment", "--option=clues=9", "--option=min_rating=0"]
+    arguments += ["--betas", "0.8", "0.9", "--exploration=0.2", "--updates=7", "--seed=3"]
+    options = parse(arguments, "fit")
+    program, command, *words = shlex.split(command_of(json.loads(json.dumps(asdict(options)))))
+    assert (program, command) == ("hrm", "fit")
+    assert parse(words, "fit") == options
+    assert command_of(json.loads(json.dumps(asdict(PRESETS["maze-trm"])))) == "hrm fit --preset maze-trm"
+
+
+def test_the_card_of_a_run_says_how_it_was_made(tmp_path: Path) -> None:
+    out, card = tmp_path / "run", tmp_path / "agent" / "README.md"
+    tiny = ["--num-puzzles=20", "--test-puzzles=20", "--updates=2", "--evaluate-every=0", "--hidden-size=16"]
+    assert main(["fit", "--preset=sudoku4x4", *tiny, "--max-segments=2", "--batch-size=8", f"--out={out}"]) == 0
+    assert main(["release", "--checkpoint", str(out), "--out", str(card.parent)]) == 0
+    text = card.read_text()
+    assert re.search(r"\| command \| `hrm fit --preset sudoku4x4 .*--updates 2 .*`", text)
+    assert re.search(r"\| commit \| ([0-9a-f]{7,}(-dirty)?|unknown) \|", text)
+    assert f"python {platform.python_version()}" in text
+    assert "| data | source generated, num puzzles 20, augment True |" in text
 
 
 def test_damage_is_found_and_weights_of_half_precision_are_checked_like_others(release: Path, tmp_path: Path) -> None:

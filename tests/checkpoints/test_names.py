@@ -98,7 +98,7 @@ def test_no_other_command_takes_a_checkpoint() -> None:
         name
         for name, module in modules.items()
         for kind in vars(module).values()
-        if is_dataclass(kind) and kind.__module__ == module.__name__  # type: ignore[union-attr]
+        if is_dataclass(kind) and kind.__module__ == module.__name__
         if any(field.name == "checkpoint" for field in fields(kind))
     }
     assert taking == {"evaluate", "watch", "release", "push", "study", "learn-halting"}

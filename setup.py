@@ -11,5 +11,4 @@ setup(
     packages=["hrm_zoo"]
     + ["hrm_train" + name[5:] if name.startswith("train") else name for name in find_packages(include=OURS)],
     package_dir={"hrm_train": "train", "hrm_zoo": "checkpoints"},
-    package_data={"hrm_zoo": ["*/model.zip", "*/README.md", "*/test.csv"]},
 )

@@ -26,7 +26,7 @@ from benchmarks.options import Count, DeviceOptions, run
 from benchmarks.report import Part, Value
 from hrm_agent.config import Gradient, Precision
 from hrm_agent.cores import PuzzleShape, make_core
-from hrm_agent.learning.losses import answer_loss, stablemax
+from hrm_agent.learning.losses import stablemax
 from hrm_agent.study.figures.style import BLUE, GREEN, RED, house_style, new_figure, save_figure, write_at_end
 
 COLOURS: dict[str, str] = {"one-step": BLUE, "last-cycle": GREEN, "full": RED}
@@ -124,7 +124,7 @@ def segment_peak(shape: PuzzleShape, batch_size: int, device: torch.device | str
 
     def segment() -> None:
         output = core(carry, inputs, puzzle_id)
-        loss = answer_loss(output.logits, inputs, stablemax).mean() + output.q_halt.mean()
+        loss = core.answer_loss(output, inputs, stablemax).mean() + output.q_halt.mean()
         loss.backward()
 
     segment()  # makes the gradients, which stay

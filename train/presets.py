@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import UseAppendAction
 
-from hrm_agent.config import AgentConfig, CoreConfig, HRMConfig, LearnerConfig, TRMConfig
+from hrm_agent.config import AgentConfig, CoreConfig, HRMConfig, LatticeConfig, LearnerConfig, TRMConfig
 from hrm_env.envs.spaces import LARGEST
 
 from .options import Device, HeldOut, Seed, Share, Threads, integer, number
@@ -87,10 +87,10 @@ class Fit(AgentConfig):
     """Train an agent, evaluate it on every test puzzle, and write its checkpoint and TensorBoard logs.
 
     Attributes:
-        preset: Where the defaults come from: sudoku4x4, sudoku6x6, sudoku6x6-trm, sudoku9, maze10x10, maze, arc; the
-            paper's sudoku9-paper, maze-paper, arc-paper; TRM's sudoku9-trm, sudoku9-trm-attention, maze-trm, arc-trm;
-            and, for the 1,000 training puzzles of Sudoku-Extreme, which --source names, sudoku-extreme-1k (the paper's
-            HRM) and sudoku-extreme-1k-fast (half an hour on an H100).
+        preset: Where the defaults come from: sudoku4x4, sudoku6x6, sudoku6x6-trm, sudoku9, sudoku9-lattice, maze10x10,
+            maze, arc; the paper's sudoku9-paper, maze-paper, arc-paper; TRM's sudoku9-trm, sudoku9-trm-attention,
+            maze-trm, arc-trm; and, for the 1,000 training puzzles of Sudoku-Extreme, which --source names,
+            sudoku-extreme-1k (the paper's HRM) and sudoku-extreme-1k-fast (half an hour on an H100).
         batch_size: Environments, and so puzzles in an optimizer step.
         updates: Optimizer steps.
         evaluate_every: Optimizer steps between evaluations of all test puzzles; 0 for the end only.
@@ -205,6 +205,18 @@ PRESETS: dict[str, Fit] = {
         data=Data(env="HRM-Sudoku-v0"),
         learner=replace(SMALL_LEARNER, learning_rate=2e-3),
         updates=4000,
+        evaluate_every=1000,
+    ),
+    # short episodes, because a fresh puzzle teaches more; what is evaluated with search may be given a larger budget
+    "sudoku9-lattice": Fit(
+        preset="sudoku9-lattice",
+        data=Data(env="HRM-Sudoku-v0", max_segments=4),
+        core=LatticeConfig(positions="learned-2d", grid_columns=9, dtype="auto"),
+        learner=replace(SMALL_LEARNER, q_bootstrap="none", ema=0.995),
+        halting="q-threshold:0.5",
+        lr_min_ratio=0.01,
+        batch_size=256,
+        updates=5000,
         evaluate_every=1000,
     ),
     "maze10x10": SMALL_GRID,

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, get_args
 
 from hrm_agent.limits import MOST_OF_A_KIND, check_passes
 from hrm_env.checks import check_choice, check_flag, check_integer, check_number, shortened
+from hrm_env.puzzles import MOST_TOKENS
 
 Mixer = Literal["attention", "mlp"]
 MixerNorm = Literal["features", "positions"]
@@ -177,3 +178,57 @@ class TRMConfig(HRMConfig):
     puzzle_positions: int = 16
     embedded_positions: int | None = 1
     gradient: Gradient = "last-cycle"
+
+
+@dataclass(frozen=True)
+class LatticeConfig(BlockConfig):
+    """Options of the lattice core, after the lattice deduction transformer (arXiv 2605.08605).
+
+    Of the task it needs the alphabet, which is the V tokens, and which cells are given (``blank``). A grid takes
+    two-dimensional positions, such as ``positions="learned-2d", grid_columns=9``. For the other attributes see
+    `BlockConfig`.
+
+    Attributes:
+        layers: Blocks of the one network.
+        loops: Times a segment applies it, each with a token loss of its own.
+        blank: Token of a cell to be filled in, any other being given and its own only candidate; None where no cell of
+            the answer is given. 1 for every Sudoku and Latin square, 2 for mazes.
+        threshold: A segment strikes out the candidates that are less than this times as probable (softmax) as the most
+            probable token of their cell.
+        conflict_weight: Weight of the conflict head's loss beside the token loss.
+        search: Guess where nothing follows. Without it an episode is one chain of eliminations.
+    """
+
+    name: ClassVar[str] = "lattice"
+    depth_options: ClassVar[dict[str, int]] = {"loops": 1, "layers": 1}
+
+    hidden_size: int = 128
+    num_heads: int = 4
+    expansion: float = 3.0
+    gradient: Gradient = "full"
+    layers: int = 4
+    loops: int = 4
+    blank: int | None = 1
+    threshold: float = 0.1
+    conflict_weight: float = 1.0
+    search: bool = True
+
+    def __post_init__(self) -> None:
+        """Checks types and ranges."""
+        super().__post_init__()
+        if self.blank is not None:
+            check_integer("blank", self.blank, 0, MOST_TOKENS)
+        if check_number("threshold", self.threshold, 0, 1) == 1:
+            raise ValueError("threshold: expected a number from 0 to below 1, found 1")
+        check_number("conflict_weight", self.conflict_weight, 0)
+        check_flag("search", self.search)
+
+    @property
+    def passes(self) -> int:
+        """How many blocks a row passes through in a segment at full depth."""
+        return self.loops * self.layers
+
+    @property
+    def cycles(self) -> tuple[int, int]:
+        """Loops, as cycles of one step each."""
+        return self.loops, 1

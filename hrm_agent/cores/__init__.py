@@ -10,6 +10,7 @@ from hrm_agent.config import CoreConfig
 from hrm_agent.cores.carry import Carry
 from hrm_agent.cores.core import PuzzleShape, ReasoningCore, SegmentOutput
 from hrm_agent.cores.hrm import HRMCarry, HRMCore
+from hrm_agent.cores.lattice import LatticeCore
 from hrm_agent.cores.trm import TRMCore
 from hrm_env.checks import UnknownOptionError, shortened
 
@@ -19,6 +20,7 @@ __all__ = [
     "CoreConfig",
     "HRMCarry",
     "HRMCore",
+    "LatticeCore",
     "PuzzleShape",
     "ReasoningCore",
     "SegmentOutput",
@@ -59,7 +61,7 @@ def register_core(core: Core) -> Core:
     return core
 
 
-for _core in (HRMCore, TRMCore):
+for _core in (HRMCore, TRMCore, LatticeCore):
     register_core(_core)
 
 

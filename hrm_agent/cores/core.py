@@ -13,6 +13,15 @@ from torch import Tensor, nn
 
 from hrm_agent.config import CoreConfig
 from hrm_agent.cores.carry import Carry, carry_parts, chosen_rows, where_rows, with_rows
+from hrm_env.task import PAD_ID
+
+TokenLoss = Callable[..., Tensor]
+
+
+def mean_over_graded(losses: Tensor, solution: Tensor) -> Tensor:
+    """Returns the mean of token losses ``(..., L)`` over the graded cells of ``solution (..., L)``, ``(...)``."""
+    graded = solution != PAD_ID
+    return (losses * graded).sum(-1) / graded.sum(-1).clamp(min=1)
 
 
 class SegmentOutput(NamedTuple):
@@ -24,6 +33,8 @@ class SegmentOutput(NamedTuple):
         q_halt: Q value of halting, as a logit, ``(B,)`` float32.
         q_continue: Q value of continuing, as a logit, ``(B,)`` float32.
         q_input: What the Q head read, ``(B, D)``.
+        extra: A tuple of what else the core's own `ReasoningCore.answer_loss` and `ReasoningCore.training_carry` read,
+            ``(B, ...)`` each; empty after `detach`, `rows` and `with_rows`.
     """
 
     carry: Carry
@@ -31,14 +42,19 @@ class SegmentOutput(NamedTuple):
     q_halt: Tensor
     q_continue: Tensor
     q_input: Tensor
+    extra: Any = ()
+
+    def detach(self) -> SegmentOutput:
+        """Returns the output outside the graph."""
+        return SegmentOutput(self.carry, *(part.detach() for part in self[1:-1]))
 
     def rows(self, index: Tensor) -> SegmentOutput:
         """Returns the chosen rows of the batch."""
-        return SegmentOutput(chosen_rows(self.carry, index), *(part[index] for part in self[1:]))
+        return SegmentOutput(chosen_rows(self.carry, index), *(part[index] for part in self[1:-1]))
 
     def with_rows(self, index: Tensor, fresh: SegmentOutput) -> SegmentOutput:
         """Returns an output whose rows of the given indices ``(n,)`` are those of ``fresh``."""
-        parts = (old.index_copy(0, index, new) for old, new in zip(self[1:], fresh[1:], strict=True))
+        parts = (old.index_copy(0, index, new) for old, new in zip(self[1:-1], fresh[1:-1], strict=True))
         return SegmentOutput(with_rows(self.carry, index, fresh.carry), *parts)
 
 
@@ -142,6 +158,27 @@ class ReasoningCore(nn.Module):
     @abstractmethod
     def q_values(self, q_input: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the logits of (halt, continue), ``(B,)`` float32 each, from what the Q head reads ``(B, D)``."""
+
+    def answer_loss(self, output: SegmentOutput, solution: Tensor, token_loss: TokenLoss) -> Tensor:
+        """Returns the loss of each row's answer, ``(B,)``: the mean token loss over the graded cells.
+
+        A core that learns from more than its answer adds that here.
+
+        Args:
+            output: Output of a segment, in the graph.
+            solution: The solutions, ``(B, L)`` int64.
+            token_loss: Maps logits ``(..., V)`` float32 and labels ``(...)`` to losses ``(...)``.
+        """
+        return mean_over_graded(token_loss(output.logits.float(), solution), solution)
+
+    def training_carry(self, output: SegmentOutput, solution: Tensor) -> Carry:
+        """Returns the detached state from which training goes on: that of the output, unless a core knows a better one.
+
+        Args:
+            output: Output of a segment.
+            solution: The solutions, ``(B, L)`` int64.
+        """
+        return output.carry
 
     def constant_weights(self) -> AbstractContextManager[None]:
         """Returns a context within which no weight changes; a core may keep there what it computes from them alone."""

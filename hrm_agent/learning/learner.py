@@ -19,7 +19,7 @@ from hrm_agent.halting.session import HaltingSession
 from hrm_agent.learning.adam_atan2 import AdamATan2
 from hrm_agent.learning.average import WeightAverage
 from hrm_agent.learning.halting_loss import HaltingLoss, Outcome
-from hrm_agent.learning.losses import TOKEN_LOSSES, answer_loss
+from hrm_agent.learning.losses import TOKEN_LOSSES
 from hrm_agent.learning.metrics import halting_metrics
 from hrm_agent.learning.optim import make_optimizers, split_parameters
 from hrm_agent.learning.ponder import PonderNet
@@ -177,7 +177,8 @@ class Learner:
         carry = self.core.reset_carry(carry, start)
         with running(self._compiled or ()), self.core.constant_weights():
             output: SegmentOutput = self._forward(carry, batch.inputs, batch.puzzle_id)
-            seen = SegmentOutput(output.carry, *(value.detach() for value in output[1:]))
+            output = output._replace(carry=self.core.training_carry(output, batch.solution))
+            seen = output.detach()
             answer = seen.logits.argmax(-1)
             grades = grade(answer, batch.solution)
             halt, done, *_ = self.session.decide(seen, carry, batch.inputs, start, segment, batch.solution)
@@ -187,7 +188,7 @@ class Learner:
                 max_segments=self.max_segments,
                 done=done,
                 correct=grades.exact,
-                answer_loss=answer_loss(output.logits, batch.solution, self.token_loss),
+                answer_loss=self.core.answer_loss(output, batch.solution, self.token_loss),
             )
             losses = self.halting_loss.losses(self.core, batch, outcome)
         return _Segment(seen, answer, grades, halt, outcome, losses)

@@ -1,4 +1,4 @@
-"""Token losses: how wrong an answer is, averaged over the graded positions of each puzzle.
+"""Token losses: how wrong an answer is at each position.
 
 Label smoothing ε (arXiv 1512.00567, section 7) makes of a loss (1 − ε) loss(y) + ε/V Σ_c loss(c): the target is the
 label with the share 1 − ε, and with the rest every one of the V classes alike.
@@ -6,16 +6,12 @@ label with the share 1 − ε, and with the rest every one of the V classes alik
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hrm_agent.cores.core import TokenLoss
 from hrm_agent.halting.probabilities import stablemax_weights
-from hrm_env.task import PAD_ID
-
-TokenLoss = Callable[..., Tensor]
 
 
 def stablemax(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -50,10 +46,3 @@ def softmax(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
 
 
 TOKEN_LOSSES: dict[str, TokenLoss] = {"stablemax": stablemax, "softmax": softmax}
-
-
-def answer_loss(logits: Tensor, solution: Tensor, token_loss: TokenLoss) -> Tensor:
-    """Mean token loss over the graded positions of each puzzle, ``(B,)``."""
-    graded = solution != PAD_ID
-    per_token = token_loss(logits.float(), solution) * graded
-    return per_token.sum(-1) / graded.sum(-1).clamp(min=1)

@@ -12,7 +12,7 @@ from agents import HRM_SHAPED, SHAPE, relative_error, tiny_core
 from torch import Tensor
 
 from hrm_agent.config import HRMConfig
-from hrm_agent.cores import CORES, HRMCarry, PuzzleShape, ReasoningCore, SegmentOutput, make_core
+from hrm_agent.cores import CORES, Carry, HRMCarry, PuzzleShape, ReasoningCore, SegmentOutput, make_core
 from hrm_agent.cores.carry import carry_parts, slow_state
 from hrm_agent.cores.hrm import HRMCore
 from hrm_env.checks import UnknownOptionError
@@ -63,8 +63,12 @@ def two_segments(core: ReasoningCore, inputs: Tensor, puzzle_id: Tensor) -> Segm
     return output
 
 
+def states(carry: Carry) -> list[Tensor]:
+    return [part for part in carry_parts(carry).values() if part.is_floating_point()]
+
+
 def values(output: SegmentOutput) -> tuple[Tensor, ...]:
-    return *carry_parts(output.carry).values(), *output[1:]
+    return *carry_parts(output.carry).values(), *output.detach()[1:-1]
 
 
 def test_the_papers_size() -> None:
@@ -84,7 +88,8 @@ def test_a_segment_has_the_promised_shapes(name: str, options: dict[str, Any]) -
     start = core.initial_carry(3)
     kinds, first = ([(n, p.shape, p.dtype) for n, p in carry_parts(carry).items()] for carry in (output.carry, start))
     assert kinds == first
-    assert {part.dtype for part in carry_parts(start).values()} == {getattr(torch, options.get("dtype", "float32"))}
+    assert states(start)[0].dtype == getattr(torch, options.get("dtype", "float32"))
+    assert len({part.dtype for part in states(start)}) == 1
     assert output.logits.shape == (3, SHAPE.seq_len, SHAPE.vocab_size)
     assert output.q_halt.shape == output.q_continue.shape == (3,)
     assert {output.logits.dtype, output.q_halt.dtype, output.q_continue.dtype} == {torch.float32}
@@ -140,7 +145,8 @@ def test_reset_carry_touches_only_the_masked_rows(name: str) -> None:
     for after, before, start in zip(*(carry_parts(each).values() for each in carries), strict=True):
         assert torch.equal(after[mask], start[mask])
         assert torch.equal(after[~mask], before[~mask])
-        assert not torch.equal(before[mask], start[mask])
+        if before.is_floating_point():
+            assert not torch.equal(before[mask], start[mask])
 
 
 @pytest.mark.parametrize("name", CORES)
@@ -224,7 +230,7 @@ def test_memory_of_the_gradient(gradient: str, grows: bool) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"core": "nope"}, "core: expected one of hrm, trm, gru, found 'nope'"),
+        ({"core": "nope"}, "core: expected one of hrm, trm, lattice, gru, found 'nope'"),
         ({"width": 3}, "core 'hrm' got an unexpected keyword argument 'width'; expected one of hidden_size"),
         ({"mixer": "conv"}, "mixer: expected one of .*, found 'conv'"),
         ({"positions": "sinus"}, "positions: expected one of .*, found 'sinus'"),

@@ -73,7 +73,7 @@ def test_it_is_saved_and_loaded(trained: HRM, tmp_path: Path) -> None:
 def test_a_file_of_a_core_that_is_not_registered(trained: HRM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained.save(tmp_path / "gru.zip")
     monkeypatch.delitem(CORES, "gru")
-    message = "gru.zip: core: expected one of hrm, trm, found 'gru'; import the module that registers it"
+    message = "gru.zip: core: expected one of hrm, trm, lattice, found 'gru'; import the module that registers it"
     with pytest.raises(CheckpointError, match=message):
         HRM.load(tmp_path / "gru.zip")
 

@@ -42,7 +42,7 @@ def tiny_core(name: str = "hrm", seed: int = 0, shape: PuzzleShape = SHAPE, **op
     torch.manual_seed(seed)
     config = CORES[name].config_class
     known = {field.name for field in fields(config)}
-    layers = {"h_layers": min(1, getattr(config, "h_layers", 1)), "l_layers": 1}
+    layers = {"h_layers": min(1, getattr(config, "h_layers", 1)), "l_layers": 1, "layers": 1}
     small = {"width": 16, "hidden_size": 16, "num_heads": 2, **layers}
     return make_core(shape, name, **{key: value for key, value in small.items() if key in known} | options)
 

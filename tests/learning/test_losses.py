@@ -8,9 +8,11 @@ from decimal import Decimal, localcontext
 import pytest
 import torch
 import torch.nn.functional as F
+from agents import tiny_core
 from torch import Tensor
 
-from hrm_agent.learning.losses import TOKEN_LOSSES, TokenLoss, answer_loss, softmax, stablemax
+from hrm_agent.cores.core import SegmentOutput, TokenLoss
+from hrm_agent.learning.losses import TOKEN_LOSSES, softmax, stablemax
 from hrm_env.task import PAD_ID
 
 EVERY_LOSS = pytest.mark.parametrize("loss", TOKEN_LOSSES.values(), ids=TOKEN_LOSSES)
@@ -30,6 +32,12 @@ def _exact_stablemax(logits: Tensor, label: int) -> tuple[float, list[float]]:
         loss = -(size[label] / total).ln()
         pull = [1 / total - (1 / size[label] if index == label else 0) for index in range(len(x))]
         return float(loss), [float(s * p) for s, p in zip(slope, pull, strict=True)]
+
+
+def answered(logits: Tensor) -> SegmentOutput:
+    """A segment's output with these answer logits; an answer's loss reads nothing else."""
+    nothing = torch.zeros(len(logits))
+    return SegmentOutput({}, logits, nothing, nothing, nothing)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 1e3, 1e6])
@@ -77,7 +85,7 @@ def test_indifference_costs_the_logarithm_of_the_choices(loss: TokenLoss) -> Non
 def test_answer_loss_averages_over_the_graded_positions(loss: TokenLoss) -> None:
     logits = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0)).requires_grad_()
     solution = torch.tensor([[1, 2, 3, 4], [2, PAD_ID, 3, PAD_ID], [PAD_ID] * 4])
-    losses = answer_loss(logits, solution, loss)
+    losses = tiny_core().answer_loss(answered(logits), solution, loss)
     each = loss(logits, solution)
     expected = torch.stack([each[0].mean(), (each[1, 0] + each[1, 2]) / 2, torch.tensor(0.0)])
     torch.testing.assert_close(losses, expected)
@@ -92,7 +100,9 @@ def test_answer_loss_averages_over_the_graded_positions(loss: TokenLoss) -> None
 def test_answer_loss_is_float32_for_bfloat16_logits(loss: TokenLoss) -> None:
     logits = torch.randn(2, 4, 5, generator=torch.Generator().manual_seed(0)).bfloat16()
     solution = torch.tensor([[1, 2, 3, 4], [4, 3, 2, 1]])
-    assert torch.equal(answer_loss(logits, solution, loss), answer_loss(logits.float(), solution, loss))
+    core = tiny_core()
+    losses = [core.answer_loss(answered(given), solution, loss) for given in (logits, logits.float())]
+    assert torch.equal(*losses)
 
 
 @EVERY_LOSS

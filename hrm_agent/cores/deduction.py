@@ -1,0 +1,89 @@
+"""Deduction on sets of candidates: elimination, guesses, and the way back from a conflict, for all rows at once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class LatticeCarry(NamedTuple):
+    """What is known of each puzzle, and the guesses that this rests on.
+
+    A row at depth d rests on d guesses. Going back from it restores exactly what was struck out since the last guess.
+
+    Attributes:
+        candidates: 1 for each token that a cell may still hold, else 0, ``(B, L, V)``, floating point.
+        struck: 0 for a candidate, 1 + the depth at which any other token was struck out, ``(B, L, V)`` int32; 0, too,
+            for what a given cell excludes.
+        guesses: The guesses in their order, each as cell · V + token, ``(B, L)`` int64; meaningless from ``depth`` on.
+        depth: Number of guesses d, ``(B,)`` int64.
+    """
+
+    candidates: Tensor
+    struck: Tensor
+    guesses: Tensor
+    depth: Tensor
+
+
+def start(batch_size: int, length: int, vocab_size: int, dtype: torch.dtype, device: torch.device) -> LatticeCarry:
+    """Returns the state in which every token is a candidate of every cell."""
+    size = (batch_size, length, vocab_size)
+    return LatticeCarry(
+        candidates=torch.ones(size, dtype=dtype, device=device),
+        struck=torch.zeros(size, dtype=torch.int32, device=device),
+        guesses=torch.zeros(size[:2], dtype=torch.long, device=device),
+        depth=torch.zeros(batch_size, dtype=torch.long, device=device),
+    )
+
+
+def deduce(
+    carry: LatticeCarry,
+    logits: Tensor,
+    conflict: Tensor,
+    threshold: float,
+    search: bool,
+    unsound: Tensor | bool = False,
+) -> LatticeCarry:
+    """Returns what follows from a segment.
+
+    First the improbable candidates are struck out. A conflict, which is a cell without candidates or one that the
+    caller has seen, goes back to the last guess and excludes it; without guesses, to the start state. Where there is
+    neither a conflict nor a new elimination, a guess is made: the most probable candidate of all undecided cells.
+
+    Args:
+        carry: The state before, with at least one candidate in every cell.
+        logits: Logits of the tokens, ``(B, L, V)`` float32.
+        conflict: Rows in which something contradicts itself, ``(B,)`` bool.
+        threshold: Least probability of a candidate, as a share of that of the most probable token of its cell.
+        search: Whether to guess.
+        unsound: Rows known not to contain the solution, ``(B,)`` bool: instead of guessing they go back.
+    """
+    _, length, vocab = logits.shape
+    candidates, struck, guesses, depth = carry.candidates > 0.5, carry.struck, carry.guesses, carry.depth
+    p = logits.softmax(-1)
+    new = candidates & (p < threshold * p.amax(-1, keepdim=True))
+    left = candidates & ~new
+    follows = new.flatten(1).any(-1)
+    conflict = conflict | ~left.any(-1).all(-1) | (~follows & unsound)
+
+    undecided = (left.sum(-1, keepdim=True) > 1) & left
+    guess = p.masked_fill(~undecided, -1.0).flatten(1).argmax(-1)
+    branch = ~conflict & ~follows & undecided.flatten(1).any(-1) & search
+    back = conflict & (depth > 0)
+    restart = conflict & (depth == 0)
+
+    place = torch.where(branch, depth, depth - 1).clamp(0, length - 1).unsqueeze(1)  # of the new guess, or the last one
+    guesses = torch.where(branch.unsqueeze(1), guesses.scatter(1, place, guess.unsqueeze(1)), guesses)
+    token = torch.arange(length * vocab, device=logits.device) == guesses.gather(1, place)
+    token = token.view(-1, length, vocab)
+    others = ~token & token.any(-1, keepdim=True) & left
+
+    depth = torch.where(restart, 0, depth + branch.long() - back.long())
+    branch, back, restart = (rows.view(-1, 1, 1) for rows in (branch, back, restart))
+    undone = (struck > depth.view(-1, 1, 1) + 1) & back
+    out = torch.where(back, token, torch.where(branch, others, new & ~restart))
+    struck = torch.where(undone | restart, 0, torch.where(out, depth.view(-1, 1, 1) + 1, struck)).int()
+    alive = torch.where(back, (candidates | undone) & ~out, candidates & ~out) | restart
+    return LatticeCarry(alive.to(carry.candidates.dtype), struck, guesses, depth)

@@ -1,0 +1,115 @@
+"""The lattice core: a transformer that deduces on sets of candidates, after the paper arXiv 2605.08605."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hrm_agent.config import LatticeConfig
+from hrm_agent.cores.blocks import BlockCore
+from hrm_agent.cores.core import PuzzleShape, SegmentOutput, TokenLoss, mean_over_graded
+from hrm_agent.cores.deduction import LatticeCarry, deduce, start
+from hrm_agent.cores.layers import Linear
+from hrm_env.task import PAD_ID
+
+NEVER = -1e4
+"""Logit of a token that is no candidate."""
+SURE = 10.0
+"""Largest margin between logits that the Q head tells from a larger one."""
+
+
+class LatticeCore(BlockCore):
+    """One segment: the network reads the candidates of every cell, applies itself n times, and a deduction follows.
+
+    z ← f(z, x) with z = 0 at first and x the embedding of puzzle and candidates. After each of the n loops the answer
+    head reads the tokens, and the conflict head whether the candidates no longer contain the solution. The last loop's
+    reading leads to the next set of candidates (`hrm_agent.cores.deduction`), which is all that the next segment knows.
+    The answer is the most probable candidate of each cell. The Q head reads the first position, the smallest margin
+    between the first and the second choice of a cell, and the conflict logit.
+
+    The target of a state that contains the solution is the solution, and that of any other state is the conflict alone.
+
+    Attributes:
+        search: Whether it guesses where nothing follows: the option of its config, until it is set between episodes.
+    """
+
+    config_class = LatticeConfig
+    config: LatticeConfig
+
+    def __init__(self, shape: PuzzleShape, config: LatticeConfig) -> None:
+        super().__init__(shape, config)
+        dim = config.hidden_size
+        self.search = config.search
+        self.candidate_embedding = Linear(shape.vocab_size, dim)
+        self.network = self.stack(config.layers)
+        self.conflict_head = nn.Linear(dim, 1)
+        nn.init.zeros_(self.conflict_head.weight)
+        nn.init.constant_(self.conflict_head.bias, -2.0)  # no conflict until it has learned what one is
+        self.q_weight = nn.Parameter(torch.zeros(2, dim + 2))
+
+    def initial_carry(self, batch_size: int) -> LatticeCarry:
+        """Returns the state in which every token is a candidate of every cell; a segment adds what is given."""
+        return start(batch_size, self.shape.seq_len, self.shape.vocab_size, self.activation_dtype, self.device)
+
+    def forward(self, carry: LatticeCarry, inputs: Tensor, puzzle_id: Tensor) -> SegmentOutput:
+        """Computes one segment; the returned carry is detached."""
+        with self.constant_weights():
+            carry = carry._replace(candidates=carry.candidates * self._allowed(inputs))
+            x = self.embed(inputs, puzzle_id)
+            x = x + F.pad(self.candidate_embedding(carry.candidates), (0, 0, self.config.puzzle_positions, 0))
+            state, readings, conflicts = torch.zeros_like(x), [], []
+            for loop in range(self.cycles[0]):
+                with self.gradient_at(loop):
+                    state = self.network(state, x)
+                readings.append(self.answer(state))
+                conflicts.append(self.conflict_head(state[:, 0].float()).squeeze(-1))
+            logits, conflict, candidates = readings[-1].detach(), conflicts[-1].detach(), carry.candidates > 0.5
+            first, second = logits.topk(2, dim=-1).values.unbind(-1)
+            certainty = (first - second).amin(-1).clamp(max=SURE)
+            q_input = torch.cat([state[:, 0].float(), certainty.unsqueeze(1), conflict.unsqueeze(1)], dim=1)
+            return SegmentOutput(
+                self._next(carry, logits, conflict),
+                readings[-1].masked_fill(~candidates, NEVER),
+                *self.q_values(q_input),
+                q_input,
+                extra=(torch.stack(readings, 1), torch.stack(conflicts, 1), *carry),
+            )
+
+    def _next(self, carry: LatticeCarry, logits: Tensor, conflict: Tensor, *unsound: Tensor) -> LatticeCarry:
+        return deduce(carry, logits, conflict > 0, self.config.threshold, self.search, *unsound)
+
+    def training_carry(self, output: SegmentOutput, solution: Tensor) -> LatticeCarry:
+        """Returns the next state, with no guess upon a state that does not contain the solution: it goes back.
+
+        So the conflict head learns from the states that follow from a mistake, and the answer head from what remains.
+        """
+        readings, conflicts, *before = output.extra
+        carry = LatticeCarry(*before)
+        return self._next(carry, readings[:, -1].detach(), conflicts[:, -1].detach(), ~_sound(carry, solution))
+
+    def answer_loss(self, output: SegmentOutput, solution: Tensor, token_loss: TokenLoss) -> Tensor:
+        """Returns the mean over loops of the token loss, if the solution is among the candidates, and the conflict's.
+
+        Every loop has the same weight.
+        """
+        readings, conflicts, *before = output.extra
+        sound = _sound(LatticeCarry(*before), solution)
+        every = solution.unsqueeze(1).expand(-1, readings.shape[1], -1)
+        cells = mean_over_graded(token_loss(readings, every), every).mean(1)
+        target = (~sound).float().unsqueeze(1).expand_as(conflicts)
+        conflict = F.binary_cross_entropy_with_logits(conflicts, target, reduction="none").mean(1)
+        return cells * sound + self.config.conflict_weight * conflict
+
+    def _allowed(self, inputs: Tensor) -> Tensor:
+        """Returns the tokens that the givens leave to each cell, ``(B, L, V)`` bool."""
+        every = torch.arange(self.shape.vocab_size, device=inputs.device)
+        given = every == inputs.unsqueeze(-1)
+        blank = self.config.blank
+        return torch.ones_like(given) if blank is None else given | (inputs == blank).unsqueeze(-1)
+
+
+def _sound(carry: LatticeCarry, solution: Tensor) -> Tensor:
+    """Returns whether the candidates contain the solution ``(B, L)`` in its graded cells, ``(B,)`` bool."""
+    holds = carry.candidates.gather(-1, solution.unsqueeze(-1)).squeeze(-1) > 0.5
+    return (holds | (solution == PAD_ID)).all(-1)

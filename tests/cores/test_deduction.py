@@ -1,0 +1,118 @@
+"""Elimination, guesses and the way back, by hand on a row of three cells with the tokens 0, 1 and 2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hrm_agent.cores.deduction import LatticeCarry, deduce, start
+
+UNSURE = torch.tensor([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
+SEES = torch.tensor([[0.98, 0.01, 0.01], [0.4, 0.4, 0.2], [0.2, 0.7, 0.1]])  # cell 0 is 0; cell 2 is most likely 1
+
+
+def fresh() -> LatticeCarry:
+    return start(1, 3, 3, torch.float32, torch.device("cpu"))
+
+
+def step(carry: LatticeCarry, p: Tensor, conflict: bool = False, search: bool = True, **options: Any) -> LatticeCarry:
+    return deduce(carry, p.log()[None], torch.tensor([conflict]), 0.1, search, **options)
+
+
+def sets(carry: LatticeCarry) -> list[set[int]]:
+    """The candidates of each cell of the one row."""
+    return [set(cell.nonzero().flatten().tolist()) for cell in carry.candidates[0]]
+
+
+def same(one: LatticeCarry, other: LatticeCarry) -> bool:
+    """Whether two states mean the same: of the guesses only those that count."""
+    depth = int(one.depth)
+    parts = [(a, b) for a, b in zip(one, other, strict=True) if a is not one.guesses]
+    return all(map(torch.equal, *zip(*parts, strict=True))) and torch.equal(
+        one.guesses[:, :depth], other.guesses[:, :depth]
+    )
+
+
+def test_improbable_candidates_are_struck_out() -> None:
+    carry = step(fresh(), SEES)
+    assert sets(carry) == [{0}, {0, 1, 2}, {0, 1, 2}]  # 0.1 is more than a tenth of 0.7
+    assert carry.struck[0].tolist() == [[0, 1, 1], [0, 0, 0], [0, 0, 0]]
+    assert carry.depth.tolist() == [0]
+
+
+def test_a_guess_is_made_only_where_nothing_follows() -> None:
+    deduced = step(fresh(), SEES)
+    carry = step(deduced, SEES)
+    assert sets(carry) == [{0}, {0, 1, 2}, {1}]  # the surest undecided cell, its best candidate
+    assert carry.depth.tolist() == [1]
+    assert carry.guesses[0, 0].item() == 2 * 3 + 1
+    assert carry.struck[0].tolist() == [[0, 1, 1], [0, 0, 0], [2, 0, 2]]
+    assert same(step(deduced, SEES, search=False), deduced)
+
+
+def test_a_conflict_goes_back_to_the_last_guess_and_excludes_it() -> None:
+    guessed = step(step(fresh(), SEES), SEES)
+    further = step(guessed, torch.tensor([[1, 1, 1], [0.05, 0.05, 0.9], [1, 1, 1]]))
+    assert sets(further) == [{0}, {2}, {1}]
+    back = step(further, SEES, conflict=True)
+    assert sets(back) == [{0}, {0, 1, 2}, {0, 2}]
+    assert back.struck[0].tolist() == [[0, 1, 1], [0, 0, 0], [0, 1, 0]]
+    assert back.depth.tolist() == [0]
+
+
+def test_a_cell_without_candidates_is_a_conflict() -> None:
+    guessed = step(step(fresh(), SEES), SEES)
+    impossible = torch.tensor([[0.01, 0.98, 0.01], [1, 1, 1], [1, 1, 1]])  # of cell 0 only 0 is left
+    assert sets(step(guessed, impossible)) == [{0}, {0, 1, 2}, {0, 2}]
+
+
+def test_guesses_upon_guesses_are_undone_one_by_one() -> None:
+    states = [step(fresh(), SEES)]
+    for _ in range(2):
+        states.append(step(states[-1], UNSURE))
+    assert [int(carry.depth) for carry in states] == [0, 1, 2]
+    assert sets(states[2]) == [{0}, {0}, {0}]
+    first = step(states[2], UNSURE, conflict=True)
+    assert sets(first) == [{0}, {0}, {1, 2}]
+    assert first.struck[0].tolist() == [[0, 1, 1], [0, 2, 2], [2, 0, 0]]
+    second = step(first, UNSURE, conflict=True)  # what the second guess excluded rested on the first
+    assert sets(second) == [{0}, {1, 2}, {0, 1, 2}]
+    assert second.struck[0].tolist() == [[0, 1, 1], [1, 0, 0], [0, 0, 0]]
+
+
+def test_a_conflict_without_guesses_begins_anew() -> None:
+    assert same(step(step(fresh(), SEES), SEES, conflict=True), fresh())
+
+
+def test_a_decided_row_stays_as_it_is() -> None:
+    decided = step(fresh(), torch.tensor([[1, 0.01, 0.01], [0.01, 1, 0.01], [0.01, 0.01, 1]]))
+    assert sets(decided) == [{0}, {1}, {2}]
+    assert same(step(decided, UNSURE), decided)
+
+
+def test_training_makes_no_guess_upon_an_unsound_state() -> None:
+    guessed, unsound = step(step(fresh(), SEES), SEES), torch.tensor([True])
+    assert sets(step(guessed, UNSURE, unsound=unsound)) == [{0}, {0, 1, 2}, {0, 2}]
+    follows = torch.tensor([[1, 1, 1], [0.05, 0.05, 0.9], [1, 1, 1]])  # what follows from it is learned from
+    assert same(step(guessed, follows, unsound=unsound), step(guessed, follows))
+
+
+def test_rows_do_not_wait_for_each_other() -> None:
+    generator = torch.Generator().manual_seed(0)
+    carry = start(16, 3, 3, torch.float32, torch.device("cpu"))
+    seen = set()
+    for _ in range(12):
+        logits = torch.randn(16, 3, 3, generator=generator)
+        conflict = torch.rand(16, generator=generator) < 0.3
+        together = deduce(carry, logits, conflict, 0.1, True)
+        for row in range(16):
+            alone = LatticeCarry(*(part[row : row + 1] for part in carry))
+            found = deduce(alone, logits[row : row + 1], conflict[row : row + 1], 0.1, True)
+            assert same(found, LatticeCarry(*(part[row : row + 1] for part in together)))
+        carry = together
+        assert carry.candidates.any(-1).all()
+        assert torch.equal(carry.struck == 0, carry.candidates == 1)
+        seen |= set(carry.depth.tolist())
+    assert {0, 1, 2} <= seen

@@ -106,7 +106,7 @@ def test_memory_ends_with_the_episode(text: str) -> None:
 
 
 def _stack(outputs: list[SegmentOutput]) -> SegmentOutput:
-    values = (torch.cat(parts) for parts in list(zip(*outputs, strict=True))[1:])
+    values = (torch.cat(parts) for parts in list(zip(*outputs, strict=True))[1:-1])
     return SegmentOutput(_carry([output.carry for output in outputs]), *values)
 
 

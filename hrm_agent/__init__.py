@@ -12,8 +12,7 @@ import gymnasium as gym
 
 from hrm_env.extras import late_names
 
-if TYPE_CHECKING:  # what type checkers and editors read
-    from hrm_agent import halting as _halting
+if TYPE_CHECKING:  # imported on first use
     from hrm_agent.checkpoints.folder import CheckpointFolder as CheckpointFolder
     from hrm_agent.checkpoints.reference_checkpoint import read_reference as read_reference
     from hrm_agent.checkpoints.reference_checkpoint import reference_config as reference_config
@@ -30,9 +29,11 @@ if TYPE_CHECKING:  # what type checkers and editors read
     from hrm_agent.cores import register_core as register_core
     from hrm_agent.errors import CheckpointError as CheckpointError
     from hrm_agent.errors import NonFiniteError as NonFiniteError
+    from hrm_agent.halting import HALTING_POLICIES as HALTING_POLICIES
     from hrm_agent.halting import Exploration as Exploration
     from hrm_agent.halting import HaltContext as HaltContext
     from hrm_agent.halting import HaltingPolicy as HaltingPolicy
+    from hrm_agent.halting import make_halting_policy as make_halting_policy
     from hrm_agent.halting import register_signal as register_signal
     from hrm_agent.halting.signals import SignalInput as SignalInput
     from hrm_agent.inference.evaluation import Evaluation as Evaluation
@@ -52,39 +53,8 @@ if TYPE_CHECKING:  # what type checkers and editors read
     from hrm_agent.traces.record import Traces as Traces
     from hrm_agent.traces.record import record as record
     from hrm_agent.traces.replay import replay as replay
-
-    HALTING_POLICIES, make_halting_policy = _halting.POLICIES, _halting.make
-else:  # what programs import, on first use
-    _HOMES = {
-        "checkpoints.folder": ["CheckpointFolder"],
-        "checkpoints.reference_checkpoint": ["read_reference", "reference_config", "write_reference"],
-        "checkpoints.training_state": ["restore_training"],
-        "config": ["AgentConfig", "LearnerConfig"],
-        "cores": ["CORES", "CoreConfig", "PuzzleShape", "ReasoningCore", "SegmentOutput", "make_core", "register_core"],
-        "errors": ["CheckpointError", "NonFiniteError"],
-        "halting": [
-            "POLICIES as HALTING_POLICIES",
-            "Exploration",
-            "HaltContext",
-            "HaltingPolicy",
-            "register_signal",
-            "make as make_halting_policy",
-        ],
-        "halting.signals": ["SignalInput"],
-        "inference.evaluation": ["Evaluation", "evaluate"],
-        "learning.learner": ["Learner"],
-        "sb3.agent": ["HRM"],
-        "sb3.callbacks": ["EvaluateCallback", "HaltingDashboard"],
-        "sb3.dynamics_log": ["DynamicsCallback"],
-        "sb3.policy": ["HRMPolicy"],
-        "sb3.pretrained": ["load_pretrained"],
-        "sb3.save_callback": ["SaveCallback"],
-        "sb3.vec_env": ["as_vec_env"],
-        "study.study": ["Study", "StudyPlan", "run_study"],
-        "traces.record": ["Traces", "record"],
-        "traces.replay": ["replay"],
-    }
-    __all__, __getattr__ = late_names(__name__, _HOMES)
+else:
+    __all__, __getattr__ = late_names(__name__)
 
 
 gym.register(

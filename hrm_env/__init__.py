@@ -12,7 +12,7 @@ import gymnasium as gym
 
 from hrm_env.extras import late_names
 
-if TYPE_CHECKING:  # what type checkers and editors read
+if TYPE_CHECKING:  # imported on first use
     from hrm_env.drawing import draw_puzzle as draw_puzzle
     from hrm_env.drawing import write_puzzle as write_puzzle
     from hrm_env.envs.scalar import PuzzleEnv as PuzzleEnv
@@ -28,21 +28,8 @@ if TYPE_CHECKING:  # what type checkers and editors read
     from hrm_env.task import PuzzleTask as PuzzleTask
     from hrm_env.tasks import make_task as make_task
     from hrm_env.testing import check_task as check_task
-else:  # what programs import, on first use
-    _HOMES = {
-        "drawing": ["draw_puzzle", "write_puzzle"],
-        "envs.scalar": ["PuzzleEnv"],
-        "envs.spaces": ["pack_action", "unpack_action"],
-        "envs.vector": ["PuzzleVectorEnv"],
-        "puzzles": ["Puzzles"],
-        "sources": ["load_puzzles"],
-        "style": ["Style"],
-        "symmetry": ["Symmetry"],
-        "task": ["PuzzleBatch", "PuzzleSpec", "PuzzleTask"],
-        "tasks": ["make_task"],
-        "testing": ["check_task"],
-    }
-    __all__, __getattr__ = late_names(__name__, _HOMES)
+else:
+    __all__, __getattr__ = late_names(__name__)
     __all__ += ["__version__", "register", "registered_ids"]
 
 __version__ = "0.1.0"

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import ast
+import sys
+from collections.abc import Callable
 from importlib import import_module
+from inspect import getsource
 from typing import Any
 
 from gymnasium.error import DependencyNotInstalled
 
 
-def late_names(package: str, homes: Mapping[str, Sequence[str]]) -> tuple[list[str], Callable[[str], Any]]:
+def late_names(package: str) -> tuple[list[str], Callable[[str], Any]]:
     """Returns the names that a package imports on their first use, and its function ``__getattr__``, which does it.
+
+    They are the imports of the form ``from m import x as x`` in the source of the package. Those stand below
+    ``if TYPE_CHECKING:``, where type checkers and editors read them, and no program runs them.
 
     Args:
         package: Name of the package.
-        homes: The names that each module of the package holds, such as ``{"halting": ["make as make_policy"]}``.
     """
-    pairs = [(module, *name.split(" as ")) for module, names in homes.items() for name in names]
-    places = {names[-1]: (f"{package}.{module}", names[0]) for module, *names in pairs}
+    found = [node for node in ast.walk(ast.parse(getsource(sys.modules[package]))) if isinstance(node, ast.ImportFrom)]
+    homes = {alias.name: str(node.module) for node in found for alias in node.names if alias.name == alias.asname}
 
     def attribute(name: str) -> Any:
-        if name not in places:
+        if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module, original = places[name]
-        return getattr(import_module(module), original)
+        return getattr(import_module(homes[name]), name)
 
-    return list(places), attribute
+    return list(homes), attribute
 
 
 def optional(module: str, extra: str) -> Any:

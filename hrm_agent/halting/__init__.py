@@ -6,13 +6,17 @@ from hrm_agent.halting.registry import POLICIES, make, rule_of, split_list
 from hrm_agent.halting.session import HaltingSession
 from hrm_agent.halting.signals import register_signal
 
+HALTING_POLICIES, make_halting_policy = POLICIES, make  # as `hrm_agent` calls them
+
 __all__ = [
+    "HALTING_POLICIES",
     "POLICIES",
     "Exploration",
     "HaltContext",
     "HaltingPolicy",
     "HaltingSession",
     "make",
+    "make_halting_policy",
     "register_signal",
     "rule_of",
     "split_list",

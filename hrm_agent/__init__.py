@@ -41,7 +41,7 @@ if TYPE_CHECKING:  # imported on first use
     from hrm_agent.learning.learner import Learner as Learner
     from hrm_agent.sb3.agent import HRM as HRM
     from hrm_agent.sb3.callbacks import EvaluateCallback as EvaluateCallback
-    from hrm_agent.sb3.callbacks import HaltingDashboard as HaltingDashboard
+    from hrm_agent.sb3.dashboard import HaltingDashboard as HaltingDashboard
     from hrm_agent.sb3.dynamics_log import DynamicsCallback as DynamicsCallback
     from hrm_agent.sb3.policy import HRMPolicy as HRMPolicy
     from hrm_agent.sb3.pretrained import load_pretrained as load_pretrained

@@ -24,7 +24,8 @@ from hrm_agent.distributed import (
     world_size,
 )
 from hrm_agent.sb3.agent import HRM
-from hrm_agent.sb3.callbacks import EvaluateCallback, HaltingDashboard, Progress
+from hrm_agent.sb3.callbacks import EvaluateCallback, Progress
+from hrm_agent.sb3.dashboard import HaltingDashboard
 from hrm_agent.sb3.dynamics_log import DynamicsCallback
 from hrm_agent.sb3.event_files import silenced_writer_thread
 from hrm_agent.sb3.save_callback import SaveCallback

@@ -55,7 +55,7 @@ class BlockConfig(CoreConfig):
         grid_columns: Columns of the grid, where positions are two-dimensional; else None.
         puzzle_positions: Extra positions P in front of the puzzle, filled by the puzzle embedding; the Q head reads the
             first position.
-        embedded_positions: How many of them the puzzle embedding fills, the others being zeros; None for all.
+        embedded_positions: Number of them that the puzzle embedding fills, the others being zeros; None for all.
         gradient: ``"one-step"`` backpropagates through the last step of each module only (the paper), ``"last-cycle"``
             through the last high-level cycle, ``"full"`` through the whole segment.
         dtype: Precision of the activations; weights are float32. ``"auto"`` is bfloat16 where matrix multiplication has
@@ -147,7 +147,7 @@ class HRMConfig(BlockConfig):
 
     @property
     def passes(self) -> int:
-        """How many blocks a row passes through in a segment at full depth."""
+        """Blocks that a row passes through in a segment at full depth."""
         return self.h_cycles * (self.l_cycles * self.l_layers + (self.h_layers or self.l_layers))
 
     @property
@@ -225,7 +225,7 @@ class LatticeConfig(BlockConfig):
 
     @property
     def passes(self) -> int:
-        """How many blocks a row passes through in a segment at full depth."""
+        """Blocks that a row passes through in a segment at full depth."""
         return self.loops * self.layers
 
     @property

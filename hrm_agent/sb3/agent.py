@@ -23,7 +23,6 @@ from hrm_agent.sb3.event_files import event_writers, forget_after
 from hrm_agent.sb3.policy import HRMPolicy
 from hrm_agent.sb3.puzzle_algorithm import PuzzleAlgorithm
 from hrm_agent.sb3.puzzle_stream import PuzzleStream
-from hrm_agent.sb3.saved_algorithm import SavedAlgorithm
 from hrm_agent.sb3.training import full_rate, train_segment
 from hrm_agent.sb3.training_log import TrainingLog
 from hrm_agent.sb3.vec_env import PuzzleEnvironment, training_env
@@ -33,7 +32,7 @@ from hrm_env.envs.slots import check_slots
 from hrm_env.envs.spaces import action_space, observation_space
 
 
-class HRM(SavedAlgorithm, PuzzleAlgorithm):
+class HRM(PuzzleAlgorithm):
     """The Hierarchical Reasoning Model: learns what to answer by supervision and when to stop by Q-learning.
 
     Every timestep is one segment of one environment; ``n_envs`` timesteps are one optimizer step. The defaults are the

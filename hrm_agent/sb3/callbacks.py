@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import VectorEnv
 from stable_baselines3.common.callbacks import BaseCallback, ProgressBarCallback
-from stable_baselines3.common.logger import HParam
 
 from hrm_agent.checkpoints.failing_disk import Attempts
 from hrm_agent.checkpoints.figures import PRINTED, check_figures
@@ -18,10 +17,7 @@ from hrm_agent.distributed import rank
 from hrm_agent.errors import NonFiniteError
 from hrm_agent.inference.evaluation import Evaluation
 from hrm_agent.sb3.agent import HRM
-from hrm_agent.sb3.dashboard import describe, sweep_pictures
-from hrm_agent.sb3.event_files import event_writers, outliving_a_full_disk
-from hrm_agent.sb3.run_card import run_options
-from hrm_agent.sb3.vec_env import native
+from hrm_agent.sb3.event_files import outliving_a_full_disk
 from hrm_env.checks import check_integer, shortened
 
 SCALARS = (
@@ -150,57 +146,3 @@ class Progress(ProgressBarCallback):
         assert isinstance(self.model, HRM)
         self.pbar.update(self.model.batch_size)
         return True
-
-
-class HaltingDashboard(BaseCallback):
-    """Writes figures, pictures and options of a run to its TensorBoard log; does nothing without one.
-
-    Use it as ``model.learn(..., callback=[sweeps, HaltingDashboard(sweeps)])``.
-
-    Args:
-        sweeps: The callback whose sweeps are drawn; None writes training curves, texts and options alone.
-        pictures: Number of puzzles to draw with their final answers: the first ones of a sweep.
-        strips: Number of puzzles to draw segment by segment.
-        segments: Maximum number of segments to draw of each.
-    """
-
-    def __init__(
-        self, sweeps: EvaluateCallback | None = None, pictures: int = 4, strips: int = 2, segments: int = 8
-    ) -> None:
-        super().__init__()
-        self.sweeps, self.pictures, self.strips, self.segments = sweeps, pictures, strips, segments
-        if sweeps is not None:
-            sweeps.listeners.append(self.draw)
-
-    def _on_training_start(self) -> None:
-        model, sweeps = self.model, self.sweeps
-        assert isinstance(model, HRM)
-        writers = event_writers(self.logger.output_formats)
-        with outliving_a_full_disk(self.logger):
-            for writer in writers:
-                describe(writer, model, None if sweeps is None else native(sweeps.env))
-        if writers:
-            # SB3's HParam, unlike `SummaryWriter.add_hparams`, does not create a second folder
-            part = (
-                ("rollout/exact", "halting/segments_mean") if sweeps is None else ("eval/exact", "eval/segments_mean")
-            )
-            options = HParam(run_options(model), dict.fromkeys(part, 0.0))
-            self.logger.record("run/options", options, exclude=("stdout", "log", "json", "csv"))
-
-    def _on_step(self) -> bool:
-        return True
-
-    def draw(self, evaluation: Evaluation) -> None:
-        """Writes figures, answers and strips of a sweep."""
-        sweeps = self.sweeps
-        assert sweeps is not None
-        assert isinstance(sweeps.model, HRM)
-        writers = event_writers(sweeps.logger.output_formats)
-        if not writers:
-            return
-        shown = sweep_pictures(sweeps.model, native(sweeps.env), evaluation, self.pictures, self.strips, self.segments)
-        with outliving_a_full_disk(sweeps.logger):
-            for writer in writers:
-                for tag, picture in shown.items():
-                    writer.add_image(tag, picture, sweeps.model.num_timesteps, dataformats="HWC")
-                writer.flush()

@@ -1,92 +1,123 @@
-"""What the halting dashboard shows of a run in TensorBoard: grouped curves, texts, figures, answers and thinking."""
+"""The halting dashboard of a run in TensorBoard: grouped curves, texts, options, figures and pictures of puzzles."""
 
 from __future__ import annotations
 
 import gc
 
 import torch
-from torch.utils.tensorboard import SummaryWriter
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import HParam, Image
 
 from hrm_agent.inference.evaluation import Evaluation
 from hrm_agent.inference.frames import frames
 from hrm_agent.sb3.agent import HRM
+from hrm_agent.sb3.callbacks import EvaluateCallback
 from hrm_agent.sb3.dashboard_figures import accuracy_by_segment_figure, pixels, thinking_picture
-from hrm_agent.sb3.run_card import halting_card, puzzles_card, table
+from hrm_agent.sb3.event_files import event_writers, outliving_a_full_disk
+from hrm_agent.sb3.run_card import halting_card, puzzles_card, run_options, table
+from hrm_agent.sb3.vec_env import native
 from hrm_agent.study.figures.reliability import reliability_figure
 from hrm_env.drawing import Picture, draw_puzzle, side_by_side
-from hrm_env.envs.vector import PuzzleVectorEnv
 from hrm_env.task import PuzzleBatch
 
-Charts = dict[str, list[str]]
-"""Titles, and the tags of the curves in each; a tag is a regular expression."""
+Charts = dict[str, list[object]]
+"""Titles, each with the kind of diagram and the tags of its curves, which are regular expressions."""
 
 IN_TRAINING: Charts = {
-    "where it stops, in segments: mean, 95th percentile": ["halting/segments_mean$", "halting/segments_p95$"],
-    "why it stops: by choice, at the budget": ["halting/by_choice$", "halting/at_budget$"],
-    "what it believes: mean σ(q_halt), σ(q_continue)": ["halting/q_halt_mean$", "halting/q_continue_mean$"],
-    "how right: exact, sign of q_halt, wrong by choice": [
-        "rollout/exact$",
-        "halting/q_halt_accuracy$",
-        "halting/wrong_by_choice$",
+    "where it stops, in segments: mean, 95th percentile": [
+        "Multiline",
+        ["halting/segments_mean$", "halting/segments_p95$"],
     ],
-    "losses: all, answer, halt, continue": ["train/loss$", "train/[a-z]+_loss$"],
+    "why it stops: by choice, at the budget": ["Multiline", ["halting/by_choice$", "halting/at_budget$"]],
+    "what it believes: mean σ(q_halt), σ(q_continue)": [
+        "Multiline",
+        ["halting/q_halt_mean$", "halting/q_continue_mean$"],
+    ],
+    "how right: exact, sign of q_halt, wrong by choice": [
+        "Multiline",
+        ["rollout/exact$", "halting/q_halt_accuracy$", "halting/wrong_by_choice$"],
+    ],
+    "losses: all, answer, halt, continue": ["Multiline", ["train/loss$", "train/[a-z]+_loss$"]],
 }
 ON_TEST_PUZZLES: Charts = {
     "how right: exact, after 1 segment, sign of q_halt": [
-        "eval/exact$",
-        "eval/exact_after_one_segment$",
-        "eval/q_halt_accuracy$",
+        "Multiline",
+        ["eval/exact$", "eval/exact_after_one_segment$", "eval/q_halt_accuracy$"],
     ],
-    "where it stops: mean, 95th percentile": ["eval/segments_mean$", "eval/segments_p95$"],
+    "where it stops: mean, 95th percentile": ["Multiline", ["eval/segments_mean$", "eval/segments_p95$"]],
 }
+_NOT_FOR = ("stdout", "log", "json", "csv")
+"""SB3's outputs that hold no pictures."""
 
 
-def describe(writer: SummaryWriter, model: HRM, test: PuzzleVectorEnv | None) -> None:
-    """Writes the layout of the curves, and what is trained how.
+class HaltingDashboard(BaseCallback):
+    """Writes figures, pictures and options of a run to its TensorBoard log; does nothing without one.
 
-    Args:
-        writer: Writer of the run's event file.
-        model: The agent.
-        test: The puzzles it is tested on, where there are any.
-    """
-    tested = {} if test is None else {"halting on test puzzles": _lines(ON_TEST_PUZZLES)}
-    writer.add_custom_scalars({**tested, "halting in training": _lines(IN_TRAINING)})
-    for tag, card in (("run/halting", halting_card(model)), ("run/puzzles", puzzles_card(model, test))):
-        writer.add_text(tag, table(card), model.num_timesteps)
-    writer.flush()
-
-
-def sweep_pictures(
-    model: HRM, env: PuzzleVectorEnv, evaluation: Evaluation, answers: int, strips: int, segments: int
-) -> dict[str, Picture]:
-    """What a sweep looks like, by tag.
+    Use it as ``model.learn(..., callback=[sweeps, HaltingDashboard(sweeps)])``.
 
     Args:
-        model: The agent.
-        env: The puzzles that were swept.
-        evaluation: The sweep.
-        answers: How many puzzles to draw with the answers handed in: the first ones, each of another group.
-        strips: How many to show the thinking of.
-        segments: How many segments of it to show, at most.
+        sweeps: The callback whose sweeps are drawn; None writes training curves, texts and options alone.
+        pictures: Number of puzzles to draw with their final answers: the first ones of a sweep.
+        strips: Number of puzzles to draw segment by segment.
+        segments: Maximum number of segments to draw of each.
     """
-    task = env.rules.task
-    found = {
-        "eval/reliability": pixels(reliability_figure(evaluation.q_halt, evaluation.exact)),
-        "eval/accuracy_by_segment": pixels(accuracy_by_segment_figure(evaluation)),
-    }
-    order = env.rules.puzzles.round_robin()
-    if answers:
-        batch = PuzzleBatch(*(tensor.cpu() for tensor in env.stored(order[:answers])))
-        answer = torch.from_numpy(evaluation.answer[order[:answers]]).long()
-        handed_in = zip(batch.inputs, answer, env.rules.judged_by(batch, answer), strict=True)
-        found["eval/puzzles"] = side_by_side([draw_puzzle(task, *tokens) for tokens in handed_in])
-    if strips:
-        seen = [list(frames(model.policy.acting_core, model.halting, env, index)) for index in order[:strips].tolist()]
-        found["eval/thinking"] = thinking_picture(task, seen, min(segments, env.rules.max_segments))
-    gc.collect()  # a figure refers to itself: left to chance, megabytes of pixels pile up over many sweeps
-    return found
 
+    def __init__(
+        self, sweeps: EvaluateCallback | None = None, pictures: int = 4, strips: int = 2, segments: int = 8
+    ) -> None:
+        super().__init__()
+        self.sweeps, self.pictures, self.strips, self.segments = sweeps, pictures, strips, segments
+        if sweeps is not None:
+            sweeps.listeners.append(self.draw)
 
-def _lines(charts: Charts) -> dict[str, list[object]]:
-    """Charts as `SummaryWriter.add_custom_scalars` wants them: curves in one diagram."""
-    return {title: ["Multiline", tags] for title, tags in charts.items()}
+    def _on_training_start(self) -> None:
+        model, writers = self.model, event_writers(self.logger.output_formats)
+        assert isinstance(model, HRM)
+        if not writers:
+            return
+        layout, test, part = {"halting in training": IN_TRAINING}, None, ("rollout/exact", "halting/segments_mean")
+        if self.sweeps is not None:
+            layout, test = {"halting on test puzzles": ON_TEST_PUZZLES, **layout}, native(self.sweeps.env)
+            part = ("eval/exact", "eval/segments_mean")
+        with outliving_a_full_disk(self.logger):
+            for writer in writers:
+                writer.add_custom_scalars(layout)
+                for tag, card in (("run/halting", halting_card(model)), ("run/puzzles", puzzles_card(model, test))):
+                    writer.add_text(tag, table(card), model.num_timesteps)
+                writer.flush()
+        # SB3's HParam, unlike `SummaryWriter.add_hparams`, does not create a second folder
+        self.logger.record("run/options", HParam(run_options(model), dict.fromkeys(part, 0.0)), exclude=_NOT_FOR)
+
+    def _on_step(self) -> bool:
+        return True
+
+    def draw(self, evaluation: Evaluation) -> None:
+        """Records figures, answers and strips of a sweep, which are logged with its other figures."""
+        sweeps = self.sweeps
+        assert sweeps is not None
+        if event_writers(sweeps.logger.output_formats):
+            for tag, picture in self._pictures(sweeps, evaluation).items():
+                sweeps.logger.record(tag, Image(picture, "HWC"), exclude=_NOT_FOR)
+
+    def _pictures(self, sweeps: EvaluateCallback, evaluation: Evaluation) -> dict[str, Picture]:
+        """Returns the pictures of a sweep by tag."""
+        model, env = sweeps.model, native(sweeps.env)
+        assert isinstance(model, HRM)
+        task, rules = env.rules.task, env.rules
+        found = {
+            "eval/reliability": pixels(reliability_figure(evaluation.q_halt, evaluation.exact)),
+            "eval/accuracy_by_segment": pixels(accuracy_by_segment_figure(evaluation)),
+        }
+        order = rules.puzzles.round_robin()
+        if self.pictures:
+            first = order[: self.pictures]
+            batch = PuzzleBatch(*(tensor.cpu() for tensor in env.stored(first)))
+            answer = torch.from_numpy(evaluation.answer[first]).long()
+            handed_in = zip(batch.inputs, answer, rules.judged_by(batch, answer), strict=True)
+            found["eval/puzzles"] = side_by_side([draw_puzzle(task, *tokens) for tokens in handed_in])
+        if self.strips:
+            first, core = order[: self.strips], model.policy.acting_core
+            seen = [list(frames(core, model.halting, env, index)) for index in first.tolist()]
+            found["eval/thinking"] = thinking_picture(task, seen, min(self.segments, rules.max_segments))
+        gc.collect()  # a figure refers to itself: without this, megabytes of pixels pile up over many sweeps
+        return found

@@ -1,4 +1,4 @@
-"""What the halting dashboard draws: figures of a sweep, and strips of an agent's thinking."""
+"""Pictures of a sweep: figures, and strips that show puzzles segment by segment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TILE, _LETTERS = 180, 13  # pixels: the shorter side of a tile of a strip, the 
 
 @house_style()
 def accuracy_by_segment_figure(evaluation: Evaluation) -> Figure:
-    """The share solved after every segment, over the share of puzzles that halt there, right and wrong.
+    """Draws the share solved after every segment, above the shares of puzzles that halt there, right and wrong.
 
     Args:
         evaluation: The sweep; a puzzle keeps the answer it halted with.
@@ -50,7 +50,7 @@ def accuracy_by_segment_figure(evaluation: Evaluation) -> Figure:
 
 @house_style()
 def pixels(figure: Figure) -> Picture:
-    """A figure as a picture ``(H, W, 3)``."""
+    """Returns a figure as a picture ``(H, W, 3)``."""
     canvas = figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
     canvas.draw()
@@ -58,14 +58,14 @@ def pixels(figure: Figure) -> Picture:
 
 
 def thinking_picture(task: PuzzleTask, puzzles: Sequence[Sequence[Frame]], segments: int) -> Picture:
-    """Strips of small pictures, one a puzzle: the question, then its answer after every segment until the halt.
+    """Draws a strip of pictures for each puzzle: the question, then the answer after every segment until the halt.
 
-    Its size depends on the task and on the number of puzzles and segments alone.
+    The size depends only on the task and on the number of puzzles and segments.
 
     Args:
         task: The puzzle family.
-        puzzles: The frames of each.
-        segments: How many segments a strip shows, evenly spread where there are more; shorter ones end in white.
+        puzzles: Frames of each puzzle.
+        segments: Segments in a strip, evenly spread if a puzzle took more; a shorter strip ends in white.
     """
     strips = []
     for seen in puzzles:
@@ -77,13 +77,13 @@ def thinking_picture(task: PuzzleTask, puzzles: Sequence[Sequence[Frame]], segme
 
 
 def _spread(last: int, count: int) -> list[int]:
-    """0, and at most ``count`` of 1 to ``last``, evenly spread, with both ends."""
+    """Returns 0, and at most ``count`` numbers from 1 to ``last``, evenly spread, with both ends."""
     chosen: npt.NDArray[np.int64] = np.linspace(1, last, min(last, count)).round().astype(int)
     return [0, *chosen.tolist()]
 
 
 def _tile(task: PuzzleTask, frame: Frame) -> Picture:
-    """A small picture of a frame: segment and σ(q_halt) below it, then the verdict."""
+    """Draws a frame, with the segment, σ(q_halt) and the verdict below it."""
     whole = Image.fromarray(draw_puzzle(task, frame.inputs, frame.answer, frame.solution))
     scale = _TILE / min(whole.size)
     picture = np.array(

@@ -1,6 +1,6 @@
 """Return and length of the newest episodes, which Stable-Baselines3 reports, without waiting for the device.
 
-Rewards and ends of the steps stay on the device as they are; they are read together, once an interval.
+Rewards and ends of steps stay on the device until they are read together, once an interval.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from torch import Tensor
 
 from hrm_agent.state import Rehearsal, State, Stateful, check_finite, check_same
 
-_MOST_STEPS = 256  # that wait to be read
+_MOST_STEPS = 256  # stored before they are read
 
 
 class EpisodeWindow(Stateful):
     """The newest episodes of B slots.
 
     Args:
-        slots: B.
-        size: How many episodes are kept.
+        slots: Number of slots B.
+        size: Number of episodes to keep.
 
     Attributes:
-        newest: ``{"r": return, "l": length}`` of each at the last `read`, as SB3's ``ep_info_buffer`` holds them.
+        newest: ``{"r": return, "l": length}`` of each episode at the last `read`, as in SB3's ``ep_info_buffer``.
     """
 
     def __init__(self, slots: int, size: int) -> None:
@@ -35,13 +35,13 @@ class EpisodeWindow(Stateful):
         self._waiting: list[tuple[Tensor, Tensor]] = []
 
     def add(self, reward: Tensor, done: Tensor) -> None:
-        """Takes note of a step's rewards ``(B,)`` and of which episodes ended ``(B,)`` bool; computes nothing."""
+        """Stores a step's rewards ``(B,)`` and ended episodes ``(B,)`` bool; computes nothing."""
         self._waiting.append((reward, done))
         if len(self._waiting) == _MOST_STEPS:
             self.read()
 
     def read(self) -> None:
-        """Adds up what waits, in two transfers from the device."""
+        """Adds up the stored steps, in two transfers from the device."""
         if not self._waiting:
             return
         rewards, dones = (torch.stack(steps).cpu().numpy() for steps in zip(*self._waiting, strict=True))
@@ -58,14 +58,14 @@ class EpisodeWindow(Stateful):
         self.newest.extend({"r": float(total), "l": int(length)} for total, length in ended)
 
     def sums(self) -> dict[str, Tensor]:
-        """How many episodes there are, and the sums of their returns and lengths, as float64 scalars on the host."""
+        """Returns the number of episodes and the sums of their returns and lengths, as float64 scalars on the host."""
         self.read()
         found = (len(self.newest), *(sum(episode[name] for episode in self.newest) for name in ("r", "l")))
         names = ("window_episodes", "window_return", "window_length")
         return {name: torch.tensor(value, dtype=torch.float64) for name, value in zip(names, found, strict=True)}
 
     def state_dict(self) -> State:
-        """The episodes kept, and those under way."""
+        """Returns the newest episodes and those under way."""
         self.read()
         newest = [[episode["r"], episode["l"]] for episode in self.newest]
         return {
@@ -75,7 +75,7 @@ class EpisodeWindow(Stateful):
         }
 
     def check_state(self, name: str, state: State, rehearsal: Rehearsal) -> None:
-        """Refuses anything but the finite figures of at most ``size`` episodes; none at all begin anew.
+        """Refuses anything but the finite figures of at most ``size`` episodes; an empty state is accepted.
 
         Raises:
             ValueError: Names what was expected and found.
@@ -89,7 +89,7 @@ class EpisodeWindow(Stateful):
         check_finite(state, "figures of episodes")
 
     def load_state_dict(self, state: Mapping[str, Any]) -> Self:
-        """Goes on where `state_dict` was taken."""
+        """Restores what `state_dict` returned."""
         returns, lengths, newest = (state[name].cpu() for name in ("returns", "lengths", "newest"))
         self._returns, self._lengths = returns.double().numpy().copy(), lengths.long().numpy().copy()
         self.newest.clear()

@@ -1,4 +1,4 @@
-"""The TensorBoard event files behind an SB3 logger: what its `record` cannot write goes to them directly."""
+"""The TensorBoard event files behind an SB3 logger, for what its `record` cannot write."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hrm_agent.learning.metrics import Histogram
 
 
 def event_writers(outputs: Iterable[object]) -> list[SummaryWriter]:
-    """The writers of event files among a logger's outputs; none where nothing is logged for TensorBoard."""
+    """Returns the writers of event files among a logger's outputs; an empty list if none is for TensorBoard."""
     writers = (getattr(output, "writer", None) for output in outputs)
     return [writer for writer in writers if isinstance(writer, SummaryWriter)]
 
@@ -24,7 +24,7 @@ def event_writers(outputs: Iterable[object]) -> list[SummaryWriter]:
 def forget_after(writers: Iterable[SummaryWriter], step: int) -> None:
     """Tells TensorBoard to drop what was logged past ``step``: a run that was killed goes on from there.
 
-    It is what `SummaryWriter` does with its ``purge_step``, for writers that somebody else has made.
+    `SummaryWriter` does the same with its ``purge_step``; these writers are made by SB3.
     """
     for writer in writers:
         events = writer._get_file_writer()
@@ -33,10 +33,10 @@ def forget_after(writers: Iterable[SummaryWriter], step: int) -> None:
 
 @contextmanager
 def outliving_a_full_disk(logger: Any) -> Iterator[None]:
-    """Where an event file cannot be written, the logger goes on without it, and one warning says so.
+    """Removes the event files from a logger, with one warning, if they cannot be written within.
 
     Args:
-        logger: Stable-Baselines3's.
+        logger: A logger of Stable-Baselines3.
     """
     try:
         yield
@@ -47,7 +47,7 @@ def outliving_a_full_disk(logger: Any) -> Iterator[None]:
 
 @contextmanager
 def silenced_writer_thread() -> Iterator[None]:
-    """Keeps the thread that writes an event file from printing a traceback where the disk is full.
+    """Keeps the thread that writes an event file from printing a traceback if the disk is full.
 
     TensorBoard raises the same error again at the next write to the file, and `outliving_a_full_disk` warns of it.
     """
@@ -64,12 +64,12 @@ def silenced_writer_thread() -> Iterator[None]:
 
 
 def write_histograms(writers: Iterable[SummaryWriter], histograms: Mapping[str, Histogram], step: int) -> None:
-    """Writes histograms with the bins they have, where the logger would sort values into its own.
+    """Writes histograms with their own bins; the logger would sort values into its own.
 
     Args:
-        writers: The writers that `event_writers` returned.
-        histograms: By tag.
-        step: Where on the horizontal axis.
+        writers: Writers that `event_writers` returned.
+        histograms: Histograms by tag.
+        step: Place on the horizontal axis.
     """
     for tag, histogram in histograms.items():
         edges, counts = _without_empty_ends(histogram)
@@ -89,7 +89,7 @@ def write_histograms(writers: Iterable[SummaryWriter], histograms: Mapping[str, 
 
 
 def _without_empty_ends(histogram: Histogram) -> Histogram:
-    """TensorBoard drops empty bins at both ends and stretches the next ones to where they ended."""
+    """Drops empty bins at both ends; TensorBoard would stretch the next ones over them."""
     filled = histogram.counts.nonzero()
     first, last = int(filled[0]), int(filled[-1])
     return Histogram(histogram.edges[first : last + 2], histogram.counts[first : last + 1])

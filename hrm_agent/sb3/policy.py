@@ -79,8 +79,8 @@ class HRMPolicy(BasePolicy):
         if state is None:
             if bool(segment.any()):
                 warnings.warn(
-                    "predict: expected the state that it returned at the segment before, found none, so an episode "
-                    "under way is thought about from nothing; write: action, state = model.predict(observation, state)",
+                    "predict: expected the state that it returned at the segment before, found none, so the hidden "
+                    "state of an episode under way is reset; write: action, state = model.predict(observation, state)",
                     stacklevel=4,  # the caller of `HRM.predict`
                 )
             reasoner = Reasoner(self.acting_core, self.halting, self.max_segments, len(inputs), self.task)

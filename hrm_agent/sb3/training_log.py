@@ -1,4 +1,4 @@
-"""What training measures: added up on the device, checked and written once an interval."""
+"""Metrics of training: added up on the device, checked and logged once an interval."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class TrainingLog:
-    """The interval under way.
+    """Metrics of the current interval.
 
     Args:
-        slots: Environments B of this process.
-        window: How many of the newest episodes ``rollout/ep_rew_mean`` and ``rollout/ep_len_mean`` are of.
+        slots: Number of environments B of this process.
+        window: Number of newest episodes behind ``rollout/ep_rew_mean`` and ``rollout/ep_len_mean``.
 
     Attributes:
         sums: The interval's metrics so far.
@@ -36,7 +36,7 @@ class TrainingLog:
         self._started = time.perf_counter()
 
     def begin(self) -> None:
-        """Training goes on now: what lay between does not count as its time."""
+        """Starts the clock of training; the time before does not count."""
         self._started = time.perf_counter()
 
     def add(self, metrics: Mapping[str, Tensor], reward: Tensor, done: Tensor) -> None:
@@ -45,7 +45,7 @@ class TrainingLog:
         self.episodes.add(reward, done)
 
     def write(self, model: HRM) -> None:
-        """Reads the interval's sums from the device, checks and records them, and begins the next; none, no record.
+        """Reads the interval's sums from the device, checks and logs them, and begins the next; skips an empty one.
 
         Args:
             model: The agent that learns.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from importlib import import_module
 from typing import Any
 
@@ -165,21 +166,10 @@ def sweep_env(env: PuzzleEnvironment, device: torch.device) -> PuzzleVectorEnv:
     if len({rules.puzzles.digest() for rules in found}) > 1:
         raise ValueError("env: expected the same puzzles in every slot, found different ones")
     rules = found[0]
-    return PuzzleVectorEnv(
-        rules.task,
-        min(SWEEP_SLOTS, len(rules.puzzles)),
-        source=rules.puzzles,
-        max_segments=rules.max_segments,
-        reward=rules.reward,
-        segment_cost=rules.segment_cost,
-        augment=rules.augment,
-        order="once",
-        blank_fraction=rules.blank_fraction,
-        easier=rules.easier,
-        wrong_cost=rules.wrong_cost,
-        array="torch",
-        device=device,
-    )
+    options = {option.name: getattr(rules, option.name) for option in fields(rules)} | {"order": "once"}
+    task, puzzles = options.pop("task"), options.pop("puzzles")
+    slots_made = min(SWEEP_SLOTS, len(puzzles))
+    return PuzzleVectorEnv(task, slots_made, source=puzzles, array="torch", device=device, **options)
 
 
 def training_env(

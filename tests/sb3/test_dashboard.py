@@ -183,8 +183,8 @@ def test_runs_can_be_compared_by_their_options(tmp_path: Path) -> None:
 
 
 def test_nothing_is_drawn_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("sweep_pictures", "describe"):
-        monkeypatch.setattr(f"hrm_agent.sb3.callbacks.{name}", lambda *_: pytest.fail("drawn"))
+    for name in ("draw_puzzle", "pixels", "halting_card"):
+        monkeypatch.setattr(f"hrm_agent.sb3.dashboard.{name}", lambda *_: pytest.fail("drawn"))
     sweeps = EvaluateCallback(every_puzzle_once(), every_updates=3)
     tiny_agent().learn(16 * 3, callback=[sweeps, HaltingDashboard(sweeps)])
     assert len(sweeps.history) == 1

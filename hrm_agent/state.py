@@ -192,19 +192,11 @@ def leaves(state: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield prefix + name, value
 
 
-def split_state(state: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, Tensor], State]:
+def split_state(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], State]:
     """Returns the tensors of a state by path (``"session/policy/memory"``), copied, and the rest of the state."""
-    tensors: dict[str, Tensor] = {}
-    rest: State = {}
-    for name, value in state.items():
-        if isinstance(value, Tensor):
-            tensors[prefix + name] = value.detach().clone(memory_format=torch.contiguous_format)
-        elif isinstance(value, Mapping):
-            inner, rest[name] = split_state(value, f"{prefix}{name}/")
-            tensors |= inner
-        else:
-            rest[name] = value
-    return tensors, rest
+    tensors = {path: value for path, value in leaves(state) if isinstance(value, Tensor)}
+    copies = {path: tensor.detach().clone(memory_format=torch.contiguous_format) for path, tensor in tensors.items()}
+    return copies, _without_tensors(state)
 
 
 def join_state(tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> State:
@@ -213,7 +205,7 @@ def join_state(tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> State:
     Raises:
         ValueError: Two values have one path, or a path is too deep.
     """
-    state = _copied(rest)
+    state = _without_tensors(rest)
     for path, tensor in tensors.items():
         *folders, name = path.split("/")
         if len(folders) > _DEEPEST:
@@ -227,5 +219,7 @@ def join_state(tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> State:
     return state
 
 
-def _copied(state: Mapping[str, Any]) -> State:
-    return {name: _copied(value) if isinstance(value, Mapping) else value for name, value in state.items()}
+def _without_tensors(state: Mapping[str, Any]) -> State:
+    """Returns a copy of a state without its tensors."""
+    rest = {name: value for name, value in state.items() if not isinstance(value, Tensor)}
+    return {name: _without_tensors(value) if isinstance(value, Mapping) else value for name, value in rest.items()}

@@ -45,11 +45,8 @@ class TrainingCheckpoint(Checkpoint):
             raise CheckpointError(f"{path}: expected the checkpoint of a run, found that of an agent alone")
         training = config["training"]
         with said_of(path):
-            for name, value in (
-                *((name, config.get(name)) for name in ("num_timesteps", "updates")),
-                ("total_timesteps", training.get("total_timesteps")),
-            ):
-                check_integer(name, value, 0, MOST_STEPS)
+            for name, place in (("num_timesteps", config), ("updates", config), ("total_timesteps", training)):
+                check_integer(name, place.get(name), 0, MOST_STEPS)
             check_flag("compiled", training.get("compiled", False))  # older files hold none
         entries_of(path, training, "extra")
         ranks = training.get("ranks")

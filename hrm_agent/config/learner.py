@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 from hrm_agent.config.depth import Depth, depth_stages
-from hrm_env.checks import check_choice, check_known, check_number, shortened
+from hrm_env.checks import check_choice, check_number, shortened
 
 OptimizerName = Literal["adam-atan2", "adamw", "muon"]
 TokenLossName = Literal["stablemax", "softmax"]
@@ -72,17 +72,6 @@ class LearnerConfig:
     max_grad_norm: float | None = None
     ema: float | None = None
     depth: Depth = ()
-
-    @classmethod
-    def of(cls, **options: Any) -> LearnerConfig:
-        """Returns a config from options by name.
-
-        Raises:
-            UnknownOptionError: An option is unknown; names one that is similar.
-            ValueError: An option is of another type or out of range.
-        """
-        check_known(f"{cls.__name__}()", options, (field.name for field in fields(cls)))
-        return cls(**options)
 
     @property
     def learns_q_continue(self) -> bool:

@@ -14,7 +14,7 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import Tensor
 
 from hrm_agent import halting as halting_policies
-from hrm_agent.checkpoints.policy_file import load_policy, save_policy
+from hrm_agent.checkpoints.agent_file import load_policy, save_policy
 from hrm_agent.cores import PuzzleShape, ReasoningCore, make_core
 from hrm_agent.halting import HaltingPolicy
 from hrm_agent.inference.reasoner import Reasoner

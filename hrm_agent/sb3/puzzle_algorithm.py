@@ -14,7 +14,8 @@ from stable_baselines3.common.utils import get_system_info
 from stable_baselines3.common.vec_env import VecEnv
 
 from hrm_agent import halting as halting_policies
-from hrm_agent.checkpoints.agent_file import load_agent, read_weights, save_agent
+from hrm_agent.checkpoints.agent_file import load_agent, save_agent
+from hrm_agent.checkpoints.contents import Checkpoint
 from hrm_agent.cores.compiling import compiled_pieces, running
 from hrm_agent.cores.core import CompiledPiece
 from hrm_agent.distributed import world_size
@@ -200,5 +201,6 @@ class PuzzleAlgorithm(BaseAlgorithm):
         """Sets the weights to those of `get_parameters` or of a checkpoint file, which is not unpickled."""
         parameters = load_path_or_dict
         if not isinstance(parameters, Mapping):
-            parameters = {"policy": read_weights(parameters, self.policy.state_dict())}
+            found = Checkpoint.read(parameters)
+            parameters = {"policy": found.checked_weights(self.policy.state_dict(), "this agent")}
         super().set_parameters(dict(parameters), exact_match, device)

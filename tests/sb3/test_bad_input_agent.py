@@ -16,7 +16,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from hrm_agent import HRM, CheckpointError, EvaluateCallback, NonFiniteError
 from hrm_agent.checkpoints.checkpoint import read_checkpoint
-from hrm_agent.config import LearnerConfig
+from hrm_agent.config import AgentConfig, LearnerConfig
 
 
 @pytest.fixture(scope="module")
@@ -278,6 +278,6 @@ def test_a_failed_write_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: p
 
 
 def test_learner_config_alone_is_checked_too() -> None:
-    assert "learning_rate: expected a finite number" in refusal(lambda: LearnerConfig.of(learning_rate=None))
-    unknown = refusal(lambda: LearnerConfig.of(weight_deacy=1), TypeError)
-    assert unknown == "LearnerConfig() got an unexpected keyword argument 'weight_deacy'; did you mean 'weight_decay'?"
+    assert "learning_rate: expected a finite number" in refusal(lambda: LearnerConfig(learning_rate=None))  # type: ignore[arg-type]
+    unknown = refusal(lambda: AgentConfig.of(weight_deacy=1), TypeError)
+    assert unknown == "AgentConfig() got an unexpected keyword argument 'weight_deacy'; did you mean 'weight_decay'?"

@@ -44,7 +44,6 @@ class EvaluateCallback(BaseCallback):
         save_path: Path to save the agent to at every sweep; None does not save.
         best_path: Path to save it to at every sweep that is better than all before, with more puzzles right or equally
             many in fewer segments; None does not save.
-        verbose: 1 prints each sweep.
 
     Attributes:
         history: Optimizer steps and summary, ``(updates, summary)``, of every sweep.
@@ -57,9 +56,8 @@ class EvaluateCallback(BaseCallback):
         every_updates: int,
         save_path: str | Path | None = None,
         best_path: str | Path | None = None,
-        verbose: int = 0,
     ) -> None:
-        super().__init__(verbose)
+        super().__init__()
         self.env, self.every_updates, self.save_path, self.best_path = env, every_updates, save_path, best_path
         self._attempts = Attempts()
         self.history: list[tuple[int, dict[str, Any]]] = []

@@ -7,7 +7,7 @@ from typing import Any
 
 from hrm_agent.config import AgentConfig
 from hrm_agent.sb3.agent import HRM
-from hrm_env.envs.episode import EpisodeRules
+from hrm_agent.sb3.vec_env import NativeVecEnv
 from hrm_env.envs.vector import PuzzleVectorEnv
 
 Option = bool | int | float | str
@@ -36,8 +36,8 @@ def puzzles_card(model: HRM, test: PuzzleVectorEnv | None) -> dict[str, Option]:
         "tokens V": sizes.vocab_size,
         "puzzle ids": sizes.num_puzzle_ids,
     }
-    training = _rules(model)
-    if training is not None:
+    if isinstance(model.env, NativeVecEnv):
+        training = model.env.native.rules
         card["training puzzles"] = f"{len(training.puzzles):,}" + (", augmented" if training.augment else "")
     if test is not None:
         card["test puzzles"] = f"{len(test.rules.puzzles):,}"
@@ -76,9 +76,3 @@ def table(rows: Mapping[str, Option]) -> str:
     """Returns a table in Markdown, a row for each name; the first is its head."""
     head, *lines = (f"| {name} | {value} |" for name, value in rows.items())
     return "\n".join([head, "|---|---|", *lines])
-
-
-def _rules(model: HRM) -> EpisodeRules | None:
-    """Returns the rules of the native environment; None of any other."""
-    env = getattr(model.env, "native", None)
-    return env.rules if isinstance(env, PuzzleVectorEnv) else None

@@ -40,7 +40,6 @@ class SaveCallback(BaseCallback):
         seconds: Time between two checkpoints; 0 saves after every optimizer step, whatever it costs.
         extra: Returns further JSON data to save, such as the `state_dict` of other callbacks.
         stop: Called after every step; returns the number of the signal that asks the run to stop, else 0.
-        verbose: Accepted for SB3's signature.
 
     Raises:
         ValueError: ``seconds`` is negative.
@@ -52,9 +51,8 @@ class SaveCallback(BaseCallback):
         seconds: float = 60.0,
         extra: Callable[[], Mapping[str, Any]] = dict,
         stop: Callable[[], int] = int,
-        verbose: int = 0,
     ) -> None:
-        super().__init__(verbose)
+        super().__init__()
         if not seconds >= 0:
             raise ValueError(f"seconds between checkpoints: expected 0 or more, found {seconds}")
         self.folder, self.seconds, self.extra, self.stop = folder, seconds, extra, stop

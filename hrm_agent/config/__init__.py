@@ -4,6 +4,7 @@ An agent has an `AgentConfig`, which holds a `LearnerConfig`, and its core has a
 """
 
 from hrm_agent.config.agent import AgentConfig, Per
+from hrm_agent.config.baselines import GRUConfig, Injection, RecurrentTransformerConfig, RNNConfig, TransformerConfig
 from hrm_agent.config.core import (
     BlockConfig,
     CoreConfig,
@@ -20,15 +21,32 @@ from hrm_agent.config.core import (
 from hrm_agent.config.depth import Depth
 from hrm_agent.config.learner import Bootstrap, HaltLossName, LearnerConfig, OptimizerName, TokenLossName
 
+CONFIGS: dict[str, type[CoreConfig]] = {
+    config.name: config
+    for config in (
+        HRMConfig,
+        TRMConfig,
+        TransformerConfig,
+        RecurrentTransformerConfig,
+        RNNConfig,
+        GRUConfig,
+        LatticeConfig,
+    )
+}
+"""The options of the built-in cores, by the core's name."""
+
 __all__ = [
+    "CONFIGS",
     "AgentConfig",
     "BlockConfig",
     "Bootstrap",
     "CoreConfig",
     "Depth",
+    "GRUConfig",
     "Gradient",
     "HRMConfig",
     "HaltLossName",
+    "Injection",
     "LatticeConfig",
     "LearnerConfig",
     "Mixer",
@@ -38,6 +56,9 @@ __all__ = [
     "Positions",
     "Precision",
     "PrecisionOrAuto",
+    "RNNConfig",
+    "RecurrentTransformerConfig",
     "TRMConfig",
     "TokenLossName",
+    "TransformerConfig",
 ]

@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 from hrm_agent.config import CoreConfig
 from hrm_agent.cores.carry import Carry
 from hrm_agent.cores.core import PuzzleShape, ReasoningCore, SegmentOutput
+from hrm_agent.cores.gru import GRUCore
 from hrm_agent.cores.hrm import HRMCarry, HRMCore
 from hrm_agent.cores.lattice import LatticeCore
+from hrm_agent.cores.rnn import RecurrentTransformerCore, RNNCore, TransformerCore
 from hrm_agent.cores.trm import TRMCore
 from hrm_env.checks import UnknownOptionError, shortened
 
@@ -61,7 +63,7 @@ def register_core(core: Core) -> Core:
     return core
 
 
-for _core in (HRMCore, TRMCore, LatticeCore):
+for _core in (HRMCore, TRMCore, LatticeCore, TransformerCore, RecurrentTransformerCore, RNNCore, GRUCore):
     register_core(_core)
 
 

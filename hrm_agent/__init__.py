@@ -25,8 +25,10 @@ if TYPE_CHECKING:  # imported on first use
     from hrm_agent.cores import PuzzleShape as PuzzleShape
     from hrm_agent.cores import ReasoningCore as ReasoningCore
     from hrm_agent.cores import SegmentOutput as SegmentOutput
+    from hrm_agent.cores import core_config as core_config
     from hrm_agent.cores import make_core as make_core
     from hrm_agent.cores import register_core as register_core
+    from hrm_agent.cores.matching import matched as matched
     from hrm_agent.errors import CheckpointError as CheckpointError
     from hrm_agent.errors import NonFiniteError as NonFiniteError
     from hrm_agent.halting import HALTING_POLICIES as HALTING_POLICIES

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
+from hrm_agent.config import CONFIGS, BlockConfig, CoreConfig
 from hrm_env.checks import check_choice
 from hrm_env.files import check_writable
 
@@ -26,14 +29,32 @@ def main(arguments: list[str]) -> None:
 
 
 def parse(arguments: list[str], command: str) -> Fit:
-    """Returns the options of the preset, changed by the arguments and checked."""
-    preset = "sudoku6x6"
-    for position, argument in enumerate(arguments):
-        if argument.startswith("--preset"):
-            preset = (argument.partition("=")[2] or "".join(arguments[position + 1 : position + 2])).strip()
-    options: Fit = parsed(Fit, arguments, command, PRESETS[check_choice("--preset", preset, PRESETS)])
+    """Returns the options of the preset, with another core if one is named, changed by the arguments and checked."""
+    chosen = PRESETS[check_choice("--preset", _typed(arguments, "--preset") or "sudoku6x6", PRESETS)]
+    core = _typed(arguments, "--core")
+    options: Fit = parsed(Fit, arguments, command, replace(chosen, core=_core(core, chosen.core)) if core else chosen)
     _check(options)
     return options
+
+
+def _typed(arguments: list[str], option: str) -> str:
+    """Returns the value of an option that decides what the defaults of others are; empty if it is not given."""
+    value = ""
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, equals, joined = argument.partition("=")
+        if name == option:
+            value = (joined if equals else following).strip()
+    return value
+
+
+def _core(name: str, preset: CoreConfig) -> CoreConfig:
+    """Returns the defaults of a core with the blocks, positions and precision of the preset's."""
+    kind = CONFIGS[check_choice("--core", name, CONFIGS)]
+    if name == preset.name:
+        return preset
+    shared = {field.name for field in fields(BlockConfig)} - {"gradient"}  # which follows from a core's own steps
+    names = (field.name for field in fields(kind) if field.name in shared and hasattr(preset, field.name))
+    return kind(**{name: getattr(preset, name) for name in names})
 
 
 def _check(options: Fit) -> None:

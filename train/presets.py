@@ -6,9 +6,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import UseAppendAction
+from tyro.conf import UseAppendAction, arg
 
-from hrm_agent.config import AgentConfig, CoreConfig, HRMConfig, LatticeConfig, LearnerConfig, TRMConfig
+from hrm_agent.config import (
+    AgentConfig,
+    CoreConfig,
+    GRUConfig,
+    HRMConfig,
+    LatticeConfig,
+    LearnerConfig,
+    RecurrentTransformerConfig,
+    RNNConfig,
+    TransformerConfig,
+    TRMConfig,
+)
 from hrm_env.envs.spaces import LARGEST
 
 from .options import Device, HeldOut, Seed, Share, Threads, integer, number
@@ -80,6 +91,9 @@ SMALL_TRM = TRMConfig(
     puzzle_positions=1,
     dtype="auto",
 )
+SMALL_RNN = RNNConfig(hidden_size=128, num_heads=4, expansion=2.0, layers=2, steps=3, mixer="mlp", dtype="auto")
+SMALL_TRANSFORMER = TransformerConfig(hidden_size=128, num_heads=4, expansion=2.0, layers=2, mixer="mlp", dtype="auto")
+SMALL_RECURRENT = RecurrentTransformerConfig(**{**vars(SMALL_TRANSFORMER), "steps": 3})
 
 
 @dataclass(frozen=True)
@@ -87,10 +101,13 @@ class Fit(AgentConfig):
     """Train an agent, evaluate it on every test puzzle, and write its checkpoint and TensorBoard logs.
 
     Attributes:
-        preset: Where the defaults come from: sudoku4x4, sudoku6x6, sudoku6x6-trm, sudoku9, sudoku9-lattice, maze10x10,
-            maze, arc; the paper's sudoku9-paper, maze-paper, arc-paper; TRM's sudoku9-trm, sudoku9-trm-attention,
-            maze-trm, arc-trm; and, for the 1,000 training puzzles of Sudoku-Extreme, which --source names,
-            sudoku-extreme-1k (the paper's HRM) and sudoku-extreme-1k-fast (half an hour on an H100).
+        preset: Where the defaults come from: sudoku4x4, sudoku6x6, sudoku9, maze10x10, maze, arc; sudoku6x6-trm,
+            sudoku9-lattice; the baselines sudoku6x6-transformer, sudoku6x6-recurrent-transformer, sudoku6x6-rnn,
+            sudoku6x6-gru; the paper's sudoku9-paper, maze-paper, arc-paper; TRM's sudoku9-trm, sudoku9-trm-attention, maze-trm, arc-trm; and, for
+            the 1,000 training puzzles of Sudoku-Extreme, which --source names, sudoku-extreme-1k (the paper's HRM) and
+            sudoku-extreme-1k-fast (half an hour on an H100).
+        core_name: Core in place of the preset's: hrm, trm, transformer, recurrent-transformer, rnn, gru or lattice. It
+            keeps the preset's blocks, positions and precision, and otherwise has its own defaults.
         batch_size: Environments, and so puzzles in an optimizer step.
         updates: Optimizer steps.
         evaluate_every: Optimizer steps between evaluations of all test puzzles; 0 for the end only.
@@ -115,6 +132,7 @@ class Fit(AgentConfig):
     preset: str = "sudoku6x6"
     data: Data = Data()
     core: CoreConfig = SMALL_CORE
+    core_name: Annotated[str, arg(name="core")] = ""
     batch_size: Annotated[int, integer(1)] = 64
     updates: Annotated[int, integer(1)] = 1600
     evaluate_every: Annotated[int, integer(0)] = 400
@@ -191,9 +209,19 @@ SMALL_GRID = Fit(
     updates=3000,
     evaluate_every=750,
 )
+DIRECT = Fit(
+    preset="sudoku6x6-transformer",
+    data=Data(max_segments=1),
+    core=SMALL_TRANSFORMER,
+    learner=replace(SMALL_LEARNER, q_bootstrap="none"),
+)
 PRESETS: dict[str, Fit] = {
     "sudoku6x6": Fit(),
     "sudoku6x6-trm": Fit(preset="sudoku6x6-trm", core=SMALL_TRM, learner=replace(SMALL_LEARNER, q_bootstrap="none")),
+    "sudoku6x6-transformer": DIRECT,
+    "sudoku6x6-recurrent-transformer": replace(DIRECT, preset="sudoku6x6-recurrent-transformer", core=SMALL_RECURRENT),
+    "sudoku6x6-rnn": Fit(preset="sudoku6x6-rnn", core=SMALL_RNN),
+    "sudoku6x6-gru": Fit(preset="sudoku6x6-gru", core=GRUConfig(width=152, steps=6)),
     "sudoku4x4": Fit(
         preset="sudoku4x4",
         data=Data(env="HRM-Sudoku4x4-v0"),

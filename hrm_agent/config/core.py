@@ -99,9 +99,10 @@ class BlockConfig(CoreConfig):
         self._check_positions()
         if check_number("expansion", self.expansion, 0, MOST_OF_A_KIND) == 0:
             raise ValueError(f"expansion: expected more than 0, found {self.expansion}")
-        if self.hidden_size % (2 * self.num_heads):
+        if self.hidden_size % self.width_multiple:
             raise ValueError(
-                f"hidden_size: expected a multiple of 2 * num_heads = {2 * self.num_heads}, found {self.hidden_size}"
+                f"hidden_size: expected a multiple of {self.width_multiple // self.num_heads} * num_heads = "
+                f"{self.width_multiple} with positions {self.positions!r}, found {self.hidden_size}"
             )
         *others, last = self.depth_options
         check_passes(f"{', '.join(others)} and {last}", self.passes)
@@ -114,11 +115,11 @@ class BlockConfig(CoreConfig):
             raise ValueError(
                 f"grid_columns: expected None with positions {self.positions!r}, found {self.grid_columns}"
             )
-        if self.positions == "rope-2d" and self.hidden_size % (4 * self.num_heads):
-            raise ValueError(
-                f"hidden_size: expected a multiple of 4 * num_heads = {4 * self.num_heads} with positions 'rope-2d', "
-                f"found {self.hidden_size}"
-            )
+
+    @property
+    def width_multiple(self) -> int:
+        """What the width is a multiple of, so that every head has pairs to rotate by each coordinate."""
+        return self.num_heads * (4 if self.positions == "rope-2d" else 2)
 
     @property
     def embedding_positions(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from functools import cache
 from typing import Literal, NamedTuple, get_args
 
 import torch
@@ -48,11 +49,8 @@ class Matched(NamedTuple):
 
 
 def size_of(config: CoreConfig, shape: PuzzleShape) -> Size:
-    """Returns the size of a core, which is built without memory."""
-    with torch.device("meta"):
-        core = CORES[config.name](shape, config)
-    dense = (module for module in core.modules() if not getattr(module, "sparse", False))
-    return Size(sum(p.numel() for m in dense for p in m.parameters(recurse=False)), segment_flops(core, 1))
+    """Returns the size of a core."""
+    return Size(_measured(config, shape, "parameters"), _measured(config, shape, "flops"))
 
 
 def matched(
@@ -75,15 +73,13 @@ def matched(
     aim = size_of(target, shape)
     wanted: int = getattr(aim, by)
     grain: int = getattr(config, "width_multiple", 1) if option == "hidden_size" else 1
-    sizes: dict[int, Size] = {}
 
     def changed(multiple: int) -> CoreConfig:
         return replace(config, **{option: multiple * grain})
 
+    @cache
     def measure(multiple: int) -> int:
-        if multiple not in sizes:
-            sizes[multiple] = size_of(changed(multiple), shape)
-        return getattr(sizes[multiple], by)  # type: ignore[no-any-return]
+        return _measured(changed(multiple), shape, by)
 
     high = 1
     while measure(high) < wanted and (high == 1 or measure(high) > measure(high // 2)):
@@ -98,4 +94,14 @@ def matched(
             f"option {option!r}: expected one that brings the core within 1 % of {wanted:,} {by}, "
             f"found {measure(best):,} with {option}={best * grain} at best"
         )
-    return Matched(changed(best), sizes[best], aim)
+    return Matched(changed(best), size_of(changed(best), shape), aim)
+
+
+def _measured(config: CoreConfig, shape: PuzzleShape, by: By) -> int:
+    """Returns one measure of a core, which is built without memory."""
+    with torch.device("meta"):
+        core = CORES[config.name](shape, config)
+    if by == "flops":
+        return segment_flops(core, 1)
+    dense = (module for module in core.modules() if not getattr(module, "sparse", False))
+    return sum(p.numel() for module in dense for p in module.parameters(recurse=False))

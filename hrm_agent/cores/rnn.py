@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -9,7 +11,7 @@ from torch import Tensor
 
 from hrm_agent.config import RecurrentTransformerConfig, RNNConfig, TransformerConfig
 from hrm_agent.cores.blocks import BlockCore
-from hrm_agent.cores.core import PuzzleShape
+from hrm_agent.cores.core import InnerStep, PuzzleShape
 
 
 class RNNCarry(NamedTuple):
@@ -31,6 +33,15 @@ class RNNCore(BlockCore):
         super().__init__(shape, config)
         self.network = self.stack(config.layers)
 
+    def inner_steps(self) -> list[InnerStep]:
+        """Returns the steps; of a segment of one step its blocks."""
+        steps = math.prod(self.cycles)
+        return [InnerStep("z", module) for module in ([self.network] * steps if steps > 1 else self.network.blocks)]
+
+    def decode(self, states: Mapping[str, Tensor], last: str) -> Tensor:
+        """Returns f_O(z)."""
+        return self.answer(states["z"])
+
     def initial_carry(self, batch_size: int) -> RNNCarry:
         """Returns zeros."""
         size = (batch_size, *self.state_shape)
@@ -39,8 +50,7 @@ class RNNCore(BlockCore):
     def think(self, carry: RNNCarry, x: Tensor) -> tuple[RNNCarry, Tensor]:
         """Computes the k steps."""
         (z,) = carry
-        cycles, steps = self.cycles
-        for step in range(cycles * steps):
+        for step in range(math.prod(self.cycles)):
             with self.gradient_at(step):
                 z = self.network(z, x)
             if self.config.injection == "first-step":

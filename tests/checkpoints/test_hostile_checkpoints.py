@@ -214,7 +214,7 @@ CONFIGS: dict[str, tuple[Callable[[Config], Any], str]] = {
     ),
     "text for width": (core(hidden_size="16"), f"hidden_size: {COUNT}16384, found '16'"),
     "no core": (core(core="../../x"), "core: expected one of .*, found '../../x'"),
-    "a list of cores": (core(core=["hrm"]), r"core: expected one of hrm, trm, .*gru, found \['hrm'\]"),
+    "a list of cores": (core(core=["hrm"]), r"core: expected one of hrm, trm, .*, found \['hrm'\]"),
     "unknown option of the core": (core(shape=3), "core 'hrm' got an unexpected keyword argument 'shape'"),
     "options of the core": (lambda c: c.update(policy_kwargs=[1]), r"policy_kwargs: expected names with values, found"),
     "cells": (sizes(seq_len=10**12), f"seq_len: {COUNT}65536, found 1000000000000"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from agents import HRM_SHAPED, SHAPE, relative_error, tiny_core
+from agents import OF_BLOCKS, SHAPE, relative_error, tiny_core
 from torch import Tensor
 
 from hrm_agent.config import HRMConfig
@@ -30,12 +30,17 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "rope": {"mixer": "attention"},
         "no prefix": {"puzzle_positions": 0},
     },
+    "rnn": {
+        "mlp": {"mixer": "mlp"},
+        "learned": {"positions": "learned", "puzzle_positions": 3},
+        "first step": {"injection": "first-step", "gradient": "full"},
+    },
 }
 EVERY_CORE = [
-    pytest.param(name, options | ({"dtype": dtype} if name in HRM_SHAPED else {}), id=f"{name}-{variant}-{dtype}")
+    pytest.param(name, options | ({"dtype": dtype} if name in OF_BLOCKS else {}), id=f"{name}-{variant}-{dtype}")
     for name in CORES
     for variant, options in VARIANTS.get(name, {"plain": {}}).items()
-    for dtype in (("float32", "bfloat16") if name in HRM_SHAPED else ("float32",))
+    for dtype in (("float32", "bfloat16") if name in OF_BLOCKS else ("float32",))
 ]
 ROUNDING = {"float32": 1e-5, "bfloat16": 5e-2}
 
@@ -230,7 +235,7 @@ def test_memory_of_the_gradient(gradient: str, grows: bool) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"core": "nope"}, "core: expected one of hrm, trm, lattice, gru, found 'nope'"),
+        ({"core": "nope"}, f"core: expected one of {', '.join(CORES)}, found 'nope'"),
         ({"width": 3}, "core 'hrm' got an unexpected keyword argument 'width'; expected one of hidden_size"),
         ({"mixer": "conv"}, "mixer: expected one of .*, found 'conv'"),
         ({"positions": "sinus"}, "positions: expected one of .*, found 'sinus'"),
@@ -242,7 +247,10 @@ def test_memory_of_the_gradient(gradient: str, grows: bool) -> None:
         ({"mixer_multiple": 0}, "mixer_multiple: expected an integer from 1 to 16384, found 0"),
         ({"embedded_positions": 2}, "embedded_positions: expected 1 to puzzle_positions = 1, found 2"),
         ({"embedded_positions": 0}, "embedded_positions: expected 1 to puzzle_positions = 1, found 0"),
-        ({"hidden_size": 30, "num_heads": 4}, "hidden_size: expected a multiple of .* 8, found 30"),
+        (
+            {"hidden_size": 30, "num_heads": 4},
+            "hidden_size: expected a multiple of .* 8 with .*, found 30",
+        ),
         ({"puzzle_positions": -1}, "puzzle_positions: expected an integer from 0 to 16384, found -1"),
         ({"expansion": 0.0}, "expansion: expected more than 0, found 0"),
         ({"expansion": math.inf}, "expansion: expected a finite number from 0 to 16384, found inf"),

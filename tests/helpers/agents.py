@@ -10,10 +10,11 @@ import gymnasium as gym
 import torch
 from torch import Tensor, nn
 
-import examples.gru_core  # noqa: F401  (registers a core: the tests over all cores take it in)
+import examples.own_core  # noqa: F401  (registers a core: the tests over all cores take it in)
 import hrm_env  # noqa: F401  (registers the ids)
 from hrm_agent import HRM
 from hrm_agent.cores import CORES, HRMCore, PuzzleShape, ReasoningCore, make_core
+from hrm_agent.cores.blocks import BlockCore
 from hrm_agent.halting import POLICIES, HaltContext, HaltingPolicy, make
 from hrm_agent.halting.combinators import Abstain, Combination
 from hrm_env.envs.vector import PuzzleVectorEnv
@@ -21,6 +22,7 @@ from hrm_env.envs.vector import PuzzleVectorEnv
 COPY = "HRM-Copy-v0"
 BUDGET = 4
 HRM_SHAPED = [name for name, core in CORES.items() if issubclass(core, HRMCore)]
+OF_BLOCKS = [name for name, core in CORES.items() if issubclass(core, BlockCore)]
 SHAPE = PuzzleShape(seq_len=6, vocab_size=5, num_puzzle_ids=3)
 
 CORE = {"hidden_size": 16, "num_heads": 1, "h_layers": 1, "l_layers": 1, "mixer": "mlp", "gradient": "last-cycle"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from agents import HRM_SHAPED, SHAPE, tiny_agent, tiny_core
+from agents import HRM_SHAPED, OF_BLOCKS, SHAPE, tiny_agent, tiny_core
 from ranks import on_ranks
 from torch import Tensor
 
@@ -60,7 +60,8 @@ def learn(case: str, ranks: int = 1) -> Found:
     way, name, ids = CASES[case]
     shape = PuzzleShape(SHAPE.seq_len, SHAPE.vocab_size, max(ids, 1))
     # every rank begins with weights of its own, of which rank 0's count
-    options = {"mixer": "mlp", "puzzle_positions": min(ids, 1), "h_cycles": 1} if name in HRM_SHAPED else {}
+    options = {"mixer": "mlp", "puzzle_positions": min(ids, 1)} if name in OF_BLOCKS else {}
+    options |= {"h_cycles": 1} if name in HRM_SHAPED else {}
     core = tiny_core(name, seed=rank(), shape=shape, **options)
     learner = Learner(core, halting.make("q-compare"), BUDGET, LearnerConfig(**LEARNING | way))
     generator = torch.Generator().manual_seed(7)

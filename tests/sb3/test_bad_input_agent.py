@@ -75,7 +75,7 @@ def refusal(action: Callable[[], Any], error: type[Exception] = ValueError) -> s
         ({"halting": "never"}, "halting: expected one of q-compare, .* found 'never'"),
         ({"halting": None}, "halting: expected a policy or its string form, found None"),
         ({"policy_kwargs": {"hidden_size": "64"}}, "hidden_size: expected an integer from 1 to .*, found '64'"),
-        ({"policy_kwargs": {"core": "hmr"}}, r"core: expected one of hrm, trm, .*gru, found 'hmr'"),
+        ({"policy_kwargs": {"core": "hmr"}}, r"core: expected one of hrm, trm, .*, found 'hmr'"),
         ({"policy_kwargs": 64}, "policy_kwargs: expected a dict of options by name, found 64"),
         ({"env_kwargs": [8]}, r"env_kwargs: expected a dict of options by name, found \[8\]"),
         ({"seed": "0"}, "seed: expected an integer from 0 to 4294967295, found '0'"),

@@ -56,7 +56,7 @@ class VectorCore(ReasoningCore):
 
 
 if __name__ == "__main__":
-    learning: dict[str, Any] = {"learning_rate": 5e-3, "warmup_steps": 20, "optimizer": "adamw", "seed": 0}
+    learning: dict[str, Any] = {"learning_rate": 5e-3, "optimizer": "adamw", "halting": "q-threshold:0.9", "seed": 0}
     model = HRM("HRMPolicy", "HRM-Copy-v0", n_envs=64, policy_kwargs={"core": "vector"}, **learning)
     model.learn(64 * 400, progress_bar=True)
     print(model.evaluate(gym.make_vec("HRM-Copy-v0", num_envs=64, order="once", split="test")).summary())

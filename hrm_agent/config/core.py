@@ -198,6 +198,7 @@ class LatticeConfig(BlockConfig):
             probable token of their cell.
         conflict_weight: Weight of the conflict head's loss beside the token loss.
         search: Guess where nothing follows. Without it an episode is one chain of eliminations.
+        carry_state: Begin a segment with the hidden state of the one before, zeros after going back; else with zeros.
     """
 
     name: ClassVar[str] = "lattice"
@@ -213,6 +214,7 @@ class LatticeConfig(BlockConfig):
     threshold: float = 0.1
     conflict_weight: float = 1.0
     search: bool = True
+    carry_state: bool = True
 
     def __post_init__(self) -> None:
         """Checks types and ranges."""
@@ -223,6 +225,7 @@ class LatticeConfig(BlockConfig):
             raise ValueError("threshold: expected a number from 0 to below 1, found 1")
         check_number("conflict_weight", self.conflict_weight, 0)
         check_flag("search", self.search)
+        check_flag("carry_state", self.carry_state)
 
     @property
     def passes(self) -> int:

@@ -19,15 +19,24 @@ class LatticeCarry(NamedTuple):
             for what a given cell excludes.
         guesses: The guesses in their order, each as cell · V + token, ``(B, L)`` int64; meaningless from ``depth`` on.
         depth: Number of guesses d, ``(B,)`` int64.
+        state: Hidden state of the network, ``(B, P+L, D)``; zeros at first and after going back.
     """
 
     candidates: Tensor
     struck: Tensor
     guesses: Tensor
     depth: Tensor
+    state: Tensor
 
 
-def start(batch_size: int, length: int, vocab_size: int, dtype: torch.dtype, device: torch.device) -> LatticeCarry:
+def start(
+    batch_size: int,
+    length: int,
+    vocab_size: int,
+    state_shape: tuple[int, ...],
+    dtype: torch.dtype,
+    device: torch.device,
+) -> LatticeCarry:
     """Returns the state in which every token is a candidate of every cell."""
     size = (batch_size, length, vocab_size)
     return LatticeCarry(
@@ -35,6 +44,7 @@ def start(batch_size: int, length: int, vocab_size: int, dtype: torch.dtype, dev
         struck=torch.zeros(size, dtype=torch.int32, device=device),
         guesses=torch.zeros(size[:2], dtype=torch.long, device=device),
         depth=torch.zeros(batch_size, dtype=torch.long, device=device),
+        state=torch.zeros(batch_size, *state_shape, dtype=dtype, device=device),
     )
 
 
@@ -86,4 +96,5 @@ def deduce(
     out = torch.where(back, token, torch.where(branch, others, new & ~restart))
     struck = torch.where(undone | restart, 0, torch.where(out, depth.view(-1, 1, 1) + 1, struck)).int()
     alive = torch.where(back, (candidates | undone) & ~out, candidates & ~out) | restart
-    return LatticeCarry(alive.to(carry.candidates.dtype), struck, guesses, depth)
+    state = carry.state.masked_fill(conflict.view(-1, 1, 1), 0)
+    return LatticeCarry(alive.to(carry.candidates.dtype), struck, guesses, depth, state)

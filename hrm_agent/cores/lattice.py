@@ -50,7 +50,8 @@ class LatticeCore(BlockCore):
 
     def initial_carry(self, batch_size: int) -> LatticeCarry:
         """Returns the state in which every token is a candidate of every cell; a segment adds what is given."""
-        return start(batch_size, self.shape.seq_len, self.shape.vocab_size, self.activation_dtype, self.device)
+        length, vocab = self.shape.seq_len, self.shape.vocab_size
+        return start(batch_size, length, vocab, self.state_shape, self.activation_dtype, self.device)
 
     def forward(self, carry: LatticeCarry, inputs: Tensor, puzzle_id: Tensor) -> SegmentOutput:
         """Computes one segment; the returned carry is detached."""
@@ -58,12 +59,14 @@ class LatticeCore(BlockCore):
             carry = carry._replace(candidates=carry.candidates * self._allowed(inputs))
             x = self.embed(inputs, puzzle_id)
             x = x + F.pad(self.candidate_embedding(carry.candidates), (0, 0, self.config.puzzle_positions, 0))
-            state, readings, conflicts = torch.zeros_like(x), [], []
+            state, readings, conflicts = carry.state, [], []
             for loop in range(self.cycles[0]):
                 with self.gradient_at(loop):
                     state = self.network(state, x)
                 readings.append(self.answer(state))
                 conflicts.append(self.conflict_head(state[:, 0].float()).squeeze(-1))
+            if self.config.carry_state:
+                carry = carry._replace(state=state.detach())
             logits, conflict, candidates = readings[-1].detach(), conflicts[-1].detach(), carry.candidates > 0.5
             first, second = logits.topk(2, dim=-1).values.unbind(-1)
             certainty = (first - second).amin(-1).clamp(max=SURE)

@@ -59,8 +59,9 @@ def deduce(
     """Returns what follows from a segment.
 
     First the improbable candidates are struck out. A conflict, which is a cell without candidates or one that the
-    caller has seen, goes back to the last guess and excludes it; without guesses, to the start state. Where there is
-    neither a conflict nor a new elimination, a guess is made: the most probable candidate of all undecided cells.
+    caller sees, goes back to the last guess and excludes it. Without guesses an empty cell leads to the start state, and
+    what the caller sees counts for nothing: the same eliminations would follow again. Where there is neither a conflict
+    nor a new elimination, a guess is made: the most probable candidate of all undecided cells.
 
     Args:
         carry: The state before, with at least one candidate in every cell.
@@ -76,7 +77,7 @@ def deduce(
     new = candidates & (p < threshold * p.amax(-1, keepdim=True))
     left = candidates & ~new
     follows = new.flatten(1).any(-1)
-    conflict = conflict | ~left.any(-1).all(-1) | (~follows & unsound)
+    conflict = (conflict & (depth > 0)) | ~left.any(-1).all(-1) | (~follows & unsound)
 
     undecided = (left.sum(-1, keepdim=True) > 1) & left
     guess = p.masked_fill(~undecided, -1.0).flatten(1).argmax(-1)

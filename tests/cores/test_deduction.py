@@ -14,7 +14,7 @@ SEES = torch.tensor([[0.98, 0.01, 0.01], [0.4, 0.4, 0.2], [0.2, 0.7, 0.1]])  # c
 
 
 def fresh() -> LatticeCarry:
-    return start(1, 3, 3, torch.float32, torch.device("cpu"))
+    return start(1, 3, 3, (2, 4), torch.float32, torch.device("cpu"))
 
 
 def step(carry: LatticeCarry, p: Tensor, conflict: bool = False, search: bool = True, **options: Any) -> LatticeCarry:
@@ -33,6 +33,15 @@ def same(one: LatticeCarry, other: LatticeCarry) -> bool:
     return all(map(torch.equal, *zip(*parts, strict=True))) and torch.equal(
         one.guesses[:, :depth], other.guesses[:, :depth]
     )
+
+
+def test_the_hidden_state_is_kept_until_a_conflict() -> None:
+    carry = fresh()._replace(state=torch.ones(1, 2, 4))
+    assert step(carry, SEES).state.all()
+    guessed = step(carry, UNSURE)
+    assert guessed.depth.tolist() == [1]
+    assert guessed.state.all()
+    assert not step(guessed, SEES, conflict=True).state.any()
 
 
 def test_improbable_candidates_are_struck_out() -> None:
@@ -82,8 +91,12 @@ def test_guesses_upon_guesses_are_undone_one_by_one() -> None:
     assert second.struck[0].tolist() == [[0, 1, 1], [1, 0, 0], [0, 0, 0]]
 
 
-def test_a_conflict_without_guesses_begins_anew() -> None:
-    assert same(step(step(fresh(), SEES), SEES, conflict=True), fresh())
+def test_without_guesses_an_empty_cell_begins_anew_and_a_conflict_that_is_seen_does_not() -> None:
+    once = step(fresh(), SEES)
+    assert same(step(once, SEES, conflict=True), step(once, SEES))
+    other = torch.tensor([[0.01, 0.98, 0.01], [0.4, 0.4, 0.2], [0.2, 0.7, 0.1]])  # cell 0 is 1, which is struck out
+    assert same(step(once, other), fresh())
+    assert same(step(once, UNSURE, unsound=torch.tensor([True])), fresh())
 
 
 def test_a_decided_row_stays_as_it_is() -> None:
@@ -101,7 +114,7 @@ def test_training_makes_no_guess_upon_an_unsound_state() -> None:
 
 def test_rows_do_not_wait_for_each_other() -> None:
     generator = torch.Generator().manual_seed(0)
-    carry = start(16, 3, 3, torch.float32, torch.device("cpu"))
+    carry = start(16, 3, 3, (2, 4), torch.float32, torch.device("cpu"))
     seen = set()
     for _ in range(12):
         logits = torch.randn(16, 3, 3, generator=generator)

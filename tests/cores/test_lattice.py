@@ -99,6 +99,18 @@ def test_training_goes_back_from_unsound_states() -> None:
         assert torch.equal(ours, theirs)
 
 
+@pytest.mark.parametrize("carry_state", [True, False])
+def test_a_segment_begins_with_the_state_of_the_one_before(carry_state: bool) -> None:
+    core = lattice(threshold=0.0, search=False, carry_state=carry_state)  # nothing follows but by the hidden state
+    first = segment(core)
+    second = segment(core, first.carry)
+    assert first.carry.state.any() == carry_state
+    assert torch.equal(first.logits, second.logits) != carry_state
+    if carry_state:  # two segments of two loops are the four loops of one
+        longer = lattice(threshold=0.0, search=False, loops=4)
+        torch.testing.assert_close(second.logits, segment(longer).logits)
+
+
 def test_without_search_nothing_is_guessed() -> None:
     core = lattice(threshold=0.0, search=False)
     carry = segment(core).carry

@@ -59,9 +59,9 @@ def deduce(
     """Returns what follows from a segment.
 
     First the improbable candidates are struck out. A conflict, which is a cell without candidates or one that the
-    caller sees, goes back to the last guess and excludes it. Without guesses an empty cell leads to the start state, and
-    what the caller sees counts for nothing: the same eliminations would follow again. Where there is neither a conflict
-    nor a new elimination, a guess is made: the most probable candidate of all undecided cells.
+    caller sees, goes back to the last guess and excludes it. Without guesses an empty cell leads to the start state,
+    and what the caller sees counts for nothing: the same eliminations would follow again. Where there is neither a
+    conflict nor a new elimination, a guess is made: the most probable candidate of all undecided cells.
 
     Args:
         carry: The state before, with at least one candidate in every cell.

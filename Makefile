@@ -1,4 +1,5 @@
-# make demo: from a clone to a trained agent.  make test: everything CI checks.  make test-peers: other libraries.
+# make demo: from a clone to a trained agent.  make test: everything CI checks.
+# make docs: the site, in build/site.  make test-peers: other libraries.
 PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
@@ -6,7 +7,7 @@ CONSTRAINTS ?= constraints.txt
 RUN := $(VENV)/bin/python -m
 INSTALL := $(RUN) pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable
 
-.PHONY: demo test check tests test-peers clean
+.PHONY: demo test check tests docs test-peers clean
 
 demo: $(VENV)/installed
 	$(RUN) train demo
@@ -22,6 +23,9 @@ check: $(VENV)/installed-test
 tests: $(VENV)/installed-test
 	$(RUN) pytest --numprocesses auto --dist worksteal
 
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict --quiet
+
 test-peers: $(PEERS)/installed
 	$(PEERS)/bin/python -c "import ray.rllib, rl_zoo3, sb3_contrib, skrl, tianshou, torchrl"
 	$(PEERS)/bin/python -m pytest tests/peers
@@ -33,6 +37,10 @@ $(VENV)/installed: pyproject.toml $(CONSTRAINTS)
 
 $(VENV)/installed-test: $(VENV)/installed
 	$(INSTALL) '.[test]'
+	touch $@
+
+$(VENV)/installed-docs: $(VENV)/installed
+	$(INSTALL) '.[docs]'
 	touch $@
 
 $(PEERS)/installed: pyproject.toml $(CONSTRAINTS)

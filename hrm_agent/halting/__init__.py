@@ -3,10 +3,10 @@
 from hrm_agent.halting.exploration import Exploration
 from hrm_agent.halting.policy import HaltContext, HaltingPolicy
 from hrm_agent.halting.registry import POLICIES, make, rule_of, split_list
+from hrm_agent.halting.registry import POLICIES as HALTING_POLICIES  # as `hrm_agent` calls them
+from hrm_agent.halting.registry import make as make_halting_policy
 from hrm_agent.halting.session import HaltingSession
 from hrm_agent.halting.signals import register_signal
-
-HALTING_POLICIES, make_halting_policy = POLICIES, make  # as `hrm_agent` calls them
 
 __all__ = [
     "HALTING_POLICIES",

@@ -52,7 +52,7 @@ def sudoku(**options: Any) -> PuzzleVectorEnv:
 def test_the_example_stays_below_70_lines_and_stands_in_the_page() -> None:
     text = (ROOT / "examples" / "own_core.py").read_text()
     assert len(text.splitlines()) < 70
-    assert text in (ROOT / "docs" / "cores.md").read_text()
+    assert text in (ROOT / "docs" / "own-core.md").read_text()
 
 
 def test_it_learns_sudoku_and_when_to_stop(trained: HRM) -> None:

@@ -10,7 +10,7 @@ from itertools import takewhile
 
 from paths import ROOT
 
-PAGES = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+PAGES = ["README.md", "CONTRIBUTING.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(.*)\n((?:.*\n)*?)```$", flags=re.MULTILINE)
 COMMAND = re.compile(
     r"(?:^|; do )(?:(?:python|torchrun\b.*?) -m (train|benchmarks(?:\.\w+)?|experiments[\w.]+)"

@@ -1,4 +1,4 @@
-"""docs/halting.md: its tables name every policy and signal, and its code runs."""
+"""docs/halting.md and docs/own-rule.md: the tables name every policy and signal, and the code runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from hrm_agent.halting.signals import SIGNALS
 
 PAGE = (ROOT / "docs" / "halting.md").read_text()
 ROWS = {row[0]: row for row in re.findall(r"^\| `([a-z0-9-]+)([^`]*)` \|.* \| ([^|]*) \|$", PAGE, flags=re.MULTILINE)}
-SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+OWN = (ROOT / "docs" / "own-rule.md").read_text()
+SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE + OWN, flags=re.DOTALL)
 
 
 def test_every_policy_is_in_a_table() -> None:

@@ -25,13 +25,11 @@ LANGUAGES = {"python", "bash", "text"}  # text: what is not to be run
 PATIENCE = 300  # seconds after which something is wrong
 SHORT = {"64 * 300": "64 * 4", "num_envs=256": "num_envs=20, num_puzzles=20"}
 LESS = {  # page: what takes long, and what it is here
-    "README.md": {**SHORT, "64 * 1000": "64 * 4", "set_num_threads(2)": "set_num_threads(1)"},
-    "docs/cores.md": {
-        "64 * 400": "64 * 4",
-        "HRM-Sudoku-v0": "HRM-Sudoku4x4-v0",
-        "num_envs=64": "num_envs=20, num_puzzles=20",
-    },
+    "README.md": SHORT,
+    "docs/cores.md": {"HRM-Sudoku-v0": "HRM-Sudoku4x4-v0"},
+    "docs/first-steps.md": {"64 * 1000": "64 * 4", "set_num_threads(2)": "set_num_threads(1)"},
     "docs/halting-env.md": {**SHORT, "50_000": "128", "gamma=1.0": "gamma=1.0, n_steps=128"},
+    "docs/own-core.md": {"64 * 400": "64 * 4", "num_envs=64": "num_envs=20, num_puzzles=20"},
     "docs/own-puzzle.md": {"64 * 300": "64 * 4", "num_envs=64": "num_envs=20, num_puzzles=20"},
     "docs/parity.md": {"HRM-Sudoku-v0": "HRM-Sudoku4x4-v0"},
     "docs/running.md": {"64 * 300": "64 * 4", "seconds=5": "seconds=0"},

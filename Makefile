@@ -24,7 +24,7 @@ tests: $(VENV)/installed-test
 	$(RUN) pytest --numprocesses auto --dist worksteal
 
 docs: $(VENV)/installed-docs
-	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict
 
 test-peers: $(PEERS)/installed
 	$(PEERS)/bin/python -c "import ray.rllib, rl_zoo3, sb3_contrib, skrl, tianshou, torchrl"

@@ -165,11 +165,19 @@ def _gathered(tensor: Tensor) -> Tensor:
 
 
 def sum_over_ranks(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Returns sums over ranks of tensors on the host, whose shapes all ranks share; the tensors travel together."""
-    sums = [tensor.clone() for tensor in tensors]
-    if world_size() > 1:
-        for work in [dist.all_reduce(tensor, group=_host_group(), async_op=True) for tensor in sums]:
-            work.wait()
+    """Returns sums over ranks of tensors on the host, whose shapes all ranks share; one all-reduce for each dtype.
+
+    Several at once, without waiting for each, got mixed up by gloo after a restart.
+    """
+    sums = list(tensors)
+    if world_size() == 1:
+        return sums
+    for dtype in dict.fromkeys(tensor.dtype for tensor in tensors):
+        places = [place for place, tensor in enumerate(tensors) if tensor.dtype == dtype]
+        flat = torch.cat([tensors[place].reshape(-1) for place in places])
+        dist.all_reduce(flat, group=_host_group())
+        for place, part in zip(places, torch.split(flat, [tensors[place].numel() for place in places]), strict=True):
+            sums[place] = part.view(tensors[place].shape)
     return sums
 
 

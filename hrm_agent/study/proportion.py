@@ -18,4 +18,4 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     square = _Z**2 / count
     centre = (share + square / 2) / (1 + square)
     half = _Z * sqrt(share * (1 - share) / count + square / (4 * count)) / (1 + square)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))  # rounding leaves the share inside

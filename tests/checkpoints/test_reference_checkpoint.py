@@ -156,7 +156,7 @@ EDITS: dict[str, tuple[Callable[[dict[str, Tensor]], Any], str]] = {
     "odd width": (
         lambda t: t.update({"inner.H_init": torch.zeros(5)}),
         "expected the shapes of the reference code, found impossible ones "
-        "(hidden_size: expected a multiple of 2 * num_heads = 2, found 5)",
+        "(hidden_size: expected a multiple of 2 * num_heads = 2 with positions 'rope', found 5)",
     ),
     "scalar": (
         lambda t: t.update({"inner.H_init": torch.zeros(())}),

@@ -23,7 +23,8 @@ TINY = [
     *(f"--updates={UPDATES}", "--batch-size=8", f"--evaluate-every={SWEEP}", "--checkpoint-seconds=0"),
     *("--hidden-size=16", "--num-heads=1", "--dtype=float32", "--threads=1", "--device=cpu"),
 ]
-CLOCK = ("training_seconds", "puzzles_per_second", "resume", "restart", "out", "checkpoint_seconds", "keep_checkpoints")
+CLOCK = {"training_seconds", "puzzles_per_second", "machine", "checkpoint_seconds", "keep_checkpoints"}
+CLOCK |= {"resume", "restart", "out"}
 PATIENCE = 300  # seconds after which something is wrong
 
 

@@ -13,7 +13,7 @@ from train.__main__ import COMMANDS, main
 BAD = {
     "no such command": (["train"], f"expected a command of {', '.join(COMMANDS)}, found 'train'"),
     "preset": (["fit", "--preset", "nope"], "--preset: expected one of sudoku6x6, .*, found 'nope'"),
-    "missing preset": (["fit", "--preset"], "--preset: expected one of .*, found ''"),
+    "missing preset": (["fit", "--preset"], "Missing value for argument '--preset'"),
     "environment": (
         ["fit", "--env", "CartPole-v1"],
         r"--env: expected a puzzle \(.*\), or module:id, found 'CartPole-v1'",

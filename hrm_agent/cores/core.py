@@ -60,7 +60,13 @@ class SegmentOutput(NamedTuple):
 
 @dataclass(frozen=True)
 class PuzzleShape:
-    """The sizes a core needs: ``seq_len`` L, ``vocab_size`` V, ``num_puzzle_ids`` rows of puzzle embedding."""
+    """The sizes that a core needs.
+
+    Attributes:
+        seq_len: Number of cells L of a puzzle.
+        vocab_size: Number of tokens V.
+        num_puzzle_ids: Rows of the puzzle embedding.
+    """
 
     seq_len: int
     vocab_size: int

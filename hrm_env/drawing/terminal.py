@@ -33,6 +33,9 @@ def write_puzzle(
         answer: Tokens of the agent's answer, ``(L,)``.
         solution: Tokens ``(L,)`` that the answer is compared with; shown only beside an answer, in panels.
         previous: Tokens of the previous answer, ``(L,)``.
+
+    Returns:
+        The lines, with ANSI colour codes.
     """
     found = panels(task, Shown(inputs, answer, solution, previous))
     if task.style.panels:

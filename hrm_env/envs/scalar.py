@@ -45,7 +45,11 @@ class PuzzleEnv(gym.Env[Observation, npt.NDArray[np.int64]]):
     Args:
         task: A `PuzzleTask` or the name of a built-in one.
         render_mode: ``"ansi"``, ``"rgb_array"``, or ``"human"``, a window that reset and step update.
-        **options: Options of `EpisodeRules.build` and `hrm_env.sources.load_puzzles`.
+        **options: Options of `EpisodeRules.build` and `hrm_env.load_puzzles`.
+
+    Raises:
+        ValueError: An option is unknown or out of range, or an action is outside the action space.
+        ResetNeeded: `step` or `render` is called before `reset`, or `step` after the end of an episode.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["ansi", "human", "rgb_array"], "render_fps": 2}  # noqa: RUF012

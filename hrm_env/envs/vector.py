@@ -53,7 +53,11 @@ class PuzzleVectorEnv(VectorEnv[Any, Any, Any]):
         device: Device of puzzles, augmentation and episodes.
         autoreset_mode: An `AutoresetMode` or its value.
         render_mode: ``"ansi"`` or ``"rgb_array"``; `render` returns one drawing per slot.
-        **options: Options of `EpisodeRules.build` and `hrm_env.sources.load_puzzles`.
+        **options: Options of `EpisodeRules.build` and `hrm_env.load_puzzles`.
+
+    Raises:
+        ValueError: An option is unknown or out of range, or an action is outside the action space.
+        ResetNeeded: `step` is called before `reset`, or, with ``"Disabled"``, while an ended slot waits for its reset.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012

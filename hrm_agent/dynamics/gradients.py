@@ -62,3 +62,25 @@ def gradient_agreement(
         scheme: Agreement(torch.cosine_similarity(vector, full, dim=0).item(), (vector.norm() / full.norm()).item())
         for scheme, vector in found.items()
     }
+
+
+def graph_bytes(core: ReasoningCore, function: Callable[[], Tensor]) -> int:
+    """Returns the bytes that the graph of a function's result keeps for the backward pass, weights not included.
+
+    Args:
+        core: The network, whose weights are not counted.
+        function: Computes with gradient.
+    """
+    weights = {weight.untyped_storage().data_ptr() for weight in core.parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        result = function()  # while it lives, so does all that its graph keeps
+    del result
+    return sum(kept.values())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from hrm_agent.cores.core import ReasoningCore
+from hrm_agent.cores.hrm import HRMCarry, HRMCore
 from hrm_agent.dynamics.recorder import Change, segments
 
 Intervention = Callable[[Tensor, Tensor], Tensor]
@@ -49,6 +51,26 @@ def at(intervention: Intervention, state: str, steps: Collection[int] | None = N
         return intervention(before, value) if name == state and (steps is None or number in steps) else value
 
     return change
+
+
+@contextmanager
+def time_scales_swapped(core: HRMCore) -> Iterator[None]:
+    """Makes H, within, take T steps in every cycle, and L one at the end of it; weights and inputs stay as they are."""
+
+    def think(carry: HRMCarry, x: Tensor) -> tuple[HRMCarry, Tensor]:
+        z_h, z_l = carry
+        cycles, steps = core.cycles
+        for _ in range(cycles):
+            for _ in range(steps):
+                z_h = core.h_module(z_h, z_l)
+            z_l = core.l_module(z_l, z_h + x)
+        return HRMCarry(z_h, z_l), z_h
+
+    core.think = think  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del core.think
 
 
 class Effect(NamedTuple):

@@ -31,7 +31,8 @@ class Step(NamedTuple):
 
     Attributes:
         state: Name of the state that it has changed.
-        before: The value that this state had, ``(B, ..., D)``; None where there was none.
+        before: The value that this state had, ``(B, ..., D)``; without one the input of the module that is of the same
+            shape, or None.
         value: Its new value, ``(B, ..., D)``.
     """
 
@@ -64,9 +65,10 @@ def hooked(core: ReasoningCore, carry: Carry, change: Change | None = None) -> I
         raise ValueError(f"core: expected one that names its inner steps, found {core.config.name!r}")
     states, steps = carry_parts(carry), list[Step]()
 
-    def hook(_: torch.nn.Module, __: tuple[Any, ...], value: Tensor) -> Tensor | None:
+    def hook(_: torch.nn.Module, given: tuple[Any, ...], value: Tensor) -> Tensor | None:
         number, name = len(steps), order[len(steps)].state
-        before, changed = states.get(name), None
+        inputs = (each for each in given if isinstance(each, Tensor) and each.shape == value.shape)
+        before, changed = states[name] if name in states else next(inputs, None), None
         if change is not None and before is not None:
             changed = value = change(number, name, before, value)
         states[name] = value

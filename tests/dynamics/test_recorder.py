@@ -8,6 +8,7 @@ from agents import BUDGET, SHAPE, tiny_core
 from torch import Tensor
 
 from hrm_agent.cores import CORES, ReasoningCore
+from hrm_agent.cores.blocks import BlockCore
 from hrm_agent.cores.carry import carry_parts
 from hrm_agent.dynamics import recorder
 from hrm_agent.dynamics.answers import InnerAnswers, inner_answers
@@ -58,9 +59,19 @@ def test_every_step_begins_where_the_one_before_ended(name: str) -> None:
     last = carry_parts(core.initial_carry(ROWS))
     for segment in segments(core, *puzzles(), BUDGET):
         for step in segment.steps:
-            assert (step.before is None) == (step.state not in last)
-            assert step.before is None or torch.equal(step.before, last[step.state])
+            assert step.before is not None
+            assert step.state not in last or torch.equal(step.before, last[step.state])
             last[step.state] = step.value
+        last = carry_parts(segment.output.carry)
+
+
+def test_the_layers_of_a_transformer_are_its_steps_from_the_input_on() -> None:
+    core = tiny_core("transformer", layers=3)
+    (segment,) = segments(core, *puzzles(), 1)
+    assert isinstance(core, BlockCore)
+    before = [core.embed(*puzzles()), *(step.value for step in segment.steps)]
+    assert [step.state for step in segment.steps] == ["layer"] * 3
+    assert all(torch.equal(step.before, last) for step, last in zip(segment.steps, before, strict=False))
 
 
 @pytest.mark.parametrize("name", STEPPING)

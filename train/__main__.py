@@ -23,6 +23,7 @@ COMMANDS = {
     "study": "compare halting policies on recorded puzzles",
     "zoo": "compare halting policies on every released agent",
     "study-training": "train one preset in several ways and compare them",
+    "figures": "make the figures of the HRM paper from trainings of your own",
 }
 
 _USAGE = f"usage: {program('COMMAND')} [--help] [options], or {program('--version')}\n"

@@ -34,13 +34,15 @@ class RNNCore(BlockCore):
         self.network = self.stack(config.layers)
 
     def inner_steps(self) -> list[InnerStep]:
-        """Returns the steps; of a segment of one step its blocks."""
+        """Returns the steps; of a segment of one step its blocks, whose states are no part of the carry."""
         steps = math.prod(self.cycles)
-        return [InnerStep("z", module) for module in ([self.network] * steps if steps > 1 else self.network.blocks)]
+        if steps > 1:
+            return [InnerStep("z", self.network)] * steps
+        return [InnerStep("layer", block) for block in self.network.blocks]
 
     def decode(self, states: Mapping[str, Tensor], last: str) -> Tensor:
-        """Returns f_O(z)."""
-        return self.answer(states["z"])
+        """Returns f_O of the state that the step has changed."""
+        return self.answer(states[last])
 
     def initial_carry(self, batch_size: int) -> RNNCarry:
         """Returns zeros."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -44,3 +46,31 @@ def _unbiased_traces(centred: Floats) -> tuple[float, float]:
         scale * (2 * trace_of_square + (n * n - 3 * n + 1) * squared_trace - fourth),
         scale * ((n - 1) * (n - 2) * trace_of_square + squared_trace - fourth),
     )
+
+
+class Moments(NamedTuple):
+    """First and second moments of the states of B puzzles, from which PR follows for any weights of the puzzles.
+
+    Attributes:
+        states: Number of states of each puzzle.
+        total: Sum of its states, ``(B, D)``.
+        square: Sum of their outer products, ``(B, D, D)``.
+    """
+
+    states: int
+    total: Floats
+    square: Floats
+
+    @classmethod
+    def of(cls, states: npt.ArrayLike) -> Moments:
+        """Returns the moments of recorded states, ``(steps, B, ..., D)``; each position counts as a state."""
+        x = np.asarray(states)
+        rows = [np.asarray(x[:, puzzle], np.float64).reshape(-1, x.shape[-1]) for puzzle in range(x.shape[1])]
+        return cls(len(rows[0]), np.stack([each.sum(0) for each in rows]), np.stack([each.T @ each for each in rows]))
+
+    def ratio(self, weights: Floats) -> float:
+        """Returns the participation ratio of the states, those of each puzzle so many times, ``(B,)``."""
+        number = self.states * weights.sum()
+        mean = weights @ self.total / number
+        covariance = np.tensordot(weights, self.square, 1) / number - np.outer(mean, mean)
+        return float(np.trace(covariance)) ** 2 / float((covariance**2).sum())

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from agents import SHAPE, tiny_core
+from agents import SHAPE, hrm_core, tiny_core
 from torch import Tensor
 
 from hrm_agent.config import Gradient
 from hrm_agent.cores.core import SegmentOutput
 from hrm_agent.dynamics.fixed_points import convergence, spectral_radius
-from hrm_agent.dynamics.gradients import Agreement, gradient_agreement
-from hrm_agent.dynamics.interventions import Noise, at, effect, freeze, shuffle
-from hrm_agent.dynamics.participation import participation_ratio
+from hrm_agent.dynamics.gradients import Agreement, gradient_agreement, graph_bytes
+from hrm_agent.dynamics.interventions import Noise, at, effect, freeze, shuffle, time_scales_swapped
+from hrm_agent.dynamics.participation import Moments, participation_ratio
 from hrm_agent.dynamics.probes import balanced_accuracy, fit_probe
 from hrm_agent.dynamics.recorder import Segment, Step, segments
 from hrm_agent.dynamics.residuals import residuals, spike_ratios
@@ -188,3 +188,34 @@ def test_a_gradient_agrees_by_its_definition() -> None:
     found = gradient_agreement(core, core.initial_carry(3), inputs(), ids, lambda output: output.logits.square().mean())
     assert found["one-step"].cosine == pytest.approx(one @ full / np.linalg.norm(one) / np.linalg.norm(full), rel=1e-4)
     assert found["one-step"].norm_ratio == pytest.approx(np.linalg.norm(one) / np.linalg.norm(full), rel=1e-4)
+
+
+def test_moments_give_the_participation_ratio_of_any_weights() -> None:
+    states = np.random.default_rng(0).normal(size=(3, 4, 5, 6)) * [3, 2, 1, 1, 1, 0.1]  # (steps, B, positions, D)
+    moments = Moments.of(states)
+    assert moments.ratio(np.ones(4)) == pytest.approx(participation_ratio(states.reshape(-1, 6)))
+    chosen = np.concatenate([states[:, [0]], states[:, [2]], states[:, [2]]], axis=1)
+    assert moments.ratio(np.array([1.0, 0, 2, 0])) == pytest.approx(participation_ratio(chosen.reshape(-1, 6)))
+
+
+def test_swapped_time_scales_apply_h_twice_and_l_once_in_a_cycle() -> None:
+    core = hrm_core(tiny_core("hrm", h_cycles=1, l_cycles=2))
+    inputs, puzzle = torch.ones(2, SHAPE.seq_len).long(), torch.zeros(2).long()
+    carry = core.initial_carry(2)
+    usual = core(carry, inputs, puzzle)
+    with time_scales_swapped(core), torch.no_grad():
+        found = core(carry, inputs, puzzle)
+        z_h = core.h_module(core.h_module(carry.z_h, carry.z_l), carry.z_l)
+        z_l = core.l_module(carry.z_l, z_h + core.embed(inputs, puzzle))
+    assert torch.equal(found.carry.z_h, z_h)
+    assert torch.equal(found.carry.z_l, z_l)
+    assert torch.equal(core(carry, inputs, puzzle).logits, usual.logits)
+
+
+def test_bytes_of_a_graph_are_those_of_the_activations_that_a_backward_pass_needs() -> None:
+    core = tiny_core("hrm")
+    a, b = torch.ones(100, requires_grad=True), torch.ones(100, requires_grad=True)
+    assert graph_bytes(core, lambda: a * b) == 800
+    assert graph_bytes(core, lambda: a * a) == 400
+    weight = next(core.parameters())
+    assert graph_bytes(core, lambda: weight * weight) == 0

@@ -44,7 +44,15 @@ class Sizes:
         stages: Shares of a training at which gradients are compared.
     """
 
-    options: tuple[str, ...] = ("--preset", "sudoku6x6", "--halting", "q-compare", "--evaluate-every", "200")
+    options: tuple[str, ...] = (
+        "--preset",
+        "sudoku6x6",
+        "--halting",
+        "q-compare",
+        "--evaluate-every",
+        "200",
+        "--no-dynamics",
+    )
     seeds: int = 3
     scales: tuple[int, ...] = (1, 2, 4)
     widths: tuple[float, ...] = (0.5, 1, 2)
@@ -59,7 +67,7 @@ QUICK = Sizes(
     options=(
         *("--preset", "sudoku4x4", "--hidden-size", "64", "--batch-size", "32", "--updates", "500", "--ema", "0.98"),
         *("--warmup-steps", "20", "--evaluate-every", "100", "--test-puzzles", "200", "--max-segments", "4"),
-        *("--halting", "q-compare"),
+        *("--halting", "q-compare", "--no-dynamics"),
     ),
     seeds=1,
     scales=(1, 2),

@@ -11,7 +11,6 @@ import torch
 from hrm_agent.config import Gradient, HRMConfig
 from hrm_agent.cores.core import SegmentOutput
 from hrm_agent.dynamics.gradients import gradient_agreement, graph_bytes
-from hrm_agent.learning.losses import TOKEN_LOSSES, answer_loss
 from hrm_agent.sb3.agent import HRM
 from hrm_agent.traces.replay import replay
 
@@ -174,7 +173,7 @@ def measure_gradients(lab: Lab) -> list[Number]:
 
 
 def _loss_of(agent: HRM, solution: torch.Tensor, output: SegmentOutput) -> torch.Tensor:
-    return answer_loss(output.logits, solution, TOKEN_LOSSES[agent.config.learner.token_loss]).mean()
+    return agent.policy.core.answer_loss(output, solution, agent.learner.token_loss).mean()
 
 
 def _agreement(lab: Lab, options: str, share: float) -> list[Number]:

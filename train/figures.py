@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +14,9 @@ from tyro.conf import UseAppendAction
 from hrm_env.checks import check_choice
 from hrm_env.files import check_writable
 
+from .fit import parse
 from .options import parsed, read_options_in_part
+from .presets import Fit
 from .program import program
 from .running import use_threads
 from .trained import TestPuzzles
@@ -49,21 +51,23 @@ def main(arguments: list[str]) -> None:
     """Reads the options, trains what is missing, measures, draws and writes."""
     start = program("figures")
     options, rest = read_options_in_part(FigureOptions, arguments, start)
+    others = parsed(TestPuzzles, rest, "figures") if options.checkpoint else parse(rest, "figures")
     if not options.paper:
         raise ValueError("--paper: expected it, because there are no other figures, found none")
     check_writable("--out", options.out / "paper.json")
     from .resume import stopping
 
     with stopping(start, arguments):
-        make(options, rest)
+        make(options, rest, others)
 
 
-def make(options: FigureOptions, rest: Sequence[str]) -> None:
+def make(options: FigureOptions, rest: Sequence[str], others: Fit | TestPuzzles) -> None:
     """Makes the figures.
 
     Args:
         options: Options of the command.
-        rest: Options of every run, or of the puzzles of a checkpoint.
+        rest: Options of every run, as they are typed.
+        others: What all other options say: puzzles, for an agent of one's own.
 
     Raises:
         ValueError: A figure is unknown, or is none of a checkpoint.
@@ -77,7 +81,7 @@ def make(options: FigureOptions, rest: Sequence[str]) -> None:
     possible = [name for name, figure in FIGURES.items() if figure.one_agent or not options.checkpoint]
     chosen = list(dict.fromkeys([possible[0], *(check_choice("--only", name, possible) for name in options.only)]))
     chosen = chosen if options.only else possible
-    lab, key = one_agent(options, rest) if options.checkpoint else trained(options, rest, chosen)
+    lab, key = one_agent(options, others) if isinstance(others, TestPuzzles) else trained(options, rest, chosen)
     numbers = {}
     for name in chosen:
         path = options.out / "numbers" / f"{name}.json"
@@ -120,7 +124,7 @@ def trained(options: FigureOptions, shared: Sequence[str], chosen: Sequence[str]
     return lab, key
 
 
-def one_agent(options: FigureOptions, rest: Sequence[str]) -> tuple[Lab, Any]:
+def one_agent(options: FigureOptions, puzzles: TestPuzzles) -> tuple[Lab, Any]:
     """Returns the lab of an agent from a file, and what the numbers of a figure depend on."""
     from hrm_agent.sb3.agent import HRM
     from hrm_agent.traces.record import fingerprint, puzzles_checksum
@@ -128,7 +132,6 @@ def one_agent(options: FigureOptions, rest: Sequence[str]) -> tuple[Lab, Any]:
     from .environments import EVALUATION_SLOTS
     from .paper.lab import QUICK, OneAgent, Sizes
 
-    puzzles: TestPuzzles = parsed(TestPuzzles, rest, "figures")
     agent = HRM.load(options.checkpoint, device="cpu", halting="fixed:1")
     env = puzzles.environment(agent, options.checkpoint, EVALUATION_SLOTS)
     sizes = QUICK if options.quick else Sizes()
@@ -141,13 +144,15 @@ def setting_of(options: FigureOptions, lab: Lab) -> list[str]:
     """Returns what was trained and measured, a line each."""
     sizes, core = lab.sizes, lab.core()
     weights = sum(weight.numel() for weight in core.parameters())
+    usual = asdict(type(core.config)())
+    changed = (f"{name} {value}" for name, value in asdict(core.config).items() if value != usual[name])
     lines = [
-        f"HRM: {weights:,} parameters, {core.config}",
+        f"{core.config.name}: {weights:,} parameters, {', '.join(changed)}",
         f"{len(lab.tested.rules.puzzles):,} test puzzles of {lab.task.spec.name}, states on {len(lab.batch.inputs)}",
     ]
     if options.checkpoint:
         return [f"agent: {options.checkpoint}", *lines]
-    run = replace(lab.base, out="")
+    run = lab.base
     return [
         f"{run.updates:,} optimizer steps of {run.batch_size}, seeds 0 to {sizes.seeds - 1}, M = {lab.budget}, "
         f"{run.data.num_puzzles or 1000:,} training puzzles unless stated",

@@ -40,7 +40,7 @@ def parse(arguments: list[str], command: str) -> Fit:
 def _typed(arguments: list[str], option: str) -> str:
     """Returns the value of an option that decides what the defaults of others are; empty if it is not given."""
     value = ""
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, following in zip(arguments, [*arguments, ""][1:], strict=True):
         name, equals, joined = argument.partition("=")
         if name == option:
             value = (joined if equals else following).strip()

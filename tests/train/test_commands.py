@@ -217,6 +217,10 @@ def test_bad_input_is_one_sentence(
     assert re.match(f"error: ({message})", printed), printed
 
 
+def test_without_an_option_fit_has_those_of_the_default_preset() -> None:
+    assert parse([], "fit") == PRESETS["sudoku6x6"]
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_unknown_options_are_errors(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--nonsense", "1"]) == 2

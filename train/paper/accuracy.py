@@ -14,8 +14,10 @@ from hrm_agent.dynamics.gradients import gradient_agreement, graph_bytes
 from hrm_agent.sb3.agent import HRM
 from hrm_agent.traces.replay import replay
 
+from ..pause import paused_at
 from ..presets import Fit, run_folder
 from ..results import read_result
+from ..resume import RunFolder
 from .lab import Lab, kept_at
 from .numbers import Number, mean_of
 
@@ -162,7 +164,7 @@ def measure_gradients(lab: Lab) -> list[Number]:
             mean_of(gradient, "accuracy, equal steps", steps),
             mean_of(gradient, "accuracy, equal memory", memory),
             Number(gradient, "accuracy, equal time", 0, float(np.mean([_by(run, shortest) for run in runs[gradient]]))),
-            Number(gradient, "seconds", 0, float(np.mean([_seconds(run) for run in runs[gradient]]))),
+            Number(gradient, "CPU seconds", 0, float(np.mean([_seconds(run) for run in runs[gradient]]))),
             Number(gradient, "graph, MB", 0, _graph_megabytes(lab, gradient)),
         ]
     full = lab.solved(gradient_options(lab, "full")).astype(float)
@@ -204,13 +206,16 @@ def _graph_megabytes(lab: Lab, gradient: Gradient) -> float:
 
 
 def _seconds(run: Fit) -> float:
-    return float(read_result(run_folder(run) / "result.json")["training_seconds"])
+    """Returns the CPU seconds of a run's training, sweeps not included."""
+    last = RunFolder(run_folder(run), run).checkpoints.newest()
+    assert last is not None
+    return paused_at(last.extra["pause"])[0]
 
 
 def _by(run: Fit, seconds: float) -> float:
     """Returns the accuracy of a run's last sweep within some seconds of training, as if all steps took equal time."""
-    result = read_result(run_folder(run) / "result.json")
-    within = [each for each in result["history"] if each["updates"] / result["updates"] * _seconds(run) <= seconds]
+    result, whole = read_result(run_folder(run) / "result.json"), _seconds(run)
+    within = [each for each in result["history"] if each["updates"] / result["updates"] * whole <= seconds]
     return float(within[-1]["exact"]) if within else 0.0
 
 

@@ -101,7 +101,7 @@ def test_no_other_command_takes_a_checkpoint() -> None:
         if is_dataclass(kind) and kind.__module__ == module.__name__
         if any(field.name == "checkpoint" for field in fields(kind))
     }
-    assert taking == {"evaluate", "watch", "release", "push", "study", "learn-halting"}
+    assert taking == {"evaluate", "watch", "release", "push", "study", "learn-halting", "figures"}
 
 
 def test_the_installed_package_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

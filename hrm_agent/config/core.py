@@ -59,7 +59,7 @@ class BlockConfig(CoreConfig):
         gradient: ``"one-step"`` backpropagates through the last step of each module only (the paper), ``"last-cycle"``
             through the last high-level cycle, ``"full"`` through the whole segment.
         dtype: Precision of the activations; weights are float32. ``"auto"`` is bfloat16 where matrix multiplication has
-            it in hardware (CUDA, Intel AMX), else float32.
+            it in hardware (CUDA, AMX, AVX-512 BF16), else float32.
     """
 
     depth_options: ClassVar[dict[str, int]]

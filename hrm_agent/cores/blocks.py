@@ -28,7 +28,8 @@ def precision(chosen: PrecisionOrAuto) -> Precision:
     """Returns the precision that is meant: for ``"auto"`` bfloat16 where the hardware multiplies matrices in it."""
     if chosen != "auto":
         return chosen
-    return "bfloat16" if torch.cuda.is_available() or torch.cpu._is_amx_tile_supported() else "float32"
+    on_cpu = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return "bfloat16" if on_cpu or torch.cuda.is_available() else "float32"
 
 
 def position_coordinates(prefix: int, cells: int, width: int | None) -> list[list[int]]:

@@ -280,13 +280,20 @@ def test_defaults_are_the_papers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cuda", "amx", "expected"), [(True, False, "bfloat16"), (False, True, "bfloat16"), (False, False, "float32")]
+    ("cuda", "amx", "avx512", "expected"),
+    [
+        (True, False, False, "bfloat16"),
+        (False, True, False, "bfloat16"),
+        (False, False, True, "bfloat16"),
+        (False, False, False, "float32"),
+    ],
 )
 def test_auto_is_the_precision_that_the_machine_multiplies_in(
-    cuda: bool, amx: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+    cuda: bool, amx: bool, avx512: bool, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
     core = HRMCore(SHAPE, HRMConfig(hidden_size=8, num_heads=1, dtype="auto"))
     assert core.config.dtype == expected
     assert core.initial_carry(1).z_h.dtype == getattr(torch, expected)

@@ -20,6 +20,7 @@ from hrm_agent.config import (
     TransformerConfig,
     TRMConfig,
 )
+from hrm_agent.config.agent import MOST_MINIBATCHES
 from hrm_env.envs.spaces import LARGEST
 
 from .options import Device, HeldOut, Seed, Share, Threads, integer, number
@@ -127,6 +128,7 @@ class Fit(AgentConfig):
     learner: LearnerConfig = SMALL_LEARNER
     warmup_steps: Annotated[int, integer(0)] = 200
     lr_min_ratio: Share = 0.1
+    minibatches: Annotated[int, integer(1, MOST_MINIBATCHES)] = 1
     halting: str = "q-threshold:0.95"
     seed: Seed = 0
     preset: str = "sudoku6x6"

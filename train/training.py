@@ -50,7 +50,9 @@ def make_agent(options: Fit) -> tuple[HRM, PuzzleVectorEnv]:
     if rest or not slots:
         raise ValueError(f"--batch-size: expected a multiple of {world_size()} processes, found {options.batch_size}")
     with first_on_each_machine():
-        training, test = training_and_test_env(options.data, slots, device, options.seed, options.learner.segment_cost)
+        training, test = training_and_test_env(
+            options.data, slots * options.minibatches, device, options.seed, options.learner.segment_cost
+        )
     model = HRM(
         "HRMPolicy",
         training,

@@ -19,6 +19,7 @@ from hrm_agent.checkpoints.names import checkpoint_path
 from hrm_agent.checkpoints.optimizer_state import checked_state, optimizer_tensors, restore_optimizers
 from hrm_agent.checkpoints.saved_agent import SavedAgent, core_of, entries_of, halting_of, identity_of, said_of
 from hrm_agent.config import LearnerConfig
+from hrm_agent.distributed import world_size
 from hrm_agent.errors import NonFiniteError
 from hrm_agent.halting import HaltingPolicy, make
 from hrm_agent.learning.average import WeightAverage
@@ -53,7 +54,7 @@ def agent_contents(model: HRM, path: str | Path) -> tuple[dict[str, Any], dict[s
         "puzzles": asdict(replace(model.puzzles, sizes=sizes_of(model.observation_space))),  # with the budget in use
         "policy_kwargs": model.policy_kwargs,
         "options": {
-            "n_envs": model.batch_size,
+            "n_envs": model.n_envs * world_size(),
             **replace(model.config, halting=model.halting.name).by_name(),
         },
         "num_timesteps": model.num_timesteps,

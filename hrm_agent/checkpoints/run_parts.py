@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -28,8 +28,8 @@ def parts_of(model: HRM) -> dict[str, Stateful]:
     return {
         "environment": _Environment(model),
         "carry": _Carry(model),
-        "session": model.learner.session,
-        "halting_loss": model.learner.halting_loss,
+        **_numbered("session", model.learner.sessions),
+        **_numbered("halting_loss", model.learner.halting_losses),
         "sums": model.training_log.sums,
         "episodes": model.training_log.episodes,
         "random": SharedGenerators(),
@@ -69,12 +69,14 @@ def check_parts(file: Path, model: HRM, state: State) -> None:
     model.stream.begin(model.stream.env.reset())
     model._carry = model.policy.core.initial_carry(model.n_envs)
     before = {name: part.state_dict() for name, part in parts.items()}
-    model.learner.rehearse(model._carry, *model.stream.current())
+    for number, minibatch in enumerate(model.minibatches()):
+        model.learner.rehearse(*minibatch, number)
     after = {name: part.state_dict() for name, part in parts.items()}
     for name, part in parts.items():
         found = entries_of(file, {name: {}, **state}, name)
         with said_of(file):
-            part.check_state(name, found, Rehearsal(before[name], after[name], model.n_envs))
+            rows = model.n_envs if name in ("environment", "carry") else model.minibatch_size
+            part.check_state(name, found, Rehearsal(before[name], after[name], rows))
 
 
 def restore_parts(model: HRM, state: State) -> None:
@@ -88,6 +90,11 @@ def restore_parts(model: HRM, state: State) -> None:
     for name, part in parts_of(model).items():
         if state.get(name):
             part.load_state_dict(state[name])
+
+
+def _numbered(name: str, parts: Sequence[Stateful]) -> dict[str, Stateful]:
+    """Returns the parts that minibatches have of their own: that of the first has no number."""
+    return {f"{name}-{number}" if number else name: part for number, part in enumerate(parts)}
 
 
 class _Environment(Stateful):

@@ -34,7 +34,7 @@ class SavedAgent:
         puzzles: The puzzles that it is made for.
         core: Name and options of its core.
         config: Its other options.
-        n_envs: Segments in an optimizer step.
+        n_envs: Slots of all processes that train together.
         num_timesteps: Segments it has learned from.
         updates: Optimizer steps it has made.
     """

@@ -12,6 +12,8 @@ Per = Literal["episode", "segment"]
 """How often exploration draws a minimum number of segments."""
 MOST_STEPS = 2**53
 """The largest count of steps: what JSON and a float hold exactly."""
+MOST_MINIBATCHES = 2**16
+"""The most optimizer steps that share the slots."""
 HIGHEST_SEED = 2**32 - 1
 """The highest seed that numpy takes."""
 
@@ -31,6 +33,9 @@ class AgentConfig:
             constant.
         halting: Halting policy, such as "q-compare", "q-threshold:0.5", "fixed:8" or "random:0.25"; empty for a policy
             without a string form.
+        minibatches: Optimizer steps that share the slots: each learns from another part of them. With many more slots
+            than one step uses, other puzzles come between two segments of a puzzle, so that a small network that learns
+            fast cannot know it by heart before it has solved it. 1 is the paper's.
         exploration: Probability ε of a minimum number of segments.
         exploration_per: Draw that minimum once an "episode" (paper) or every "segment" (reference code).
         seed: Seed of weights, puzzles and exploration.
@@ -39,6 +44,7 @@ class AgentConfig:
     learner: LearnerConfig = field(default_factory=LearnerConfig)
     warmup_steps: int = 2000
     lr_min_ratio: float = 1.0
+    minibatches: int = 1
     halting: str = field(default="q-compare", metadata={"group": "halting"})
     exploration: float = field(default=0.1, metadata={"group": "halting"})
     exploration_per: Per = field(default="episode", metadata={"group": "halting"})
@@ -52,6 +58,7 @@ class AgentConfig:
         """
         self._set("warmup_steps", check_integer("warmup_steps", self.warmup_steps, 0, MOST_STEPS))
         self._set("lr_min_ratio", check_number("lr_min_ratio", self.lr_min_ratio, 0, 1))
+        self._set("minibatches", check_integer("minibatches", self.minibatches, 1, MOST_MINIBATCHES))
         if not isinstance(self.halting, str):
             raise ValueError(f"halting: expected the string form of a policy, found {shortened(self.halting)}")
         check_exploration(self.exploration, self.exploration_per)

@@ -33,8 +33,8 @@ def map_parts(function: Callable[..., Tensor], carry: Carry, *others: Carry) -> 
     return with_parts(carry, {name: function(*(each[name] for each in parts)) for name in parts[0]})
 
 
-def chosen_rows(carry: Carry, index: Tensor) -> Carry:
-    """Returns the rows of the given indices, ``(n,)`` int64, or of a mask."""
+def chosen_rows(carry: Carry, index: Tensor | slice) -> Carry:
+    """Returns the rows of the given indices, ``(n,)`` int64, of a mask or of a slice."""
     return map_parts(lambda part: part[index], carry)
 
 

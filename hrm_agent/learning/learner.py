@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -65,7 +66,8 @@ class Learner:
 
     Args:
         core: The network; trained in place.
-        halting: The policy that decides which rows stop, exploration included.
+        halting: The policy that decides which rows stop, exploration included; or one for each minibatch of rows, where
+            a step learns from one of several.
         max_segments: The budget M_max.
         config: Options.
         task: The puzzle family, for halting rules that check the answer; None if it is not known.
@@ -74,7 +76,7 @@ class Learner:
     def __init__(
         self,
         core: ReasoningCore,
-        halting: HaltingPolicy,
+        halting: HaltingPolicy | Sequence[HaltingPolicy],
         max_segments: int,
         config: LearnerConfig | None = None,
         task: PuzzleTask | None = None,
@@ -83,23 +85,25 @@ class Learner:
         config = self.config
         check_depth(config.depth, core.cycles)
         core.probabilities = config.token_loss
-        self.session = HaltingSession(halting, max_segments, task, core.probabilities)
+        policies = [halting] if isinstance(halting, HaltingPolicy) else halting
+        self.sessions = [HaltingSession(policy, max_segments, task, core.probabilities) for policy in policies]
         self.token_loss = partial(TOKEN_LOSSES[config.token_loss], smoothing=config.label_smoothing)
         self.optimizers = make_optimizers(core, config)
         self.dense, self.sparse = split_parameters(core)
         self._forward = replicate(core, self.sparse)  # before the average is copied: all ranks begin alike
         self.ema = None if config.ema is None else WeightAverage(core, config.ema)
-        self.halting_loss = HALTING_LOSSES[config.halt_loss](config)
+        self.halting_losses = [HALTING_LOSSES[config.halt_loss](config) for _ in policies]
         self._compiled: list[CompiledPiece] | None = None
 
     @property
     def max_segments(self) -> int:
         """The budget M_max."""
-        return self.session.max_segments
+        return self.sessions[0].max_segments
 
     @max_segments.setter
     def max_segments(self, budget: int) -> None:
-        self.session.max_segments = budget
+        for session in self.sessions:
+            session.max_segments = budget
 
     @property
     def acting_core(self) -> ReasoningCore:
@@ -135,23 +139,25 @@ class Learner:
         if self.config.depth:
             self.core.cycles = self.acting_core.cycles = cycles_at(self.config.depth, progress)
 
-    def step(self, carry: Carry, batch: PuzzleBatch, segment: Tensor) -> SegmentStep:
-        """Computes one segment for every row and makes one optimizer step.
+    def step(self, carry: Carry, batch: PuzzleBatch, segment: Tensor, minibatch: int = 0) -> SegmentStep:
+        """Computes one segment for every row of a minibatch and makes one optimizer step.
 
         Args:
             carry: Hidden states of B rows; rows with ``segment == 0`` are reset first.
             batch: The puzzles, on the core's device.
             segment: Segments each row has used before this one, ``(B,)`` int64; 0 begins an episode.
+            minibatch: Number of the minibatch.
 
         Raises:
             ValueError: The halting policy wants several views of each puzzle.
         """
-        if self.session.policy.views > 1:
+        policy = self.sessions[minibatch].policy
+        if policy.views > 1:
             raise ValueError(
                 "learn: expected a halting policy of one view of each puzzle, "
-                f"found one of {self.session.policy.views} views, which only predict and evaluate can use"
+                f"found one of {policy.views} views, which only predict and evaluate can use"
             )
-        output, answer, grades, halt, outcome, losses = self._segment(carry, batch, segment)
+        output, answer, grades, halt, outcome, losses = self._segment(carry, batch, segment, minibatch)
         weights = {
             "answer": 1.0,
             "halt": self.config.halt_loss_weight,
@@ -166,11 +172,11 @@ class Learner:
         return SegmentStep(output.carry, answer, halt, outcome.done, metrics)
 
     @torch.no_grad()
-    def rehearse(self, carry: Carry, batch: PuzzleBatch, segment: Tensor) -> None:
+    def rehearse(self, carry: Carry, batch: PuzzleBatch, segment: Tensor, minibatch: int = 0) -> None:
         """Takes one segment without learning: afterwards all memories have the shapes that they have in training."""
-        self._segment(carry, batch, segment)
+        self._segment(carry, batch, segment, minibatch)
 
-    def _segment(self, carry: Carry, batch: PuzzleBatch, segment: Tensor) -> _Segment:
+    def _segment(self, carry: Carry, batch: PuzzleBatch, segment: Tensor, minibatch: int) -> _Segment:
         """Computes the segment of `step`, up to its losses."""
         start = segment == 0
         segment = segment + 1
@@ -181,7 +187,7 @@ class Learner:
             seen = output.detach()
             answer = seen.logits.argmax(-1)
             grades = grade(answer, batch.solution)
-            halt, done, *_ = self.session.decide(seen, carry, batch.inputs, start, segment, batch.solution)
+            halt, done, *_ = self.sessions[minibatch].decide(seen, carry, batch.inputs, start, segment, batch.solution)
             outcome = Outcome(
                 output=output,
                 segment=segment,
@@ -190,7 +196,7 @@ class Learner:
                 correct=grades.exact,
                 answer_loss=self.core.answer_loss(output, batch.solution, self.token_loss),
             )
-            losses = self.halting_loss.losses(self.core, batch, outcome)
+            losses = self.halting_losses[minibatch].losses(self.core, batch, outcome)
         return _Segment(seen, answer, grades, halt, outcome, losses)
 
     def _descend(self, loss: Tensor) -> Tensor:

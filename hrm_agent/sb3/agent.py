@@ -35,13 +35,14 @@ from hrm_env.envs.spaces import action_space, observation_space
 class HRM(PuzzleAlgorithm):
     """The Hierarchical Reasoning Model: learns what to answer by supervision and when to stop by Q-learning.
 
-    Every timestep is one segment of one environment; ``n_envs`` timesteps are one optimizer step. The defaults are the
-    paper's (arXiv 2506.21734).
+    Every timestep is one segment of one environment; ``n_envs / minibatches`` timesteps are one optimizer step. The
+    defaults are the paper's (arXiv 2506.21734).
 
     Args:
         policy: ``"HRMPolicy"`` or a subclass of it.
         env: A registered id, a gymnasium environment, the native vector environment or an SB3 `VecEnv`, of puzzles.
-        n_envs: Slots B, the batch size, if ``env`` is an id: None for 768. Another environment has its own.
+        n_envs: Slots, a multiple of ``minibatches``, if ``env`` is an id: None for 768. Another environment has its
+            own.
         env_kwargs: Options of the environment, if ``env`` is an id.
         learning_rate: Full rate, reached after the warm-up; or one of SB3's schedules, a function of the share of the
             run that remains, from 1 to 0, whose value is multiplied by warm-up and cosine decay. Its value at 1 is the
@@ -138,6 +139,10 @@ class HRM(PuzzleAlgorithm):
 
     def _setup_model(self) -> None:
         config = self.config
+        if self.n_envs % config.minibatches:
+            raise ValueError(
+                f"minibatches: expected a divisor of the {self.n_envs} environments, found {config.minibatches}"
+            )
         self._setup_lr_schedule()
         self.set_random_seed(self.seed)
         made = self.policy_class(self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs)
@@ -147,10 +152,9 @@ class HRM(PuzzleAlgorithm):
         if world_size() > 1:
             self.set_random_seed(rank_seed(self.seed))  # the same weights on all ranks, but puzzles of its own
         self._generator = torch.Generator(self.device).manual_seed(torch.initial_seed() % 2**63)
-        self._explorer = Exploration(
-            self._halting_at_start, config.exploration, self.max_segments, self._generator, config.exploration_per
-        )
-        self.learner = Learner(self.policy.core, self._explorer, self.max_segments, config.learner, self.policy.task)
+        options = (config.exploration, self.max_segments, self._generator, config.exploration_per)
+        self._explorers = [Exploration(self._halting_at_start, *options) for _ in range(config.minibatches)]
+        self.learner = Learner(self.policy.core, self._explorers, self.max_segments, config.learner, self.policy.task)
         self.policy.average = self.learner.ema
         self.training_log = TrainingLog(self.n_envs, self._stats_window_size)
         self.halting = self._halting_at_start
@@ -221,9 +225,9 @@ class HRM(PuzzleAlgorithm):
         if compiles is None and (self._compiles or not anew):
             compiles = self._compiles
         if compiles is None:
-            compiles = self.device.type == "cuda" or pays(self.policy.core, self.n_envs, steps)
+            compiles = self.device.type == "cuda" or pays(self.policy.core, self.minibatch_size, steps)
         if compiles:
-            self.learner.compile(self.n_envs)
+            self.learner.compile(self.minibatch_size)
         self._compiles = self.learner.compiled
 
     def dump_logs(self) -> None:

@@ -64,7 +64,9 @@ class EvaluateCallback(BaseCallback):
         self.listeners: list[Callable[[Evaluation], None]] = []
 
     def _on_step(self) -> bool:
-        if self.every_updates and self.n_calls % self.every_updates == 0:
+        assert isinstance(self.model, HRM)
+        steps = self.model.config.minibatches  # since the last call
+        if self.every_updates and self.n_calls * steps % self.every_updates < steps:
             self.latest()
         return True
 
@@ -142,5 +144,5 @@ class Progress(ProgressBarCallback):
 
     def _on_step(self) -> bool:
         assert isinstance(self.model, HRM)
-        self.pbar.update(self.model.batch_size)
+        self.pbar.update(self.model.batch_size * self.model.config.minibatches)
         return True

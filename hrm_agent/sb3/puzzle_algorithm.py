@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,13 @@ import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.utils import get_system_info
 from stable_baselines3.common.vec_env import VecEnv
+from torch import Tensor
 
 from hrm_agent import halting as halting_policies
 from hrm_agent.checkpoints.agent_file import load_agent, save_agent
 from hrm_agent.checkpoints.contents import Checkpoint
+from hrm_agent.config import AgentConfig
+from hrm_agent.cores.carry import Carry, chosen_rows
 from hrm_agent.cores.compiling import compiled_pieces, running
 from hrm_agent.cores.core import CompiledPiece
 from hrm_agent.distributed import world_size
@@ -30,6 +34,7 @@ from hrm_agent.sb3.puzzle_stream import PuzzleStream
 from hrm_agent.sb3.vec_env import PuzzleEnvironment, as_vec_env, sweep_env
 from hrm_env.devices import check_device
 from hrm_env.envs.spaces import sizes_of
+from hrm_env.task import PuzzleBatch
 
 if TYPE_CHECKING:
     from hrm_agent.sb3.agent import HRM
@@ -49,8 +54,10 @@ class PuzzleAlgorithm(BaseAlgorithm):
     learner: Learner
     puzzles: PuzzleIdentity
     stream: PuzzleStream
+    config: AgentConfig
     compile: bool | None
-    _explorer: Exploration
+    _carry: Carry  # of all slots, from `learn` on
+    _explorers: list[Exploration]  # one for each minibatch
     _compiles: bool | None  # what `learn` has decided
     _compiled_sweeps: dict[int, list[CompiledPiece]]  # by rows of a batch
 
@@ -65,8 +72,20 @@ class PuzzleAlgorithm(BaseAlgorithm):
 
     @property
     def batch_size(self) -> int:
-        """Segments in an optimizer step: the slots of all processes that train together."""
-        return self.n_envs * world_size()
+        """Segments in an optimizer step, over all processes that train together."""
+        return self.minibatch_size * world_size()
+
+    @property
+    def minibatch_size(self) -> int:
+        """Slots of this process in an optimizer step."""
+        return self.n_envs // self.config.minibatches
+
+    def minibatches(self) -> list[tuple[Carry, PuzzleBatch, Tensor]]:
+        """Returns the hidden states, the puzzles and the segments used of the slots of each minibatch."""
+        batch, segment = self.stream.current()
+        starts = range(0, self.n_envs, self.minibatch_size)
+        parts = [slice(first, first + self.minibatch_size) for first in starts]
+        return [(chosen_rows(self._carry, rows), chosen_rows(batch, rows), segment[rows]) for rows in parts]
 
     @property
     def halting(self) -> HaltingPolicy:
@@ -77,7 +96,9 @@ class PuzzleAlgorithm(BaseAlgorithm):
     def halting(self, halting: str | HaltingPolicy) -> None:
         made = halting_policies.make(halting)
         check_thinking(made, self.max_segments, self.policy.core)
-        self.policy.halting, self._explorer.policy = made, halting_policies.make(halting)
+        self.policy.halting = made
+        for explorer in self._explorers:
+            explorer.policy = copy.deepcopy(made)  # which remembers other rows
 
     def predict(
         self,
@@ -140,7 +161,9 @@ class PuzzleAlgorithm(BaseAlgorithm):
             raise ValueError(f"set_env: expected {self.n_envs} environments, found {made.num_envs}")
         check_thinking(self.halting, sizes_of(made.observation_space).max_segments, self.policy.core)
         self.env, self.observation_space = made, made.observation_space
-        self.policy.max_segments = self._explorer.max_segments = self.learner.max_segments = self.max_segments
+        self.policy.max_segments = self.learner.max_segments = self.max_segments
+        for explorer in self._explorers:
+            explorer.max_segments = self.max_segments
         self.stream = PuzzleStream(made, self.device)
         self._last_obs = None
 

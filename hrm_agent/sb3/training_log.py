@@ -39,10 +39,9 @@ class TrainingLog:
         """Starts the clock of training; the time before does not count."""
         self._started = time.perf_counter()
 
-    def add(self, metrics: Mapping[str, Tensor], reward: Tensor, done: Tensor) -> None:
-        """Adds a step's metrics, rewards ``(B,)`` and ended episodes ``(B,)`` without leaving the device."""
+    def add(self, metrics: Mapping[str, Tensor]) -> None:
+        """Adds the metrics of an optimizer step without leaving the device."""
         self.sums.add(metrics)
-        self.episodes.add(reward, done)
 
     def write(self, model: HRM) -> None:
         """Reads the interval's sums from the device, checks and logs them, and begins the next; skips an empty one.

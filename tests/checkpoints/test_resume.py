@@ -119,6 +119,8 @@ def test_a_resumed_run_is_the_run_that_never_stopped(
         {"ema": None},
         {"max_grad_norm": 0.1},
         {"lr_min_ratio": 0.1, "warmup_steps": 2},
+        {"minibatches": 2, "halting": "patience:2"},
+        {"minibatches": 4, "halt_loss": "pondernet", "q_bootstrap": "none"},
     ],
     ids=str,
 )

@@ -30,8 +30,9 @@ OTHERS = {
     "exploration_per": "segment",
     "betas": (0.5, 0.25),
     "depth": ((0.0, 1, 1), (0.5, 2, 2)),
+    "minibatches": 4,  # of 16 slots
 }
-"""Values other than the defaults, of the options that are no numbers."""
+"""Values other than the defaults, of the options that are no numbers or not any number."""
 
 
 def changed() -> AgentConfig:

@@ -109,7 +109,9 @@ class Fit(AgentConfig):
             sudoku-extreme-1k (the paper's HRM) and sudoku-extreme-1k-fast (half an hour on an H100).
         core_name: Core in place of the preset's: hrm, trm, transformer, recurrent-transformer, rnn, gru or lattice. It
             keeps the preset's blocks, positions and precision, and otherwise has its own defaults.
-        batch_size: Environments, and so puzzles in an optimizer step.
+        checkpoint: Agent whose weights the run begins with: folder of a run, a .zip file, zoo:NAME (a released agent,
+            docs/zoo.md) or hub:owner/name; empty for random ones.
+        batch_size: Puzzles in an optimizer step.
         updates: Optimizer steps.
         evaluate_every: Optimizer steps between evaluations of all test puzzles; 0 for the end only.
         compile: Train and evaluate with torch.compile (needs a C++ compiler); None for CUDA, and for a run on a CPU
@@ -135,6 +137,7 @@ class Fit(AgentConfig):
     data: Data = Data()
     core: CoreConfig = SMALL_CORE
     core_name: Annotated[str, arg(name="core")] = ""
+    checkpoint: str = ""
     batch_size: Annotated[int, integer(1)] = 64
     updates: Annotated[int, integer(1)] = 1600
     evaluate_every: Annotated[int, integer(0)] = 400

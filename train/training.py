@@ -29,6 +29,7 @@ from hrm_agent.sb3.dashboard import HaltingDashboard
 from hrm_agent.sb3.dynamics_log import DynamicsCallback
 from hrm_agent.sb3.event_files import silenced_writer_thread
 from hrm_agent.sb3.save_callback import SaveCallback
+from hrm_agent.state import check_same
 from hrm_env.devices import check_device
 from hrm_env.envs.vector import PuzzleVectorEnv
 
@@ -112,6 +113,19 @@ def decided(options: Fit, stored: Mapping[str, Any]) -> Fit:
     return replace(options, core=CORES[core.name].resolved(core))
 
 
+def begin_with(model: HRM, checkpoint: str) -> None:
+    """Gives an agent the weights of another one that act; optimizers and schedules are its own.
+
+    Raises:
+        CheckpointError: The other agent cannot be read, or has another core.
+    """
+    found = HRM.load(checkpoint, device="cpu").policy.acting_core.state_dict()
+    with said_of(Path(checkpoint)):
+        check_same(found, model.policy.core.state_dict(), "weights of this run's core")
+    for core in (model.policy.core, model.policy.acting_core):
+        core.load_state_dict(found)
+
+
 def _fit(folder: RunFolder, until: Limit | None, callbacks: Sequence[BaseCallback]) -> None:
     options, out = folder.options, folder.path
     earlier = folder.unfinished()
@@ -128,6 +142,8 @@ def _fit(folder: RunFolder, until: Limit | None, callbacks: Sequence[BaseCallbac
             sweeps.load_state_dict(earlier.extra["sweeps"])
             pause.load_state_dict(earlier.extra.get("pause", {}))
         print_rank0(f"{earlier.path}: going on after {model._n_updates:,} optimizer steps")
+    elif options.checkpoint:
+        begin_with(model, options.checkpoint)
     wait_for_all()  # each has seen what the folder held
     if not rank():
         folder.tidy(anew=earlier is None)

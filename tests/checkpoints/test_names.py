@@ -83,7 +83,7 @@ def test_nothing_is_written_into_the_zoo(zoo: Path) -> None:
 
 
 @pytest.mark.usefixtures("zoo")
-@pytest.mark.parametrize("command", ["evaluate", "watch", "release", "push", "study", "learn-halting"])
+@pytest.mark.parametrize("command", ["fit", "evaluate", "watch", "release", "push", "study", "learn-halting"])
 def test_every_command_with_a_checkpoint_knows_the_zoo(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     more = {"release": ["--out", "new"], "push": ["--to", "owner/name"]}.get(command, [])
     if command == "push":

@@ -194,8 +194,9 @@ class LatticeConfig(BlockConfig):
         loops: Times a segment applies it, each with a token loss of its own.
         blank: Token of a cell to be filled in, any other being given and its own only candidate; None where no cell of
             the answer is given. 1 for every Sudoku and Latin square, 2 for mazes.
-        threshold: A segment strikes out the candidates that are less than this times as probable (softmax) as the most
-            probable token of their cell.
+        threshold: A segment strikes out the candidates that may be right with less than this probability, as the keep
+            head says; a tenth of it after every time it has to begin anew.
+        keep_weight: How many times as much it costs the keep head to strike out the solution as to keep another token.
         conflict_weight: Weight of the conflict head's loss beside the token loss.
         search: Guess where nothing follows. Without it an episode is one chain of eliminations.
         carry_state: Begin a segment with the hidden state of the one before, zeros after going back; else with zeros.
@@ -212,6 +213,7 @@ class LatticeConfig(BlockConfig):
     loops: int = 4
     blank: int | None = 1
     threshold: float = 0.1
+    keep_weight: float = 8.0
     conflict_weight: float = 1.0
     search: bool = True
     carry_state: bool = True
@@ -223,6 +225,7 @@ class LatticeConfig(BlockConfig):
             check_integer("blank", self.blank, 0, MOST_TOKENS)
         if check_number("threshold", self.threshold, 0, 1) == 1:
             raise ValueError("threshold: expected a number from 0 to below 1, found 1")
+        check_number("keep_weight", self.keep_weight, 1)
         check_number("conflict_weight", self.conflict_weight, 0)
         check_flag("search", self.search)
         check_flag("carry_state", self.carry_state)

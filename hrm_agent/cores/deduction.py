@@ -19,6 +19,7 @@ class LatticeCarry(NamedTuple):
             for what a given cell excludes.
         guesses: The guesses in their order, each as cell · V + token, ``(B, L)`` int64; meaningless from ``depth`` on.
         depth: Number of guesses d, ``(B,)`` int64.
+        restarts: How often it has begun anew, each time with a smaller threshold, ``(B,)`` int64.
         state: Hidden state of the network, ``(B, P+L, D)``; zeros at first and after going back.
     """
 
@@ -26,7 +27,12 @@ class LatticeCarry(NamedTuple):
     struck: Tensor
     guesses: Tensor
     depth: Tensor
+    restarts: Tensor
     state: Tensor
+
+
+CAUTION = 0.1
+"""Factor of the threshold after each restart."""
 
 
 def start(
@@ -44,13 +50,15 @@ def start(
         struck=torch.zeros(size, dtype=torch.int32, device=device),
         guesses=torch.zeros(size[:2], dtype=torch.long, device=device),
         depth=torch.zeros(batch_size, dtype=torch.long, device=device),
+        restarts=torch.zeros(batch_size, dtype=torch.long, device=device),
         state=torch.zeros(batch_size, *state_shape, dtype=dtype, device=device),
     )
 
 
 def deduce(
     carry: LatticeCarry,
-    logits: Tensor,
+    p: Tensor,
+    keep: Tensor,
     conflict: Tensor,
     threshold: float,
     search: bool,
@@ -58,26 +66,30 @@ def deduce(
 ) -> LatticeCarry:
     """Returns what follows from a segment.
 
-    First the improbable candidates are struck out. A conflict, which is a cell without candidates or one that the
-    caller sees, goes back to the last guess and excludes it. Without guesses an empty cell leads to the start state,
-    and what the caller sees counts for nothing: the same eliminations would follow again. Where there is neither a
-    conflict nor a new elimination, a guess is made: the most probable candidate of all undecided cells.
+    First the candidates that hardly may be right are struck out. A conflict is a cell without candidates, or what the
+    caller sees, or a state in which every cell was decided before: whoever asks on does not believe it. It goes back to
+    the last guess and excludes it. Without guesses the eliminations were wrong: it begins anew with a tenth of the
+    threshold, unless nothing was struck out yet. Where there is neither a conflict nor a new elimination, a guess is
+    made: the most probable candidate of all undecided cells.
 
     Args:
         carry: The state before, with at least one candidate in every cell.
-        logits: Logits of the tokens, ``(B, L, V)`` float32.
+        p: Probabilities of the tokens of each cell, ``(B, L, V)`` float32.
+        keep: Probability that a token may be right, ``(B, L, V)`` float32.
         conflict: Rows in which something contradicts itself, ``(B,)`` bool.
-        threshold: Least probability of a candidate, as a share of that of the most probable token of its cell.
+        threshold: Least ``keep`` of a candidate, before any restart.
         search: Whether to guess.
         unsound: Rows known not to contain the solution, ``(B,)`` bool: instead of guessing they go back.
     """
-    _, length, vocab = logits.shape
+    _, length, vocab = p.shape
     candidates, struck, guesses, depth = carry.candidates > 0.5, carry.struck, carry.guesses, carry.depth
-    p = logits.softmax(-1)
-    new = candidates & (p < threshold * p.amax(-1, keepdim=True))
+    limit = threshold * CAUTION ** carry.restarts.float()
+    new = candidates & (keep < limit.view(-1, 1, 1))
     left = candidates & ~new
     follows = new.flatten(1).any(-1)
-    conflict = (conflict & (depth > 0)) | ~left.any(-1).all(-1) | (~follows & unsound)
+    decided = (candidates.sum(-1) == 1).all(-1)
+    rests_on_something = (struck > 0).flatten(1).any(-1)
+    conflict = ((conflict | decided) & rests_on_something) | ~left.any(-1).all(-1) | (~follows & unsound)
 
     undecided = (left.sum(-1, keepdim=True) > 1) & left
     guess = p.masked_fill(~undecided, -1.0).flatten(1).argmax(-1)
@@ -87,7 +99,7 @@ def deduce(
 
     place = torch.where(branch, depth, depth - 1).clamp(0, length - 1).unsqueeze(1)  # of the new guess, or the last one
     guesses = torch.where(branch.unsqueeze(1), guesses.scatter(1, place, guess.unsqueeze(1)), guesses)
-    token = torch.arange(length * vocab, device=logits.device) == guesses.gather(1, place)
+    token = torch.arange(length * vocab, device=p.device) == guesses.gather(1, place)
     token = token.view(-1, length, vocab)
     others = ~token & token.any(-1, keepdim=True) & left
 
@@ -98,4 +110,5 @@ def deduce(
     struck = torch.where(undone | restart, 0, torch.where(out, depth.view(-1, 1, 1) + 1, struck)).int()
     alive = torch.where(back, (candidates | undone) & ~out, candidates & ~out) | restart
     state = carry.state.masked_fill(conflict.view(-1, 1, 1), 0)
-    return LatticeCarry(alive.to(carry.candidates.dtype), struck, guesses, depth, state)
+    restarts = carry.restarts + restart.flatten()
+    return LatticeCarry(alive.to(carry.candidates.dtype), struck, guesses, depth, restarts, state)

@@ -23,12 +23,13 @@ class LatticeCore(BlockCore):
     """One segment: the network reads the candidates of every cell, applies itself n times, and a deduction follows.
 
     z ← f(z, x) with z = 0 at first and x the embedding of puzzle and candidates. After each of the n loops the answer
-    head reads the tokens, and the conflict head whether the candidates no longer contain the solution. The last loop's
-    reading leads to the next set of candidates (`hrm_agent.cores.deduction`), which is all that the next segment knows.
-    The answer is the most probable candidate of each cell. The Q head reads the first position, the smallest margin
-    between the first and the second choice of a cell, and the conflict logit.
+    head reads the tokens, the keep head which of them may be right, each by itself, and the conflict head whether the
+    candidates no longer contain the solution. The last loop's reading leads to the next set of candidates
+    (`hrm_agent.cores.deduction`). The answer is the most probable candidate of each cell. The Q head reads the first
+    position, the smallest margin between the first and the second choice of a cell, and the conflict logit.
 
-    The target of a state that contains the solution is the solution, and that of any other state is the conflict alone.
+    The answer head learns from states that contain the solution, the others from all. To the keep head it costs more to
+    strike out the solution than to keep another token.
 
     Attributes:
         search: Whether it guesses where nothing follows: the option of its config, until it is set between episodes.
@@ -43,6 +44,7 @@ class LatticeCore(BlockCore):
         self.search = config.search
         self.candidate_embedding = Linear(shape.vocab_size, dim)
         self.network = self.stack(config.layers)
+        self.keep_head = nn.Linear(dim, shape.vocab_size)
         self.conflict_head = nn.Linear(dim, 1)
         nn.init.zeros_(self.conflict_head.weight)
         nn.init.constant_(self.conflict_head.bias, -2.0)  # no conflict until it has learned what one is
@@ -59,50 +61,62 @@ class LatticeCore(BlockCore):
             carry = carry._replace(candidates=carry.candidates * self._allowed(inputs))
             x = self.embed(inputs, puzzle_id)
             x = x + F.pad(self.candidate_embedding(carry.candidates), (0, 0, self.config.puzzle_positions, 0))
-            state, readings, conflicts = carry.state, [], []
+            state, readings, keeps, conflicts = carry.state, [], [], []
             for loop in range(self.cycles[0]):
                 with self.gradient_at(loop):
                     state = self.network(state, x)
                 readings.append(self.answer(state))
+                keeps.append(self.keep_head(state[:, self.config.puzzle_positions :].float()))
                 conflicts.append(self.conflict_head(state[:, 0].float()).squeeze(-1))
             if self.config.carry_state:
                 carry = carry._replace(state=state.detach())
-            logits, conflict, candidates = readings[-1].detach(), conflicts[-1].detach(), carry.candidates > 0.5
+            logits, keep, conflict = (heads[-1].detach() for heads in (readings, keeps, conflicts))
+            candidates = carry.candidates > 0.5
             first, second = logits.topk(2, dim=-1).values.unbind(-1)
             certainty = (first - second).amin(-1).clamp(max=SURE)
             q_input = torch.cat([state[:, 0].float(), certainty.unsqueeze(1), conflict.unsqueeze(1)], dim=1)
             return SegmentOutput(
-                self._next(carry, logits, conflict),
+                self._next(carry, logits, keep, conflict),
                 readings[-1].masked_fill(~candidates, NEVER),
                 *self.q_values(q_input),
                 q_input,
-                extra=(torch.stack(readings, 1), torch.stack(conflicts, 1), *carry),
+                extra=(torch.stack(readings, 1), torch.stack(keeps, 1), torch.stack(conflicts, 1), *carry),
             )
 
-    def _next(self, carry: LatticeCarry, logits: Tensor, conflict: Tensor, *unsound: Tensor) -> LatticeCarry:
-        return deduce(carry, logits, conflict > 0, self.config.threshold, self.search, *unsound)
+    def _next(
+        self, carry: LatticeCarry, logits: Tensor, keep: Tensor, conflict: Tensor, *unsound: Tensor
+    ) -> LatticeCarry:
+        read = (logits.softmax(-1), keep.sigmoid(), conflict > 0)
+        return deduce(carry, *read, self.config.threshold, self.search, *unsound)
 
     def training_carry(self, output: SegmentOutput, solution: Tensor) -> LatticeCarry:
         """Returns the next state, with no guess upon a state that does not contain the solution: it goes back.
 
         So the conflict head learns from the states that follow from a mistake, and the answer head from what remains.
         """
-        readings, conflicts, *before = output.extra
-        carry = LatticeCarry(*before)
-        return self._next(carry, readings[:, -1].detach(), conflicts[:, -1].detach(), ~_sound(carry, solution))
+        *heads, carry = _parts(output)
+        return self._next(carry, *(head[:, -1].detach() for head in heads), ~_sound(carry, solution))
 
     def answer_loss(self, output: SegmentOutput, solution: Tensor, token_loss: TokenLoss) -> Tensor:
-        """Returns the mean over loops of the token loss, if the solution is among the candidates, and the conflict's.
+        """Returns the mean over loops of the token loss, if the solution is among the candidates, and the other heads'.
 
         Every loop has the same weight.
         """
-        readings, conflicts, *before = output.extra
-        sound = _sound(LatticeCarry(*before), solution)
+        readings, keeps, conflicts, carry = _parts(output)
+        sound = _sound(carry, solution)
         every = solution.unsqueeze(1).expand(-1, readings.shape[1], -1)
         cells = mean_over_graded(token_loss(readings, every), every).mean(1)
+        keep = mean_over_graded(self._keep_loss(keeps, carry.candidates, solution), every).mean(1)
         target = (~sound).float().unsqueeze(1).expand_as(conflicts)
         conflict = F.binary_cross_entropy_with_logits(conflicts, target, reduction="none").mean(1)
-        return cells * sound + self.config.conflict_weight * conflict
+        return cells * sound + keep + self.config.conflict_weight * conflict
+
+    def _keep_loss(self, keeps: Tensor, candidates: Tensor, solution: Tensor) -> Tensor:
+        """Returns half the mean over tokens of the binary cross-entropy of each cell, ``(B, n, L)``."""
+        right = F.one_hot(solution, self.shape.vocab_size) * candidates.float()
+        weight = torch.where(right > 0.5, self.config.keep_weight, 1.0).unsqueeze(1).expand_as(keeps)
+        target = right.unsqueeze(1).expand_as(keeps)
+        return 0.5 * F.binary_cross_entropy_with_logits(keeps, target, weight, reduction="none").mean(-1)
 
     def _allowed(self, inputs: Tensor) -> Tensor:
         """Returns the tokens that the givens leave to each cell, ``(B, L, V)`` bool."""
@@ -110,6 +124,12 @@ class LatticeCore(BlockCore):
         given = every == inputs.unsqueeze(-1)
         blank = self.config.blank
         return torch.ones_like(given) if blank is None else given | (inputs == blank).unsqueeze(-1)
+
+
+def _parts(output: SegmentOutput) -> tuple[Tensor, Tensor, Tensor, LatticeCarry]:
+    """Returns what the three heads read after every loop, and the state before."""
+    readings, keeps, conflicts, *before = output.extra
+    return readings, keeps, conflicts, LatticeCarry(*before)
 
 
 def _sound(carry: LatticeCarry, solution: Tensor) -> Tensor:

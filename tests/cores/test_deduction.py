@@ -18,7 +18,9 @@ def fresh() -> LatticeCarry:
 
 
 def step(carry: LatticeCarry, p: Tensor, conflict: bool = False, search: bool = True, **options: Any) -> LatticeCarry:
-    return deduce(carry, p.log()[None], torch.tensor([conflict]), 0.1, search, **options)
+    """A step whose keep head believes, of every token, its share of the most probable one's probability."""
+    keep = p / p.amax(-1, keepdim=True)
+    return deduce(carry, p[None], keep[None], torch.tensor([conflict]), 0.1, search, **options)
 
 
 def sets(carry: LatticeCarry) -> list[set[int]]:
@@ -91,18 +93,31 @@ def test_guesses_upon_guesses_are_undone_one_by_one() -> None:
     assert second.struck[0].tolist() == [[0, 1, 1], [1, 0, 0], [0, 0, 0]]
 
 
-def test_without_guesses_an_empty_cell_begins_anew_and_a_conflict_that_is_seen_does_not() -> None:
+def test_without_guesses_a_conflict_begins_anew_with_more_care() -> None:
     once = step(fresh(), SEES)
-    assert same(step(once, SEES, conflict=True), step(once, SEES))
     other = torch.tensor([[0.01, 0.98, 0.01], [0.4, 0.4, 0.2], [0.2, 0.7, 0.1]])  # cell 0 is 1, which is struck out
-    assert same(step(once, other), fresh())
-    assert same(step(once, UNSURE, unsound=torch.tensor([True])), fresh())
+    anew = step(once, other)
+    assert same(anew, fresh()._replace(restarts=torch.tensor([1])))
+    assert same(step(once, SEES, conflict=True), anew)
+    assert same(step(once, UNSURE, unsound=torch.tensor([True])), anew)
+    assert sets(step(anew, SEES, search=False)) == [{0, 1, 2}] * 3  # 0.01 / 0.98 is more than a hundredth
+    sure = torch.tensor([[0.998, 0.001, 0.001], [0.4, 0.4, 0.2], [0.2, 0.7, 0.1]])
+    assert sets(step(anew, sure)) == [{0}, {0, 1, 2}, {0, 1, 2}]
+    assert step(step(anew, sure), SEES, conflict=True).restarts.tolist() == [2]
 
 
-def test_a_decided_row_stays_as_it_is() -> None:
+def test_a_conflict_that_is_seen_before_anything_was_struck_out_counts_for_nothing() -> None:
+    assert same(step(fresh(), SEES, conflict=True), step(fresh(), SEES))
+
+
+def test_whoever_asks_on_does_not_believe_a_decided_state() -> None:
     decided = step(fresh(), torch.tensor([[1, 0.01, 0.01], [0.01, 1, 0.01], [0.01, 0.01, 1]]))
     assert sets(decided) == [{0}, {1}, {2}]
-    assert same(step(decided, UNSURE), decided)
+    assert same(step(decided, UNSURE), fresh()._replace(restarts=torch.tensor([1])))
+    guessed = step(step(fresh(), SEES), torch.tensor([[1, 1, 1], [1, 0.01, 0.01], [0.2, 0.7, 0.1]]))
+    last = step(guessed, UNSURE)
+    assert sets(last) == [{0}, {0}, {0}]
+    assert sets(step(last, UNSURE)) == [{0}, {0}, {1, 2}]  # not the guess of 0 in cell 2
 
 
 def test_training_makes_no_guess_upon_an_unsound_state() -> None:
@@ -117,12 +132,13 @@ def test_rows_do_not_wait_for_each_other() -> None:
     carry = start(16, 3, 3, (2, 4), torch.float32, torch.device("cpu"))
     seen = set()
     for _ in range(12):
-        logits = torch.randn(16, 3, 3, generator=generator)
-        conflict = torch.rand(16, generator=generator) < 0.3
-        together = deduce(carry, logits, conflict, 0.1, True)
+        p = torch.randn(16, 3, 3, generator=generator).softmax(-1)
+        keep, conflict = p / p.amax(-1, keepdim=True), torch.rand(16, generator=generator) < 0.3
+        together = deduce(carry, p, keep, conflict, 0.1, True)
         for row in range(16):
             alone = LatticeCarry(*(part[row : row + 1] for part in carry))
-            found = deduce(alone, logits[row : row + 1], conflict[row : row + 1], 0.1, True)
+            one = slice(row, row + 1)
+            found = deduce(alone, p[one], keep[one], conflict[one], 0.1, True)
             assert same(found, LatticeCarry(*(part[row : row + 1] for part in together)))
         carry = together
         assert carry.candidates.any(-1).all()

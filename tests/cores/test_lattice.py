@@ -38,10 +38,10 @@ def segment(core: LatticeCore, carry: LatticeCarry | None = None, inputs: Tensor
 
 
 def test_given_cells_have_one_candidate_and_blank_cells_all() -> None:
-    _, _, candidates, *_ = segment(lattice()).extra
+    candidates = segment(lattice()).extra[3]
     assert candidates[0].sum(-1).tolist() == [1, 5, 1, 5, 5, 1]
     assert [int(candidates[0, cell].argmax()) for cell in (0, 2, 5)] == [2, 3, 4]
-    _, _, candidates, *_ = segment(lattice(blank=None)).extra
+    candidates = segment(lattice(blank=None)).extra[3]
     assert candidates.all()
 
 
@@ -60,20 +60,30 @@ def test_the_answer_is_the_most_probable_candidate() -> None:
 def test_the_loss_of_a_sound_state_is_that_of_every_loop_and_of_no_conflict() -> None:
     core = lattice(loops=3, conflict_weight=0.5)
     output = segment(core)
-    readings, conflicts, *_ = output.extra
-    assert readings.shape == (1, 3, 6, 5)
+    readings, keeps, conflicts, *_ = output.extra
+    assert readings.shape == keeps.shape == (1, 3, 6, 5)
     cells = torch.stack([F.cross_entropy(readings[0, loop], SOLUTION[0]) for loop in range(3)]).mean()
-    expected = cells + 0.5 * F.softplus(conflicts).mean()
+    expected = cells + keep_loss(keeps[0], SOLUTION[0]) + 0.5 * F.softplus(conflicts).mean()
     torch.testing.assert_close(core.answer_loss(output, SOLUTION, softmax)[0], expected)
 
 
-def test_the_loss_of_an_unsound_state_is_that_of_the_conflict_alone() -> None:
+def keep_loss(keeps: Tensor, solution: Tensor, lost: int | None = None) -> Tensor:
+    """Half the mean over loops, cells and tokens of -8 log σ for the solution's token and of -log(1 - σ) for others."""
+    losses = F.softplus(keeps)
+    for cell in range(len(solution)):
+        if cell != lost:
+            losses[:, cell, solution[cell]] = 8 * F.softplus(-keeps[:, cell, solution[cell]])
+    return 0.5 * losses.mean()
+
+
+def test_the_answer_head_learns_nothing_from_an_unsound_state() -> None:
     core = lattice()
     carry = core.initial_carry(1)
     carry.candidates[0, 1, 3] = 0  # the solution of cell 1
     output = segment(core, carry)
     loss = core.answer_loss(output, SOLUTION, softmax)
-    torch.testing.assert_close(loss[0], F.softplus(-output.extra[1]).mean())
+    expected = keep_loss(output.extra[1][0], SOLUTION[0], lost=1) + F.softplus(-output.extra[2]).mean()
+    torch.testing.assert_close(loss[0], expected)
     loss.sum().backward()
     assert core.answer_head.weight.grad is None or not core.answer_head.weight.grad.any()
     assert core.conflict_head.weight.grad is not None
@@ -124,7 +134,7 @@ def test_its_operations_are_counted_and_one_block_is_compiled(monkeypatch: pytes
     few, many = (segment_flops(lattice(loops=loops), 3) for loops in (2, 4))
     tokens, width, inner = 3 * (1 + SHAPE.seq_len), 16, 256
     block = 2 * tokens * (4 * width**2 + 3 * width * inner + 2 * width * (1 + SHAPE.seq_len))
-    heads = 2 * 3 * (SHAPE.seq_len * width * SHAPE.vocab_size + width)
+    heads = 2 * 3 * (2 * SHAPE.seq_len * width * SHAPE.vocab_size + width)
     assert many - few == 2 * (block + heads)
     monkeypatch.setattr(torch, "compile", lambda function, **_: function)
     (piece,) = compiled_pieces(lattice(), 2)
@@ -139,6 +149,7 @@ def test_its_operations_are_counted_and_one_block_is_compiled(monkeypatch: pytes
         ({"blank": -1}, "blank: expected an integer from 0 to 65536, found -1"),
         ({"loops": 0}, "loops: expected an integer from 1 to 16384, found 0"),
         ({"search": 1}, "search: expected True or False, found 1"),
+        ({"keep_weight": 0.5}, "keep_weight: expected a .* at least 1, found 0.5"),
         ({"conflict_weight": -1.0}, "conflict_weight: expected a .* found -1"),
         ({"loops": 4096, "layers": 64}, "loops and layers: expected at most 16,384 passes"),
     ],

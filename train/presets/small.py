@@ -1,0 +1,89 @@
+"""Presets of small agents, for a CPU."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hrm_agent.config import (
+    GRUConfig,
+    LatticeConfig,
+    RecurrentTransformerConfig,
+    RNNConfig,
+    TransformerConfig,
+    TRMConfig,
+)
+
+from .options import SMALL_CORE, SMALL_LEARNER, Data, Fit
+
+SMALL_TRM = TRMConfig(
+    hidden_size=128,
+    num_heads=4,
+    expansion=2.0,
+    h_cycles=2,
+    l_cycles=2,
+    mixer="mlp",
+    mixer_multiple=32,
+    mixer_norm="features",
+    puzzle_positions=1,
+    dtype="auto",
+)
+SMALL_RNN = RNNConfig(hidden_size=128, num_heads=4, expansion=2.0, layers=2, steps=3, mixer="mlp", dtype="auto")
+SMALL_TRANSFORMER = TransformerConfig(hidden_size=128, num_heads=4, expansion=2.0, layers=2, mixer="mlp", dtype="auto")
+SMALL_RECURRENT = RecurrentTransformerConfig(**{**vars(SMALL_TRANSFORMER), "steps": 3})
+
+SMALL_GRID = Fit(
+    preset="maze10x10",
+    data=Data(env="HRM-Maze10x10-v0", num_puzzles=4000, augment=False),
+    core=replace(SMALL_CORE, mixer="attention", num_heads=2),
+    learner=replace(SMALL_LEARNER, learning_rate=1e-3),
+    updates=3000,
+    evaluate_every=750,
+)
+DIRECT = Fit(
+    preset="sudoku6x6-transformer",
+    data=Data(max_segments=1),
+    core=SMALL_TRANSFORMER,
+    learner=replace(SMALL_LEARNER, q_bootstrap="none"),
+)
+SMALL: dict[str, Fit] = {
+    "sudoku6x6": Fit(),
+    "sudoku6x6-trm": Fit(preset="sudoku6x6-trm", core=SMALL_TRM, learner=replace(SMALL_LEARNER, q_bootstrap="none")),
+    "sudoku6x6-transformer": DIRECT,
+    "sudoku6x6-recurrent-transformer": replace(DIRECT, preset="sudoku6x6-recurrent-transformer", core=SMALL_RECURRENT),
+    "sudoku6x6-rnn": Fit(preset="sudoku6x6-rnn", core=SMALL_RNN),
+    "sudoku6x6-gru": Fit(preset="sudoku6x6-gru", core=GRUConfig(width=152, steps=6)),
+    "sudoku4x4": Fit(
+        preset="sudoku4x4",
+        data=Data(env="HRM-Sudoku4x4-v0"),
+        core=replace(SMALL_CORE, hidden_size=64),
+        updates=1000,
+    ),
+    "sudoku9": Fit(
+        preset="sudoku9",
+        data=Data(env="HRM-Sudoku-v0"),
+        learner=replace(SMALL_LEARNER, learning_rate=2e-3),
+        updates=4000,
+        evaluate_every=1000,
+    ),
+    # short episodes, because a fresh puzzle teaches more; what is evaluated with search may be given a larger budget
+    "sudoku9-lattice": Fit(
+        preset="sudoku9-lattice",
+        data=Data(env="HRM-Sudoku-v0", max_segments=16, blank_fraction=(0.35, 1.0), easier=0.75),
+        core=LatticeConfig(mixer="mlp", expansion=2.0, layers=1, threshold=0.02, dtype="auto"),
+        learner=replace(SMALL_LEARNER, learning_rate=2e-3, q_bootstrap="none", ema=0.998),
+        halting="q-threshold:0.95",
+        lr_min_ratio=0.02,
+        updates=9000,
+        evaluate_every=3000,
+    ),
+    "maze10x10": SMALL_GRID,
+    "maze": replace(SMALL_GRID, preset="maze", data=Data(env="HRM-Maze-v0", augment=False), batch_size=16),
+    "arc": replace(
+        SMALL_GRID,
+        preset="arc",
+        data=Data(env="HRM-ARC-v0"),
+        learner=replace(SMALL_LEARNER, learning_rate=1e-3, puzzle_embedding_lr=1e-2),
+        batch_size=16,
+    ),
+}
+"""By name."""

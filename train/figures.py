@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +15,7 @@ from hrm_env.checks import check_choice
 from hrm_env.files import check_writable
 
 from .fit import parse
-from .options import parsed, read_options_in_part
+from .options import integer, parsed, read_options_in_part
 from .presets import Fit
 from .program import program
 from .running import use_threads
@@ -36,6 +36,7 @@ class FigureOptions:
         paper: Those of the HRM paper (arXiv 2506.21734), the only set.
         quick: Small trainings on 4x4 Sudoku with one seed, for a look.
         only: A figure: fig2, fig3, fig5, fig7, fig8, gradients, data, causal; may be repeated; all unless given.
+        seeds: Runs of each kind, with the seeds 0, 1, ...: 3, or 1 with --quick, unless given.
         checkpoint: An agent of one's own, for fig3, fig5, fig7, fig8 and causal; nothing is trained.
         out: Folder of runs, numbers and figures.
     """
@@ -43,6 +44,7 @@ class FigureOptions:
     paper: bool = False
     quick: bool = False
     only: Annotated[tuple[str, ...], UseAppendAction] = ()
+    seeds: Annotated[int | None, integer(1)] = None
     checkpoint: str = ""
     out: Path = Path("runs/paper")
 
@@ -51,6 +53,8 @@ def main(arguments: list[str]) -> None:
     """Reads the options, trains what is missing, measures, draws and writes."""
     start = program("figures")
     options, rest = read_options_in_part(FigureOptions, arguments, start)
+    if options.checkpoint and options.seeds:
+        raise ValueError("--seeds: expected it without --checkpoint, of which nothing is trained, found both")
     others = parsed(TestPuzzles, rest, "figures") if options.checkpoint else parse(rest, "figures")
     if not options.paper:
         raise ValueError("--paper: expected it, because there are no other figures, found none")
@@ -101,7 +105,8 @@ def trained(options: FigureOptions, shared: Sequence[str], chosen: Sequence[str]
     from .paper.catalogue import FIGURES
     from .paper.lab import QUICK, Lab, Sizes, key_of
 
-    lab = Lab(options.out, QUICK if options.quick else Sizes(), shared)
+    sizes = QUICK if options.quick else Sizes()
+    lab = Lab(options.out, replace(sizes, seeds=options.seeds or sizes.seeds), shared)
     use_threads(lab.base.threads)
     names = list(dict.fromkeys(name for figure in chosen for name in FIGURES[figure].runs(lab)))
     runs = [(name, lab.run(name, seed)) for seed in range(lab.sizes.seeds) for name in names]

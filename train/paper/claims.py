@@ -97,6 +97,11 @@ CLAIMS = (
         ),
     ),
     Claim(
+        "Deep supervision: several segments in training reach more than one (the outer loop)",
+        "ARC Prize's analysis: it brings most of HRM's gain",
+        (Condition("fig2", "HRM", "gain by depth"),),
+    ),
+    Claim(
         "L converges within a cycle and H's update restarts it, unlike an RNN, which stands still early",
         "figure 3: residuals, without a number",
         (

@@ -54,12 +54,19 @@ def write_report(numbers: Numbers, titles: Mapping[str, str], setting: Sequence[
 
 
 def _claims_table(numbers: Numbers) -> list[str]:
-    rows = [(claim.text, _conditions(claim, numbers), claim.paper, f"**{claim.verdict(numbers)}**") for claim in CLAIMS]
-    return _markdown(("claim", "our numbers, 95 % intervals", "paper", "verdict"), rows)
+    rows = [
+        (claim.text, claim.paper, _conditions(claim, numbers), f"**{claim.verdict(numbers)}**", _command(claim))
+        for claim in CLAIMS
+    ]
+    return _markdown(("claim", "paper", "our numbers, 95 % intervals", "verdict", "measured by"), rows)
 
 
 def _conditions(claim: Claim, numbers: Numbers) -> str:
     return "; ".join(f"{each}: {each.find(numbers) or '–'}" for each in claim.conditions)
+
+
+def _command(claim: Claim) -> str:
+    return f"`--only {' --only '.join(dict.fromkeys(each.figure for each in claim.conditions))}`"
 
 
 def _table(numbers: Sequence[Number]) -> list[str]:

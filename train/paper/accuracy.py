@@ -122,7 +122,7 @@ def measure_halting(lab: Lab) -> list[Number]:
         right = lab.correct(hrm(lab, trained) if lab.compares else "", lab.sizes.inference).astype(float)
         numbers += [mean_of(f"trained M = {trained}", "inference accuracy", right[..., m - 1], m) for m in inference]
         gain = right[..., -1] - right[..., min(trained, lab.sizes.inference) - 1]
-        numbers.append(mean_of(f"trained M = {trained}", "gain beyond training", gain, trained))
+        numbers.append(mean_of("HRM", "gain beyond training", gain, trained))
     return numbers
 
 

@@ -123,9 +123,9 @@ CLAIMS = (
         ),
     ),
     Claim(
-        "Accuracy grows with segments at inference beyond those of training (M = 2)",
+        "Accuracy grows with segments at inference beyond those of training",
         "figure 5c",
-        (Condition("fig5", "trained M = 2", "gain beyond training"),),
+        (Condition("fig5", "HRM", "gain beyond training"),),
     ),
     Claim(
         "Inner steps can be read: their answers become right from the first step to the last",

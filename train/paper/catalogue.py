@@ -73,7 +73,7 @@ def draw_residuals(lab: Lab, numbers: Sequence[Number]) -> Drawing:
     panels = {f"residual, {name}": {name: found} for name, found in residuals.items()}
     panels |= {f"path, {name}": {name: found} for name, found in paths.items()}
     places = {title: "component 1" if title.startswith("path") else "inner step" for title in panels}
-    return panels_figure(panels, places, [title for title in panels if title.startswith("path")])
+    return panels_figure(panels, places, [title for title in panels if title.startswith("path")], len(residuals))
 
 
 def draw_answers(lab: Lab, numbers: Sequence[Number]) -> Drawing:
@@ -81,9 +81,11 @@ def draw_answers(lab: Lab, numbers: Sequence[Number]) -> Drawing:
     batch, task = lab.batch, lab.task
     found = inner_answers(lab.core(), batch.inputs[:1], batch.puzzle_id[:1], lab.budget)
     puzzle, solution = batch.inputs[0].cpu().numpy(), batch.solution[0].cpu().numpy()
-    answers = found.answers[:MOST_PICTURES, 0].cpu().numpy()
+    changed = found.changes()[:, 0].nonzero()
+    shown = min(MOST_PICTURES, int(changed.max()) + 3 if len(changed) else 1)  # up to one step after the last change
+    answers = found.answers[:shown, 0].cpu().numpy()
     pictures = [draw_puzzle(task, puzzle, answer, solution) for answer in answers]
-    captions = [f"{step}: {state}" for step, state in enumerate(found.states[:MOST_PICTURES], start=1)]
+    captions = [f"{step}: {state}" for step, state in enumerate(found.states[:shown], start=1)]
     counts = {metric: line(numbers, metric)["HRM"] for metric in ("violations", "wrong cells", "changes", "returns")}
     return answers_figure(pictures, captions, counts)
 

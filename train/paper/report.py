@@ -54,9 +54,11 @@ def write_report(numbers: Numbers, titles: Mapping[str, str], setting: Sequence[
 
 
 def _claims_table(numbers: Numbers) -> list[str]:
+    """Returns a row for each claim of which something was measured."""
     rows = [
         (claim.text, claim.paper, _conditions(claim, numbers), f"**{claim.verdict(numbers)}**", _command(claim))
         for claim in CLAIMS
+        if any(each.find(numbers) for each in claim.conditions)
     ]
     return _markdown(("claim", "paper", "our numbers, 95 % intervals", "verdict", "measured by"), rows)
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from hrm_agent.study.figures.style import BLUE, BROWN, GREEN, PINK, PURPLE, RED, house_style, new_figure
 
@@ -19,36 +20,61 @@ _COLOURS = (BLUE, RED, GREEN, PURPLE, BROWN, PINK)
 
 
 @house_style()
-def panels_figure(panels: Mapping[str, Panel], places: Mapping[str, str], paths: Sequence[str] = ()) -> Figure:
+def panels_figure(
+    panels: Mapping[str, Panel], places: Mapping[str, str], paths: Sequence[str] = (), columns: int = 3
+) -> Figure:
     """Draws a panel for each quantity, with a line and its band of intervals for each series, or with bars.
+
+    What a title calls an accuracy is drawn in percent.
 
     Args:
         panels: Lines of each quantity, by its name; lines of one point are drawn as bars.
         places: Label of the horizontal axis of each; one that begins with "log " is drawn on a logarithmic axis.
         paths: Quantities that are paths in a plane: the points are joined in their order, and a dot marks the end.
+        columns: Panels in a row.
     """
-    columns = min(3, len(panels))
+    columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
-    figure = new_figure(3.4 * columns, 2.9 * rows)
+    figure = new_figure(max(3.4, min(3.4 * columns, 10.2)), 2.9 * rows)
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
-    names = list(dict.fromkeys(name for panel in panels.values() for name in panel))
+    names = list(dict.fromkeys(name for panel in panels.values() if not _is_bars(panel) for name in panel))
     colours = {name: _COLOURS[number % len(_COLOURS)] for number, name in enumerate(names)}
     for axes, (title, panel) in zip(grid, panels.items(), strict=False):
         axes.set_title(title)
-        if all(len(line) == 1 for line in panel.values()):
+        if "accuracy" in title:
+            (axes.xaxis if _is_bars(panel) else axes.yaxis).set_major_formatter(
+                FuncFormatter(lambda value, _: f"{100 * value:g} %")
+            )
+        if _is_bars(panel):
             _draw_bars(axes, panel)
             continue
         for name, line in panel.items():
             _draw(axes, name, np.asarray(line, np.float64), colours[name], title in paths)
-        label = places[title]
-        if label.startswith("log "):
-            axes.set_xscale("log", base=2 if "puzzles" not in label else 10)
-        axes.set_xlabel(label.removeprefix("log "))
+        axes.set_xlabel(places[title].removeprefix("log "))
         axes.set_ylabel("component 2" if title in paths else "")
-        axes.legend(frameon=False, fontsize=7.5)
+        if title not in paths:
+            _place_axis(axes, sorted({point[0] for line in panel.values() for point in line}), places[title])
+        if len(panel) > 1:
+            axes.legend(frameon=False, fontsize=7.5)
     for axes in grid[len(panels) :]:
         axes.remove()
     return figure
+
+
+def _is_bars(panel: Panel) -> bool:
+    return all(len(line) == 1 for line in panel.values())
+
+
+def _place_axis(axes: Axes, places: Sequence[float], label: str) -> None:
+    """Makes the horizontal axis logarithmic if the label says so; the places are its ticks if they are few."""
+    if label.startswith("log "):
+        axes.set_xscale("log")
+        axes.xaxis.set_minor_locator(NullLocator())
+    if len(places) <= 7:
+        axes.xaxis.set_major_locator(FixedLocator(places))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    elif all(place == int(place) for place in places):
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
 
 def _draw(axes: Axes, name: str, points: npt.NDArray[np.float64], colour: str, path: bool) -> None:

@@ -54,7 +54,7 @@ def panels_figure(
         axes.set_ylabel("component 2" if title in paths else "")
         if title not in paths:
             _place_axis(axes, sorted({point[0] for line in panel.values() for point in line}), places[title])
-        if len(panel) > 1:
+        if len(panel) > 1 or not all(name in title for name in panel):
             axes.legend(frameon=False, fontsize=7.5)
     for axes in grid[len(panels) :]:
         axes.remove()

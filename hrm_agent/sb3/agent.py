@@ -173,7 +173,7 @@ class HRM(PuzzleAlgorithm):
         """Trains for ``total_timesteps`` segments over all environments.
 
         Args:
-            total_timesteps: Segments; rounded up to whole optimizer steps.
+            total_timesteps: Segments; rounded up to a whole number of them in each environment.
             callback: SB3 callbacks.
             log_interval: Optimizer steps between log entries; None for entries by `dump_logs` alone.
             tb_log_name: Name of the run's log folder.

@@ -86,7 +86,7 @@ class Fit(AgentConfig):
         checkpoint: Agent whose weights the run begins with: folder of a run, a .zip file, zoo:NAME (a released agent,
             docs/zoo.md) or hub:owner/name; empty for random ones.
         batch_size: Puzzles in an optimizer step.
-        updates: Optimizer steps.
+        updates: Optimizer steps, rounded up to a multiple of minibatches.
         evaluate_every: Optimizer steps between evaluations of all test puzzles; 0 for the end only.
         compile: Train and evaluate with torch.compile (needs a C++ compiler); None for CUDA, and for a run on a CPU
             that is long enough to save more time than compiling takes.

@@ -62,6 +62,8 @@ def registered_ids() -> list[str]:
 register("HRM-Sudoku-v0", "sudoku:3x3")
 register("HRM-Sudoku6x6-v0", "sudoku:2x3")
 register("HRM-Sudoku4x4-v0", "sudoku:2x2")
+register("HRM-Takuzu6x6-v0", "takuzu:6x6")
+register("HRM-Takuzu-v0", "takuzu:10x10")
 register("HRM-Maze-v0", "maze:30x30")
 register("HRM-Maze10x10-v0", "maze:10x10")
 register("HRM-ARC-v0", "arc:30x30")

@@ -1,4 +1,4 @@
-"""The built-in puzzle families by name: ``"sudoku:3x3"``, ``"maze:30x30"``, ``"copy:4x4"``, ``"arc:30x30"``."""
+"""The built-in puzzle families by name, such as ``"sudoku:3x3"``, ``"takuzu:6x6"`` or ``"maze:30x30"``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,15 @@ from hrm_env.tasks.arc.task import Arc
 from hrm_env.tasks.copy import Copy
 from hrm_env.tasks.maze.task import Maze
 from hrm_env.tasks.sudoku.task import Sudoku
+from hrm_env.tasks.takuzu.task import Takuzu
 
-_FAMILIES: dict[str, Callable[[int, int], PuzzleTask]] = {"sudoku": Sudoku, "maze": Maze, "copy": Copy, "arc": Arc}
+_FAMILIES: dict[str, Callable[[int, int], PuzzleTask]] = {
+    "sudoku": Sudoku,
+    "takuzu": Takuzu,
+    "maze": Maze,
+    "copy": Copy,
+    "arc": Arc,
+}
 
 
 def make_task(task: str | PuzzleTask) -> PuzzleTask:

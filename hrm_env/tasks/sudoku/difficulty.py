@@ -7,12 +7,12 @@ a move that brings the rating closer to the wanted range is kept.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from hrm_env.tasks.rating import Range
 from hrm_env.tasks.sudoku.solver import SudokuSolver
 
 Digits = npt.NDArray[np.uint8]
@@ -26,22 +26,6 @@ _PROPOSALS = 1024  # moves tried at a time, divided among the puzzles that still
 _STEPS, _KEPT = 10, 0.75  # after this many steps, this share of the puzzles continues
 _SETS = 128  # unavoidable sets stored per puzzle
 _LEAST_ARRIVED = 1 / 512  # share of the starts; below it, the request is refused
-
-
-class Range(NamedTuple):
-    """Range of wanted ratings, inclusive."""
-
-    low: int
-    high: int | None
-
-    def __str__(self) -> str:
-        """Returns the text for messages."""
-        return f"at least {self.low}" if self.high is None else f"{self.low} to {self.high}"
-
-    def distance(self, rating: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-        """Returns the distance of ratings from the range, 0 inside."""
-        above = 0 if self.high is None else rating - self.high
-        return np.maximum(0, np.maximum(self.low - rating, above))
 
 
 def climb_to(

@@ -8,23 +8,15 @@ candidates"). Guessing among the ways of a digit needs fewer guesses than guessi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-Integers = npt.NDArray[np.integer[Any]]
+from hrm_env.tasks.solving import Integers, compiled
+
 Flags = npt.NDArray[np.bool_]
-Priorities = npt.NDArray[np.float32]
 Memory = tuple[Integers, Flags, Integers]
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def compiled(function: Function) -> Function:
-    """Compiles a function at its first call, once per machine; compiled code releases the interpreter's lock."""
-    return cast(Function, njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
 class Geometry(NamedTuple):

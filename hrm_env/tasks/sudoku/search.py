@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from hrm_env.tasks.solving import Integers, Priorities, compiled
 from hrm_env.tasks.sudoku.propagation import (
     Geometry,
-    Integers,
     Memory,
-    Priorities,
-    compiled,
     digits_of_way,
     popcount,
     propagate,

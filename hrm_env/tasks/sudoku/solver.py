@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hrm_env.tasks.solving import SearchResult, on_all_cores
 from hrm_env.tasks.sudoku.propagation import Geometry, Memory
 from hrm_env.tasks.sudoku.search import dig_each, search_each
 
 Masks = npt.NDArray[np.int64]
 LARGEST_SIDE = 4  # b boxes have b! ways, which are too many beyond 24
 _NO_PRIORITY = np.empty((0, 0), np.float32)
-_ROWS = 32  # puzzles per task of a thread
-
-
-class SearchResult(NamedTuple):
-    """Result of a search for each of B puzzles.
-
-    Attributes:
-        found: Number of solutions found, at most the limit, ``(B,)``.
-        solution: Digits 1..n of the last solution found, ``(B, L)``; zeros if there is none.
-        guesses: Number of branchings, ``(B,)``; 0 if propagation alone settles the puzzle.
-    """
-
-    found: npt.NDArray[np.int32]
-    solution: npt.NDArray[np.uint8]
-    guesses: npt.NDArray[np.int32]
 
 
 class SudokuSolver:
@@ -142,13 +125,3 @@ class SudokuSolver:
 def _ways(boxes: int) -> npt.NDArray[np.int64]:
     """Returns the line of each way in each box, ``(b!, b)``."""
     return np.array(list(permutations(range(boxes))))
-
-
-def on_all_cores(run: Callable[[slice], object], count: int) -> None:
-    """Calls ``run`` with slices of ``count`` rows in threads; the compiled loops release the interpreter's lock."""
-    slices = [slice(start, start + _ROWS) for start in range(0, count, _ROWS)]
-    if len(slices) == 1:
-        run(slices[0])
-    elif slices:
-        with ThreadPoolExecutor(min(len(slices), os.cpu_count() or 1)) as pool:
-            list(pool.map(run, slices))

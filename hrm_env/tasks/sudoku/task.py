@@ -13,7 +13,8 @@ from hrm_env.checks import check_integer
 from hrm_env.puzzles import Puzzles, Tokens
 from hrm_env.symmetry import Symmetry
 from hrm_env.task import PuzzleSpec, PuzzleTask
-from hrm_env.tasks.sudoku.difficulty import HARDEST, Range, climb_to
+from hrm_env.tasks.rating import rating_range
+from hrm_env.tasks.sudoku.difficulty import HARDEST, climb_to
 from hrm_env.tasks.sudoku.solver import SudokuSolver
 
 DIGITS = "123456789ABCDEFG"
@@ -78,22 +79,15 @@ class Sudoku(PuzzleTask):
         Raises:
             ValueError: An option is out of range, or almost no puzzle meets the options.
         """
-        self._check_options(clues, min_rating, max_rating)
+        check_integer("clues", clues, 0, self.spec.seq_len)
+        wanted = rating_range(min_rating, max_rating, HARDEST)
         if min_rating == 0 and max_rating is None:
             puzzles, grids = self._dig(count, clues, rng)
         else:
             draw = partial(self._dig, clues=clues, rng=rng)
-            wanted = Range(min_rating, max_rating)
             puzzles, grids = climb_to(wanted, count, draw, self.solver, minimal=clues == 0, rng=rng)
         rating = self.solver.rate(puzzles).guesses
         return Puzzles((puzzles + 1).astype(np.uint8), (grids + 1).astype(np.uint8), rating)
-
-    def _check_options(self, clues: int, min_rating: int, max_rating: int | None) -> None:
-        cells = self.spec.seq_len
-        check_integer("clues", clues, 0, cells)
-        check_integer("min_rating", min_rating, 0, HARDEST)
-        if max_rating is not None and check_integer("max_rating", max_rating, high=2**31 - 1) < min_rating:
-            raise ValueError(f"max_rating: expected at least min_rating, which is {min_rating}, found {max_rating}")
 
     def _dig(self, count: int, clues: int, rng: np.random.Generator) -> tuple[Tokens, Tokens]:
         """Returns puzzles with ``clues`` clues (minimal ones for 0) and their solutions, ``(count, L)`` digits each."""

@@ -1,0 +1,1 @@
+"""Takuzu: rows and columns of zeros and ones."""

@@ -56,8 +56,18 @@ def try_agents() -> None:
     assert hrm_agent.load_pretrained("sudoku4x4", device="cpu").evaluate(env).exact.all()  # of the package itself
 
 
+def try_data() -> None:
+    """Reads what a study's page is made of."""
+    from importlib.resources import files
+
+    folder = files("hrm_agent.study.page")
+    for name in ("page.html", "page.css", "page.js", "charts.js", "puzzles.js", "plotly-basic.min.js"):
+        assert folder.joinpath(name).read_text("utf-8"), name
+
+
 warnings.simplefilter("error")
 try_environments()
 warnings.simplefilter("default")  # what follows imports packages that may warn of each other
 import_everything()
+try_data()
 try_agents()

@@ -44,6 +44,7 @@ class StudyOptions(Computing, TestPuzzles):
         seed: Seed for bootstrap resampling and for the draw of calibration puzzles.
         out: Folder for recordings, tables and figures.
         figures: Draw the figures.
+        page: Write study.html, a page with charts and puzzles to choose from.
         tensorboard: Write a TensorBoard log.
     """
 
@@ -63,6 +64,7 @@ class StudyOptions(Computing, TestPuzzles):
     seed: Seed = 0
     out: str = "runs/study"
     figures: bool = True
+    page: bool = True
     tensorboard: bool = True
 
     def plan(self, folders: Sequence[Path]) -> StudyPlan:
@@ -95,9 +97,10 @@ def main(arguments: list[str]) -> None:
     from hrm_agent.sb3.agent import HRM
     from hrm_agent.study.figures.save import study_figures
     from hrm_agent.study.figures.style import save_figure
+    from hrm_agent.study.page.page import study_page
     from hrm_agent.study.study import run_study
 
-    from .study_files import write_csv, write_json, write_tensorboard
+    from .study_files import write_csv, write_json, write_page, write_tensorboard
     from .study_recording import check_before_recording, recorded, untrained_signals
     from .study_tables import print_study
 
@@ -120,9 +123,14 @@ def main(arguments: list[str]) -> None:
     figures = study_figures(table, replays, models[0].max_segments) if options.figures else {}
     for name, figure in figures.items():
         save_figure(figure, out / name)
+    if options.page:
+        task = options.task(models[0], options.checkpoint[0])
+        write_page(study_page(table, replays, task, models[0].max_segments), out / "study.html")
     if options.tensorboard:
         write_tensorboard(table, figures, out / "study.tensorboard")
     print(f"table and figures   {out}")
+    if options.page:
+        print(f"page                {out / 'study.html'}")
     if options.tensorboard:
         print(f"TensorBoard         tensorboard --logdir {out / 'study.tensorboard'}")
 

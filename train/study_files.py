@@ -1,4 +1,4 @@
-"""Writes a study as CSV, JSON and a TensorBoard log."""
+"""Writes a study as CSV, JSON, a page and a TensorBoard log."""
 
 from __future__ import annotations
 
@@ -35,6 +35,12 @@ def write_json(study: Study, path: Path) -> None:
     everything = asdict(study) | {"rows": study.frame().to_dict("records")}
     with atomic_write(path) as file:
         file.write(json.dumps(_finite(everything), indent=1, ensure_ascii=False, allow_nan=False).encode())
+
+
+def write_page(page: bytes, path: Path) -> None:
+    """Writes a page of `hrm_agent.study.page`."""
+    with atomic_write(path) as file:
+        file.write(page)
 
 
 def write_tensorboard(study: Study, figures: Mapping[str, Figure], folder: Path) -> None:

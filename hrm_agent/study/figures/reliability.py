@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from hrm_agent.study.figures.style import BLUE, FAINT, GREY, house_style, new_figure, percent, thousands
+from hrm_agent.study.proportion import wilson
 from hrm_agent.study.reliability import Reliability, brier, reliability, sigmoid
 
 
@@ -51,18 +52,9 @@ def reliability_figure(
 
 def _draw(axes: Axes, bins: Reliability, label: str, colour: str, marker: str) -> None:
     """Draws the bins, joined, with 95 % intervals of their frequency (Wilson 1927), in which a group counts once."""
-    low, high = _wilson(bins.frequency, bins.groups)
+    low, high = np.transpose([wilson(*bin) for bin in zip(bins.frequency, bins.groups, strict=True)])
     axes.vlines(bins.probability, low, high, color=colour, lw=1.0, alpha=0.6)
     axes.plot(bins.probability, bins.frequency, marker=marker, color=colour, lw=1.2, label=label, ms=4.2)
-
-
-def _wilson(
-    share: npt.NDArray[np.float64], count: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    z = 1.959964
-    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
-    return centre - half, centre + half
 
 
 def _draw_counts(axes: Axes, probability: npt.NDArray[np.float64], correct: npt.NDArray[np.bool_]) -> None:

@@ -46,7 +46,7 @@ class VectorCore(ReasoningCore):
     def forward(self, carry: Carry, inputs: Tensor, puzzle_id: Tensor) -> SegmentOutput:
         """Computes a segment: one step."""
         state = self.gru(self.tokens(inputs).flatten(1), carry["state"])
-        logits = self.answer_head(state).view(len(inputs), self.shape.seq_len, -1)
+        logits = self.answer_head(state).unflatten(1, (self.shape.seq_len, -1))
         return SegmentOutput({"state": state.detach()}, logits, *self.q_values(state), state)
 
     def q_values(self, q_input: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,7 @@ from hrm_env.extras import late_names
 
 if TYPE_CHECKING:  # imported on first use
     from hrm_agent.checkpoints.folder import CheckpointFolder as CheckpointFolder
+    from hrm_agent.checkpoints.onnx_file import export_onnx as export_onnx
     from hrm_agent.checkpoints.reference_checkpoint import read_reference as read_reference
     from hrm_agent.checkpoints.reference_checkpoint import reference_config as reference_config
     from hrm_agent.checkpoints.reference_checkpoint import write_reference as write_reference

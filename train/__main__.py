@@ -15,6 +15,7 @@ COMMANDS = {
     "fit": "train an agent, evaluate it, write its checkpoint",
     "evaluate": "score a checkpoint on every puzzle of a source, once",
     "release": "write a checkpoint as a small file with a model card",
+    "export": "write an agent as an ONNX graph, which runs without torch",
     "push": "upload a release to the Hugging Face hub",
     "watch": "see an agent solve puzzles, segment by segment",
     "demo": "train the small default, then watch it",

@@ -104,11 +104,11 @@ def deduce(
     others = ~token & token.any(-1, keepdim=True) & left
 
     depth = torch.where(restart, 0, depth + branch.long() - back.long())
-    branch, back, restart = (rows.view(-1, 1, 1) for rows in (branch, back, restart))
+    branch, back, restart, conflict = (rows.view(-1, 1, 1) for rows in (branch, back, restart, conflict))
     undone = (struck > depth.view(-1, 1, 1) + 1) & back
-    out = torch.where(back, token, torch.where(branch, others, new & ~restart))
+    out = (back & token) | (branch & others) | (new & ~conflict)
     struck = torch.where(undone | restart, 0, torch.where(out, depth.view(-1, 1, 1) + 1, struck)).int()
-    alive = torch.where(back, (candidates | undone) & ~out, candidates & ~out) | restart
-    state = carry.state.masked_fill(conflict.view(-1, 1, 1), 0)
+    alive = ((candidates | undone) & ~out) | restart
+    state = carry.state.masked_fill(conflict, 0)
     restarts = carry.restarts + restart.flatten()
     return LatticeCarry(alive.to(carry.candidates.dtype), struck, guesses, depth, restarts, state)

@@ -83,9 +83,13 @@ def test_nothing_is_written_into_the_zoo(zoo: Path) -> None:
 
 
 @pytest.mark.usefixtures("zoo")
-@pytest.mark.parametrize("command", ["fit", "evaluate", "watch", "release", "push", "study", "learn-halting"])
+@pytest.mark.parametrize("command", ["fit", "evaluate", "watch", "release", "push", "export", "study", "learn-halting"])
 def test_every_command_with_a_checkpoint_knows_the_zoo(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    more = {"release": ["--out", "new"], "push": ["--to", "owner/name"]}.get(command, [])
+    more = {
+        "release": ["--out", "new"],
+        "push": ["--to", "owner/name"],
+        "export": ["--to", "onnx", "--out", "new"],
+    }.get(command, [])
     if command == "push":
         pytest.importorskip("huggingface_hub")
     assert main([command, "--checkpoint", "zoo:copi", *more]) == 2
@@ -101,7 +105,7 @@ def test_no_other_command_takes_a_checkpoint() -> None:
         if is_dataclass(kind) and kind.__module__ == module.__name__
         if any(field.name == "checkpoint" for field in fields(kind))
     }
-    assert taking == {"evaluate", "watch", "release", "push", "study", "learn-halting", "figures"}
+    assert taking == {"evaluate", "watch", "release", "push", "export", "study", "learn-halting", "figures"}
 
 
 def test_the_installed_package_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ $(VENV)/installed-test: $(VENV)/installed
 	touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed
-	$(INSTALL) '.[docs]'
+	$(INSTALL) '.[docs,onnx]'
 	touch $@
 
 $(VENV)/installed-release: $(VENV)/installed

@@ -8,7 +8,9 @@ from pathlib import Path
 from posixpath import dirname, join, normpath, relpath
 
 from latex2mathml.converter import convert
+from live_files import MissingError, live_files
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
@@ -18,7 +20,7 @@ FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>',
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds README.md as the front page, and every file that a page links to."""
+    """Adds README.md as the front page, every file that a page links to, and what the live page needs."""
     sources = ["README.md", *(f"docs/{page.src_uri}" for page in files.documentation_pages())]
     for source in sources:  # grows
         text = (ROOT / source).read_text(encoding="utf-8")
@@ -30,6 +32,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             text = _for_site(text, source)
         if not source.startswith("docs/"):
             files.append(File.generated(config, _page(source), content=text))
+    try:
+        made = live_files()
+    except MissingError as error:
+        raise PluginError(str(error)) from error
+    for name, path in made.items():
+        files.append(File.generated(config, f"live/{name}", abs_src_path=str(path)))
     return files
 
 

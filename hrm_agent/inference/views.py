@@ -32,6 +32,9 @@ class Views:
         seed: Seed for symmetries and noise.
         device: Device of the batches.
 
+    Attributes:
+        symmetry: The variants, ``(K, L)`` and ``(K, V)``; None if every view is the puzzle itself.
+
     Raises:
         ValueError: The task has too few symmetries for K different views, and there is no noise.
     """
@@ -57,17 +60,18 @@ class Views:
                 f"views: {name} has {others} symmetries beside itself; "
                 f"expected noise for {count} views, such as halt-first:{count}:0.5"
             )
-        self._symmetry = self._inverse = None
+        self.symmetry: Symmetry | None = None
+        self._inverse: Symmetry | None = None
         if others:  # otherwise every view is the puzzle itself
             chosen = [drawn[view % len(drawn)] for view in range(count)]
             cells, tokens = (torch.cat(part).to(device) for part in zip(*chosen, strict=True))
-            self._symmetry = Symmetry(cells, tokens)
-            self._inverse = self._symmetry.inverse()
+            self.symmetry = Symmetry(cells, tokens)
+            self._inverse = self.symmetry.inverse()
         self._draws: Tensor | None = None  # normal numbers, drawn for the first carry
 
     def show(self, tokens: Tensor) -> Tensor:
         """Returns all views of puzzles ``(B, L)``: row ``b·K + k`` of ``(B·K, L)`` is view k of puzzle b."""
-        return self._applied(self._symmetry, tokens.unsqueeze(1).expand(-1, self.count, -1)).flatten(0, 1)
+        return self._applied(self.symmetry, tokens.unsqueeze(1).expand(-1, self.count, -1)).flatten(0, 1)
 
     def restore(self, answers: Tensor) -> Tensor:
         """Returns the answers to all views, ``(B·K, L)``, in the puzzle's own cells and tokens: ``(B, K, L)``."""

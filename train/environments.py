@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -11,14 +10,13 @@ from typing import Any, cast
 import gymnasium as gym
 
 from hrm_agent.sb3.vec_env import registered
-from hrm_env.checks import check_choice
 from hrm_env.envs.vector import PuzzleVectorEnv
 from hrm_env.puzzles import Puzzles
 from hrm_env.sources import Split, load_puzzles, options_of
 from hrm_env.task import PuzzleTask
 from hrm_env.tasks import make_task
 
-from .options import HeldOut, flag
+from .options import HeldOut, flag, named_values
 from .presets import Data
 from .splitting import hold_out
 
@@ -116,23 +114,13 @@ def test_arguments(data: Data, seed: int) -> list[str]:
 
 
 def options_from(texts: Sequence[str], task: PuzzleTask, source: str) -> dict[str, Any]:
-    """Options of a source from the command line, each ``name=value``; numbers, true, false and null are themselves.
+    """Options of a source from the command line, each ``name=value``, as `named_values` reads them.
 
     Raises:
         ValueError: A text is not of that form, or its name none of the source's options.
     """
-    options: dict[str, Any] = {}
     known = [name for name in options_of(task, source) if name != "split"]  # which is chosen by what a command does
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise ValueError(f"--option: expected name=value, found {text!r}")
-        name = check_choice("--option", name.replace("-", "_"), known)
-        try:
-            options[name] = json.loads(value)
-        except json.JSONDecodeError:
-            options[name] = value
-    return options
+    return named_values("--option", texts, known)
 
 
 def load_part(

@@ -67,7 +67,8 @@ def score_of(options: Evaluate) -> dict[str, Any]:
     env = options.environment(model, options.checkpoint, options.batch_size, options.max_segments)
     skipped = env.rules.puzzles.skipped
     evaluation = model.evaluate(env, progress_bar=True)
-    summary = {"halting": model.halting.name, "skipped_rows": skipped, **evaluation.summary()}
+    changed = {"core_option": " ".join(options.core_option)} if options.core_option else {}
+    summary = {"halting": model.halting.name, **changed, "skipped_rows": skipped, **evaluation.summary()}
     if isinstance(task, Arc):
         summary |= _voted(task, env.rules.puzzles, evaluation, "" if rank() else options.submission)
     return summary

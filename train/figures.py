@@ -131,13 +131,12 @@ def trained(options: FigureOptions, shared: Sequence[str], chosen: Sequence[str]
 
 def one_agent(options: FigureOptions, puzzles: TestPuzzles) -> tuple[Lab, Any]:
     """Returns the lab of an agent from a file, and what the numbers of a figure depend on."""
-    from hrm_agent.sb3.agent import HRM
     from hrm_agent.traces.record import fingerprint, puzzles_checksum
 
     from .environments import EVALUATION_SLOTS
     from .paper.lab import QUICK, OneAgent, Sizes
 
-    agent = HRM.load(options.checkpoint, device="cpu", halting="fixed:1")
+    agent = puzzles.load_agent(options.checkpoint, device="cpu", halting="fixed:1")
     env = puzzles.environment(agent, options.checkpoint, EVALUATION_SLOTS)
     sizes = QUICK if options.quick else Sizes()
     measured = {"measured": sizes.measured, "inference": sizes.inference}

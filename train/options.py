@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, is_dataclass
 from io import StringIO
@@ -16,7 +17,7 @@ import tyro
 from tyro.conf import OmitArgPrefixes
 from tyro.constructors import PrimitiveConstructorSpec
 
-from hrm_env.checks import check_integer, check_number
+from hrm_env.checks import check_choice, check_integer, check_number
 
 from .program import program
 
@@ -164,9 +165,36 @@ def as_typed(message: str, arguments: Sequence[str]) -> str:
         texts = [argument.replace("_", "-") for argument in arguments]
         if any(re.match(rf"{option}(=|$)", text) for text in texts):
             return option + message[named.end() :]
-        if any(re.match(rf"(--option=)?{option[2:]}=", text) for text in texts):
-            return f"--option {message}"
+        within = re.search(rf"(?m)^(--(?:core-)?option)[=\n]{option[2:]}=", "\n".join(texts))
+        if within:
+            return f"{within[1]} {message}"
     return message
+
+
+def named_values(option: str, texts: Sequence[str], known: Iterable[str] | None = None) -> dict[str, Any]:
+    """Values that are typed as ``name=value``; numbers, true, false and null are themselves, anything else a text.
+
+    Args:
+        option: The option, for errors.
+        texts: What was typed.
+        known: The names that exist; None if that is checked elsewhere.
+
+    Raises:
+        ValueError: A text is not of that form, or its name unknown.
+    """
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"{option}: expected name=value, found {text!r}")
+        name = name.replace("-", "_")
+        if known is not None:
+            check_choice(option, name, known)
+        try:
+            values[name] = json.loads({"True": "true", "False": "false", "None": "null"}.get(value, value))
+        except json.JSONDecodeError:
+            values[name] = value
+    return values
 
 
 def flag(name: str) -> str:

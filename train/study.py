@@ -94,7 +94,6 @@ def main(arguments: list[str]) -> None:
     """Parses the options, records puzzles if needed, compares the policies, prints and writes the results."""
     options: StudyOptions = parsed(StudyOptions, arguments, "study")
     from hrm_agent.checkpoints.names import folder_beside
-    from hrm_agent.sb3.agent import HRM
     from hrm_agent.study.figures.save import study_figures
     from hrm_agent.study.figures.style import save_figure
     from hrm_agent.study.page.page import study_page
@@ -111,9 +110,8 @@ def main(arguments: list[str]) -> None:
     check_writable("--out", out / "study.json")
     plan = options.plan([folder_beside(each) for each in options.checkpoint])
     # a study names its own policies, and a file may not be able to name the agent's
-    models = [
-        HRM.load(each, device=options.device, compile=options.compile, halting="fixed:1") for each in options.checkpoint
-    ]
+    own = {"device": options.device, "compile": options.compile, "halting": "fixed:1"}
+    models = [options.load_agent(each, **own) for each in options.checkpoint]
     check_before_recording(options, plan, models)
     traces = [recorded(options, number, model) for number, model in enumerate(models)]
     table, replays = run_study(traces, plan, untrained_signals(models))

@@ -1,4 +1,4 @@
-"""Puzzles to try trained agents on, and a trained agent with them: the options that commands share."""
+"""Trained agents and puzzles to try them on: the options that commands share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tyro.conf import UseAppendAction
 
 from hrm_env.envs.spaces import LARGEST
 
-from .options import Device, HeldOut, Seed, Share, Threads, integer
+from .options import Device, HeldOut, Seed, Share, Threads, integer, named_values
 
 if TYPE_CHECKING:
     from hrm_agent.sb3.agent import HRM
@@ -19,7 +19,30 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TestPuzzles:
+class Changed:
+    """What is changed about trained agents.
+
+    Attributes:
+        core_option: name=value, an option of an agent's core in place of its own, such as search=false or
+            threshold=0.05; may be repeated. One with which the core would have other weights is refused.
+    """
+
+    core_option: Annotated[tuple[str, ...], UseAppendAction] = ()
+
+    def load_agent(self, checkpoint: str, **options: Any) -> HRM:
+        """Returns the agent of a checkpoint.
+
+        Args:
+            checkpoint: As `HRM.load` takes it.
+            **options: Other options of `HRM.load`.
+        """
+        from hrm_agent.sb3.agent import HRM
+
+        return HRM.load(checkpoint, policy_kwargs=named_values("--core-option", self.core_option), **options)
+
+
+@dataclass(frozen=True)
+class TestPuzzles(Changed):
     """Puzzles to try trained agents on.
 
     Attributes:
@@ -138,10 +161,9 @@ class Trained(TestPuzzles):
         """
         from hrm_agent.halting.policy import noise_of
         from hrm_agent.inference.views import Views
-        from hrm_agent.sb3.agent import HRM
 
         chosen: dict[str, Any] = {"halting": self.halting} if self.halting else {}
-        model = HRM.load(self.checkpoint, device=device, compile=compile, **chosen)
+        model = self.load_agent(self.checkpoint, device=device, compile=compile, **chosen)
         Views(model.halting.views, self.task(model, self.checkpoint), *noise_of(model.halting))
         return model
 

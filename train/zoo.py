@@ -13,7 +13,7 @@ from hrm_env.files import atomic_write
 
 from .options import Threads, integer, parsed
 from .running import use_threads
-from .trained import Trained
+from .trained import Changed, Trained
 
 if TYPE_CHECKING:
     from hrm_agent.halting import HaltingPolicy
@@ -29,7 +29,7 @@ POLICIES = (OWN, "fixed:1", ALL, "q-compare", "q-threshold:0.5", "verifier", f"h
 
 
 @dataclass(frozen=True)
-class Zoo:
+class Zoo(Changed):
     """Try every agent of the zoo under several halting policies, and write the table.
 
     An agent is tried on the test.csv in its folder or, where there is none, on generated test puzzles.
@@ -56,20 +56,20 @@ def main(arguments: list[str]) -> None:
     page = _parts(Path(options.page)) if options.page else None
     lines = [f"| agent | puzzles | {' | '.join(POLICIES)} |", "|---|---:" + "|---:" * len(POLICIES) + "|"]
     for name in options.agents or zoo_names():
-        lines.append(row(name, options.puzzles))
+        lines.append(row(name, options.puzzles, options.core_option))
         print(lines[-1])
     if page is not None:
         with atomic_write(Path(options.page)) as file:
             file.write("".join([page[0], BEGIN, *(f"{line}\n" for line in lines), END, page[1]]).encode())
 
 
-def row(name: str, puzzles: int) -> str:
+def row(name: str, puzzles: int, core_option: tuple[str, ...] = ()) -> str:
     """Returns an agent's row: for each policy, the share of puzzles solved, its interval, and the mean segments."""
     from hrm_agent.halting import make
 
     from .study_recording import untrained_signals
 
-    model, traces = recording(name, puzzles)
+    model, traces = recording(name, puzzles, core_option)
     special = {OWN: model.halting.name, ALL: f"fixed:{traces.header.max_segments}"}
     policies = [make(special.get(each, each)) for each in POLICIES]
     untrained = untrained_signals([model]).keys()
@@ -77,7 +77,7 @@ def row(name: str, puzzles: int) -> str:
     return f"| {name} | {len(traces):,} | {' | '.join(cells)} |"
 
 
-def recording(name: str, puzzles: int) -> tuple[HRM, Traces]:
+def recording(name: str, puzzles: int, core_option: tuple[str, ...] = ()) -> tuple[HRM, Traces]:
     """Returns an agent, and all that it does on test puzzles."""
     from hrm_agent.checkpoints.names import existing_checkpoint
     from hrm_agent.traces.record import record
@@ -85,7 +85,7 @@ def recording(name: str, puzzles: int) -> tuple[HRM, Traces]:
     checkpoint = f"zoo:{name}"
     given = existing_checkpoint(checkpoint).with_name("test.csv")
     source = {"source": str(given), "test_puzzles": puzzles} if given.is_file() else {"num_puzzles": puzzles}
-    model, env = Trained(checkpoint=checkpoint, **source).load(num_envs=256)
+    model, env = Trained(checkpoint=checkpoint, core_option=core_option, **source).load(num_envs=256)
     with TemporaryDirectory() as folder:
         traces = record(model.policy.acting_core, env, Path(folder) / "zoo.traces", views=VIEWS)
     return model, traces

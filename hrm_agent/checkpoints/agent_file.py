@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import torch
 
 from hrm_agent.checkpoints.checkpoint import write_checkpoint
-from hrm_agent.checkpoints.contents import Checkpoint, check_core, path_of
+from hrm_agent.checkpoints.contents import OWN_OPTIONS, Checkpoint, check_core, path_of
 from hrm_agent.checkpoints.names import checkpoint_path
 from hrm_agent.checkpoints.optimizer_state import checked_state, optimizer_tensors, restore_optimizers
 from hrm_agent.checkpoints.saved_agent import SavedAgent, core_of, entries_of, halting_of, identity_of, said_of
@@ -24,6 +24,7 @@ from hrm_agent.errors import NonFiniteError
 from hrm_agent.halting import HaltingPolicy, make
 from hrm_agent.learning.average import WeightAverage
 from hrm_agent.puzzle_identity import PuzzleIdentity, puzzle_task
+from hrm_env.checks import shortened
 from hrm_env.envs.spaces import action_space, observation_space, sizes_of
 
 if TYPE_CHECKING:
@@ -83,9 +84,13 @@ def load_agent(
     file, config = found.path, found.config
     saved = SavedAgent.of(file, config, given=overrides)
     slots = {} if env is None or isinstance(env, str) else {"n_envs": None}  # such an environment has its own
-    own = {**saved.config.by_name(), "n_envs": saved.n_envs, "policy_kwargs": saved.core}
-    options = {**own, **slots, **overrides}
-    core = check_core(file, found.weights, saved.puzzles.sizes, options["policy_kwargs"] or {})
+    own = {**saved.config.by_name(), "n_envs": saved.n_envs}
+    changed = overrides.get("policy_kwargs") or {}
+    if not isinstance(changed, Mapping):
+        raise ValueError(f"policy_kwargs: expected a dict of options by name, found {shortened(changed)}")
+    options = {**own, **slots, **overrides, "policy_kwargs": {**saved.core, **changed}}
+    whose = f"policy_kwargs {shortened(changed)}" if changed else OWN_OPTIONS
+    core = check_core(file, found.weights, saved.puzzles.sizes, options["policy_kwargs"], whose)
     if "halting" not in overrides:
         halting_of(file, saved.config.halting, saved.puzzles.sizes.max_segments, core)
     model = cls(env=env, device=device, _init_setup_model=False, **options)
@@ -109,7 +114,7 @@ def restore_learned(model: HRM, found: Checkpoint) -> None:
     Raises:
         CheckpointError: They are those of another agent.
     """
-    weights = found.checked_weights(model.policy.state_dict(), "its own options")
+    weights = found.checked_weights(model.policy.state_dict(), OWN_OPTIONS)
     state = checked_state(found.path, found.tensors.get("optimizer"), model.learner.optimizers)
     model.policy.load_state_dict(weights)
     restore_optimizers(model.learner.optimizers, state)
@@ -155,6 +160,6 @@ def load_policy(
     policy = cls(observation_space(puzzles.sizes), action_space(seq_len, vocab_size), **core)
     if decay is not None:
         policy.average = WeightAverage(policy.core, decay)
-    policy.load_state_dict(found.checked_weights(policy.state_dict(), "its own options"))
+    policy.load_state_dict(found.checked_weights(policy.state_dict(), OWN_OPTIONS))
     policy.halting, policy.task = rule, puzzle_task(None, puzzles.task)
     return policy

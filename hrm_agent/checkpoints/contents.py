@@ -20,6 +20,8 @@ from hrm_agent.errors import CheckpointError
 from hrm_agent.state import check_finite, check_same
 from hrm_env.envs.spaces import ObservationSizes
 
+OWN_OPTIONS = "its own options"
+"""Whose weights a file is expected to hold, unless the caller changes options."""
 _SPARE = 100  # parameters of a core beyond those of the file, at which building it is given up
 
 
@@ -72,7 +74,11 @@ def path_of(place: str | Path | BinaryIO) -> Path:
 
 
 def check_core(
-    path: str | Path, weights: Mapping[str, Tensor], sizes: ObservationSizes, options: Mapping[str, Any]
+    path: str | Path,
+    weights: Mapping[str, Tensor],
+    sizes: ObservationSizes,
+    options: Mapping[str, Any],
+    whose: str = OWN_OPTIONS,
 ) -> ReasoningCore:
     """Refuses weights of a policy that are not those of the core that the options describe.
 
@@ -84,6 +90,7 @@ def check_core(
         weights: State dict of the policy, with its core below ``core.``.
         sizes: Sizes of the puzzles.
         options: Name and options of the core, as `core_config` takes them.
+        whose: Where the options come from, for errors.
 
     Returns:
         The core, on torch's ``meta`` device.
@@ -92,14 +99,16 @@ def check_core(
         CheckpointError: Names the file and the tensor.
     """
     core = {name: tensor for name, tensor in weights.items() if name.startswith("core.")}
-    made = _meta_core(path, len(core), sizes, options)
+    made = _meta_core(path, len(core), sizes, options, whose)
     expected = {f"core.{name}": tensor for name, tensor in made.state_dict().items()}
     with said_of(path):
-        check_same(core, expected, "weights of its own options")
+        check_same(core, expected, f"weights of {whose}")
     return made
 
 
-def _meta_core(path: str | Path, count: int, sizes: ObservationSizes, options: Mapping[str, Any]) -> ReasoningCore:
+def _meta_core(
+    path: str | Path, count: int, sizes: ObservationSizes, options: Mapping[str, Any], whose: str
+) -> ReasoningCore:
     """Returns a core without memory; gives up where it has many more than ``count`` tensors."""
     seen = 0
 
@@ -107,7 +116,7 @@ def _meta_core(path: str | Path, count: int, sizes: ObservationSizes, options: M
         nonlocal seen
         seen += 1
         if seen > count + _SPARE:
-            raise CheckpointError(f"{path}: expected the weights of its own options, found {count} tensors, too few")
+            raise CheckpointError(f"{path}: expected the weights of {whose}, found {count} tensors, too few")
 
     shape = PuzzleShape(sizes.seq_len, sizes.vocab_size, sizes.num_puzzle_ids)
     hook = register_module_parameter_registration_hook(count_up)

@@ -67,14 +67,13 @@ class SavedAgent:
         missing = next((name for name in _ALWAYS if name not in options), None)
         if missing is not None:
             raise CheckpointError(f"{path}: expected the options of an HRM agent, found no {missing!r}")
-        core = {} if "policy_kwargs" in given else core_of(path, config)
+        core = core_of(path, config)
         with said_of(path):
             n_envs = check_slots(options["n_envs"], "n_envs")
             own = {name: value for name, value in options.items() if name != "n_envs" and name not in given}
             agent = AgentConfig.of(**own)
             progress = [check_integer(n, config.get(n), 0, MOST_STEPS) for n in ("num_timesteps", "updates")]
-            if "policy_kwargs" not in given:
-                check_depth(agent.learner.depth, core_config(**core).cycles)
+            check_depth(agent.learner.depth, core_config(**core).cycles)
         return cls(puzzles, core, agent, n_envs, *progress)
 
 

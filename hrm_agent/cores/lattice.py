@@ -30,9 +30,6 @@ class LatticeCore(BlockCore):
 
     The answer head learns from states that contain the solution, the others from all. To the keep head it costs more to
     strike out the solution than to keep another token.
-
-    Attributes:
-        search: Whether it guesses where nothing follows: the option of its config, until it is set between episodes.
     """
 
     config_class = LatticeConfig
@@ -41,7 +38,6 @@ class LatticeCore(BlockCore):
     def __init__(self, shape: PuzzleShape, config: LatticeConfig) -> None:
         super().__init__(shape, config)
         dim = config.hidden_size
-        self.search = config.search
         self.candidate_embedding = Linear(shape.vocab_size, dim)
         self.network = self.stack(config.layers)
         self.keep_head = nn.Linear(dim, shape.vocab_size)
@@ -87,7 +83,7 @@ class LatticeCore(BlockCore):
         self, carry: LatticeCarry, logits: Tensor, keep: Tensor, conflict: Tensor, *unsound: Tensor
     ) -> LatticeCarry:
         read = (logits.softmax(-1), keep.sigmoid(), conflict > 0)
-        return deduce(carry, *read, self.config.threshold, self.search, *unsound)
+        return deduce(carry, *read, self.config.threshold, self.config.search, *unsound)
 
     def training_carry(self, output: SegmentOutput, solution: Tensor) -> LatticeCarry:
         """Returns the next state, with no guess upon a state that does not contain the solution: it goes back.

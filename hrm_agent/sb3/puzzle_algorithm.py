@@ -202,11 +202,13 @@ class PuzzleAlgorithm(BaseAlgorithm):
                 effect.
             print_system_info: Print the versions of Python and of the libraries that matter.
             force_reset: For SB3's signature; has no effect, because puzzles that are given always begin anew.
-            **overrides: Options of the constructor to change, such as ``halting="fixed:4"``.
+            **overrides: Options of the constructor to change, such as ``halting="fixed:4"``. ``policy_kwargs`` changes
+                those options of the core that it names, such as ``{"search": False}``, where the weights stay the same.
 
         Raises:
-            UnknownOptionError: An override is no option of the constructor.
-            CheckpointError: The file is missing, damaged, or made for other puzzles than those of ``env``.
+            UnknownOptionError: An override is no option of the constructor, or none of the core.
+            CheckpointError: The file is missing, damaged, made for other puzzles than those of ``env``, or its weights
+                are not those of a core with the changed options.
         """
         if print_system_info:
             get_system_info()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -126,7 +127,7 @@ def test_without_search_nothing_is_guessed() -> None:
     carry = segment(core).carry
     assert carry.depth.tolist() == [0]
     assert torch.equal(carry.candidates, segment(core, carry).carry.candidates)
-    core.search = True
+    core.config = replace(core.config, search=True)
     assert segment(core, carry).carry.depth.tolist() == [1]
 
 

@@ -39,6 +39,7 @@ import numpy.typing as npt
 
 from hrm_agent.study.groups import Groups, one_of_each_group
 from hrm_agent.study.metrics import Bools, Ints, at_halt
+from hrm_agent.study.proportion import binomial_tail
 
 THRESHOLDS: tuple[float, ...] = tuple(
     round(1 - distance, 6)
@@ -205,23 +206,6 @@ def halting_segments(q_halt: npt.NDArray[np.floating], threshold: float) -> tupl
     halt = q_halt.astype(np.float32, copy=False) >= np.float32(math.log(threshold / (1 - threshold)))
     by_choice = np.asarray(halt.any(1))
     return np.where(by_choice, halt.argmax(1) + 1, halt.shape[1]), by_choice
-
-
-def binomial_tail(successes: int, trials: int, probability: float) -> float:
-    """Returns P(Bin(n, p) ≤ k), summed in logarithms: exact up to rounding for any n.
-
-    Args:
-        successes: k.
-        trials: n.
-        probability: p, between 0 and 1.
-    """
-    log_odds = math.log(probability) - math.log1p(-probability)
-    start = math.lgamma(trials + 1) + trials * math.log1p(-probability)
-    terms = [
-        start + k * log_odds - math.lgamma(k + 1) - math.lgamma(trials - k + 1)
-        for k in range(min(successes, trials) + 1)
-    ]
-    return min(1.0, math.fsum(math.exp(term) for term in terms))
 
 
 def _check(q_halt: npt.NDArray[np.floating], correct: Bools, risk: float, confidence: float, grid: list[float]) -> None:

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from hrm_agent.halting import HaltContext, make
-from hrm_agent.study.calibration import THRESHOLDS, binomial_tail, calibrate, halting_segments, wrong
+from hrm_agent.study.calibration import THRESHOLDS, calibrate, halting_segments, wrong
 from hrm_agent.study.metrics import Bools
+from hrm_agent.study.proportion import binomial_tail
 from hrm_agent.study.reliability import sigmoid, temperature
 
 YES, NO = True, False

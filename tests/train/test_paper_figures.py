@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import numpy as np
 import pytest
@@ -85,6 +85,21 @@ def test_an_agent_of_ones_own_is_measured_without_training(tmp_path: Path, monke
 def test_there_is_no_other_set_of_figures() -> None:
     with pytest.raises(ValueError, match="--paper: expected"):
         figures.main([])
+
+
+def test_seeds_are_those_of_trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def stop(options: object, rest: object, others: object) -> None:
+        found = figures.trained(cast(figures.FigureOptions, options), [], [])[0]
+        made.append(found.sizes.seeds)
+
+    monkeypatch.setattr(figures, "make", stop)
+    for seeds in ([], ["--seeds", "2"]):
+        figures.main(["--paper", "--quick", "--out", str(tmp_path), *seeds])
+    assert made == [1, 2]
+    with pytest.raises(ValueError, match="--seeds: expected it without --checkpoint"):
+        figures.main(["--paper", "--seeds", "2", "--checkpoint", "zoo:sudoku4x4", "--out", str(tmp_path)])
 
 
 @pytest.mark.parametrize("sizes", [Sizes(), QUICK])

@@ -50,7 +50,7 @@ class Sizes:
         "--halting",
         "q-compare",
         "--evaluate-every",
-        "200",
+        "400",
         "--no-dynamics",
     )
     seeds: int = 3
@@ -65,8 +65,8 @@ class Sizes:
 
 QUICK = Sizes(
     options=(
-        *("--preset", "sudoku4x4", "--hidden-size", "64", "--batch-size", "32", "--updates", "500", "--ema", "0.98"),
-        *("--warmup-steps", "20", "--evaluate-every", "100", "--test-puzzles", "200", "--max-segments", "4"),
+        *("--preset", "sudoku4x4", "--hidden-size", "64", "--batch-size", "32", "--updates", "300", "--ema", "0.98"),
+        *("--warmup-steps", "20", "--evaluate-every", "150", "--test-puzzles", "400", "--max-segments", "4"),
         *("--halting", "q-compare", "--no-dynamics"),
     ),
     seeds=1,

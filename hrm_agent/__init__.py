@@ -30,6 +30,11 @@ if TYPE_CHECKING:  # imported on first use
     from hrm_agent.cores import make_core as make_core
     from hrm_agent.cores import register_core as register_core
     from hrm_agent.cores.matching import matched as matched
+    from hrm_agent.dynamics.answers import inner_answers as inner_answers
+    from hrm_agent.dynamics.participation import participation_ratio as participation_ratio
+    from hrm_agent.dynamics.recorder import inner_states as inner_states
+    from hrm_agent.dynamics.residuals import residuals as residuals
+    from hrm_agent.dynamics.residuals import spike_ratios as spike_ratios
     from hrm_agent.errors import CheckpointError as CheckpointError
     from hrm_agent.errors import NonFiniteError as NonFiniteError
     from hrm_agent.halting import HALTING_POLICIES as HALTING_POLICIES

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hrm_agent.cores.core import ReasoningCore
-from hrm_agent.dynamics.recorder import segments
+from hrm_agent.dynamics.recorder import inner_states
 from hrm_env.task import PuzzleTask
 
 
@@ -53,7 +53,7 @@ def inner_answers(core: ReasoningCore, inputs: Tensor, puzzle_id: Tensor, count:
     """
     states: dict[str, Tensor] = {}
     names, answers = list[str](), list[Tensor]()
-    for segment in segments(core, inputs, puzzle_id, count):
+    for segment in inner_states(core, inputs, puzzle_id, count):
         for name, before, _ in segment.steps:
             if before is not None:
                 states.setdefault(name, before)

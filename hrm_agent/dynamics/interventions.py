@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hrm_agent.cores.core import ReasoningCore
 from hrm_agent.cores.hrm import HRMCarry, HRMCore
-from hrm_agent.dynamics.recorder import Change, segments
+from hrm_agent.dynamics.recorder import Change, inner_states
 
 Intervention = Callable[[Tensor, Tensor], Tensor]
 """Returns the value to put in place of a new one: (value before, new value), ``(B, ..., D)`` each."""
@@ -103,6 +103,6 @@ def effect(
         count: Number of segments.
         change: Such as ``at(freeze, "z_l", steps={3})``.
     """
-    runs = (segments(core, inputs, puzzle_id, count, each) for each in (None, change))
+    runs = (inner_states(core, inputs, puzzle_id, count, each) for each in (None, change))
     right = ([(segment.output.logits.argmax(-1) == solution).all(-1) for segment in run] for run in runs)
     return Effect(*(torch.stack(each) for each in right))

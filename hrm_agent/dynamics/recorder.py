@@ -84,17 +84,24 @@ def hooked(core: ReasoningCore, carry: Carry, change: Change | None = None) -> I
 
 
 @torch.no_grad()
-def segments(
+def inner_states(
     core: ReasoningCore, inputs: Tensor, puzzle_id: Tensor, count: int, change: Change | None = None
 ) -> Iterator[Segment]:
     """Yields the segments of an episode without halting, one at a time, so that memory holds one.
+
+    Each has ``steps``, its inner steps in their order, and ``output``, what it gave. A step has the name of the
+    ``state`` that it changed, the value ``before``, and its new ``value``, ``(B, ..., D)``.
 
     Args:
         core: The network.
         inputs: The puzzles, ``(B, L)`` int64.
         puzzle_id: Their rows of the puzzle embedding, ``(B,)`` int64.
         count: Number of segments.
-        change: See `hooked`; inner steps are numbered from the episode's first one.
+        change: Replaces new values, which the core then goes on with: it takes the number of the inner step, from the
+            episode's first one, the name of the state, its value before and its new value.
+
+    Raises:
+        ValueError: The core names no inner steps.
     """
     carry, before = core.initial_carry(len(inputs)), 0
 
@@ -129,7 +136,7 @@ def record(
     found: dict[str, npt.NDArray[np.float32]] = {}
     filled: dict[str, int] = {}
     order = [step.state for step in core.inner_steps()]
-    for segment in segments(core, inputs, puzzle_id, count):
+    for segment in inner_states(core, inputs, puzzle_id, count):
         for name, _, value in segment.steps:
             if states is not None and name not in states:
                 continue

@@ -7,7 +7,7 @@ import torch
 from stable_baselines3.common.callbacks import BaseCallback
 
 from hrm_agent.dynamics.participation import participation_ratio
-from hrm_agent.dynamics.recorder import segments
+from hrm_agent.dynamics.recorder import inner_states
 from hrm_agent.dynamics.residuals import residuals, spike_ratios
 from hrm_agent.inference.evaluation import Evaluation
 from hrm_agent.sb3.agent import HRM
@@ -42,7 +42,7 @@ class DynamicsCallback(BaseCallback):
         if not core.inner_steps():
             return
         batch = env.stored(env.rules.puzzles.round_robin()[: self.puzzles])
-        *_, last = segments(core, batch.inputs, batch.puzzle_id, self.segments)
+        *_, last = inner_states(core, batch.inputs, batch.puzzle_id, self.segments)
         found = residuals([last])
         states = dict.fromkeys(found.states)
         for state in states:

@@ -15,7 +15,7 @@ from hrm_agent.dynamics.gradients import Agreement, gradient_agreement, graph_by
 from hrm_agent.dynamics.interventions import Noise, at, effect, freeze, shuffle, time_scales_swapped
 from hrm_agent.dynamics.participation import Moments, participation_ratio
 from hrm_agent.dynamics.probes import balanced_accuracy, fit_probe
-from hrm_agent.dynamics.recorder import Segment, Step, segments
+from hrm_agent.dynamics.recorder import Segment, Step, inner_states
 from hrm_agent.dynamics.residuals import residuals, spike_ratios
 from hrm_agent.dynamics.trajectories import principal_components
 
@@ -99,17 +99,17 @@ def inputs() -> Tensor:
 
 def test_interventions_change_the_chosen_state_at_the_chosen_steps() -> None:
     core, ids = tiny_core(), torch.zeros(3).long()
-    (plain,) = segments(core, inputs(), ids, 1)
-    (frozen,) = segments(core, inputs(), ids, 1, at(freeze, "z_l", {1}))
+    (plain,) = inner_states(core, inputs(), ids, 1)
+    (frozen,) = inner_states(core, inputs(), ids, 1, at(freeze, "z_l", {1}))
     first, second = frozen.steps[:2]
     assert torch.equal(first.value, plain.steps[0].value)
     assert torch.equal(second.value, first.value)
     assert not torch.equal(second.value, plain.steps[1].value)
-    (shuffled,) = segments(core, inputs(), ids, 1, at(shuffle, "z_l", {0}))
+    (shuffled,) = inner_states(core, inputs(), ids, 1, at(shuffle, "z_l", {0}))
     assert torch.equal(shuffled.steps[0].value, plain.steps[0].value.roll(1, dims=0))
-    (noisy,) = segments(core, inputs(), ids, 1, at(Noise(0.0), "z_h"))
+    (noisy,) = inner_states(core, inputs(), ids, 1, at(Noise(0.0), "z_h"))
     assert torch.equal(noisy.output.logits, plain.output.logits)
-    (noisy,) = segments(core, inputs(), ids, 1, at(Noise(0.5), "z_l", {0}))
+    (noisy,) = inner_states(core, inputs(), ids, 1, at(Noise(0.5), "z_l", {0}))
     shift = noisy.steps[0].value - plain.steps[0].value
     assert shift.std() == pytest.approx(0.5 * plain.steps[0].value.square().mean().sqrt().item(), rel=0.1)
 
@@ -117,15 +117,15 @@ def test_interventions_change_the_chosen_state_at_the_chosen_steps() -> None:
 def test_an_intervention_in_a_later_segment_leaves_the_earlier_ones() -> None:
     core, ids = tiny_core(), torch.zeros(3).long()
     count = len(core.inner_steps())
-    plain = list(segments(core, inputs(), ids, 3))
-    changed = list(segments(core, inputs(), ids, 3, at(freeze, "z_h", set(range(count, 2 * count)))))
+    plain = list(inner_states(core, inputs(), ids, 3))
+    changed = list(inner_states(core, inputs(), ids, 3, at(freeze, "z_h", set(range(count, 2 * count)))))
     same = [torch.equal(a.output.logits, b.output.logits) for a, b in zip(plain, changed, strict=True)]
     assert same == [True, False, False]
 
 
 def test_no_change_costs_nothing_and_the_cost_is_the_difference() -> None:
     core, ids = tiny_core(), torch.zeros(3).long()
-    *_, last = segments(core, inputs(), ids, 2)
+    *_, last = inner_states(core, inputs(), ids, 2)
     solution = last.output.logits.argmax(-1)  # what the core says is right
     found = effect(core, inputs(), ids, solution, 2, at(Noise(0.0), "z_h"))
     assert found.unchanged[-1].all()

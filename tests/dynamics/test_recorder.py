@@ -12,7 +12,7 @@ from hrm_agent.cores.blocks import BlockCore
 from hrm_agent.cores.carry import carry_parts
 from hrm_agent.dynamics import recorder
 from hrm_agent.dynamics.answers import InnerAnswers, inner_answers
-from hrm_agent.dynamics.recorder import record, segments
+from hrm_agent.dynamics.recorder import inner_states, record
 
 STEPPING = [name for name in CORES if tiny_core(name).inner_steps()]
 ROWS = 3
@@ -36,7 +36,7 @@ def plain(core: ReasoningCore) -> list[dict[str, Tensor]]:
 @pytest.mark.parametrize("name", STEPPING)
 def test_outputs_are_the_same_bit_for_bit(name: str) -> None:
     core = tiny_core(name)
-    for segment, expected in zip(segments(core, *puzzles(), BUDGET), plain(core), strict=True):
+    for segment, expected in zip(inner_states(core, *puzzles(), BUDGET), plain(core), strict=True):
         output = segment.output
         found = {**carry_parts(output.carry), "logits": output.logits, "q_halt": output.q_halt}
         assert all(torch.equal(value, expected[part]) for part, value in found.items())
@@ -46,7 +46,7 @@ def test_outputs_are_the_same_bit_for_bit(name: str) -> None:
 @pytest.mark.parametrize("name", STEPPING)
 def test_the_last_value_of_a_state_is_that_of_the_carry(name: str) -> None:
     core = tiny_core(name)
-    for segment in segments(core, *puzzles(), BUDGET):
+    for segment in inner_states(core, *puzzles(), BUDGET):
         assert [step.state for step in segment.steps] == [step.state for step in core.inner_steps()]
         newest = {step.state: step.value for step in segment.steps}
         carried = carry_parts(segment.output.carry)
@@ -57,7 +57,7 @@ def test_the_last_value_of_a_state_is_that_of_the_carry(name: str) -> None:
 def test_every_step_begins_where_the_one_before_ended(name: str) -> None:
     core = tiny_core(name)
     last = carry_parts(core.initial_carry(ROWS))
-    for segment in segments(core, *puzzles(), BUDGET):
+    for segment in inner_states(core, *puzzles(), BUDGET):
         for step in segment.steps:
             assert step.before is not None
             assert step.state not in last or torch.equal(step.before, last[step.state])
@@ -67,7 +67,7 @@ def test_every_step_begins_where_the_one_before_ended(name: str) -> None:
 
 def test_the_layers_of_a_transformer_are_its_steps_from_the_input_on() -> None:
     core = tiny_core("transformer", layers=3)
-    (segment,) = segments(core, *puzzles(), 1)
+    (segment,) = inner_states(core, *puzzles(), 1)
     assert isinstance(core, BlockCore)
     before = [core.embed(*puzzles()), *(step.value for step in segment.steps)]
     assert [step.state for step in segment.steps] == ["layer"] * 3
@@ -103,7 +103,7 @@ def test_a_core_that_names_no_steps_is_refused(monkeypatch: pytest.MonkeyPatch) 
     core = tiny_core()
     monkeypatch.setattr(type(core), "inner_steps", lambda self: [])
     with pytest.raises(ValueError, match="names its inner steps, found 'hrm'"):
-        next(segments(core, *puzzles(), 1))
+        next(inner_states(core, *puzzles(), 1))
 
 
 def test_changes_and_returns_of_a_constructed_episode() -> None:

@@ -19,7 +19,7 @@ from hrm_agent.dynamics.interventions import (
     time_scales_swapped,
 )
 from hrm_agent.dynamics.participation import Moments
-from hrm_agent.dynamics.recorder import Change, record, segments
+from hrm_agent.dynamics.recorder import Change, inner_states, record
 from hrm_agent.dynamics.residuals import Residuals, residuals, spike_ratios
 from hrm_agent.dynamics.trajectories import principal_components
 
@@ -74,7 +74,7 @@ def measure_residuals(lab: Lab) -> list[Number]:
 
 
 def _episode(lab: Lab, core: ReasoningCore, length: int) -> Residuals:
-    return residuals(segments(core, lab.batch.inputs, lab.batch.puzzle_id, length))
+    return residuals(inner_states(core, lab.batch.inputs, lab.batch.puzzle_id, length))
 
 
 def _residuals(lab: Lab, core: ReasoningCore, length: int) -> dict[str, npt.NDArray[np.float32]]:

@@ -14,6 +14,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+OWN = "docs/hook.py"  # name of this hook
 ROOT = Path(__file__).resolve().parents[1]
 LINK = re.compile(r"(?<=\]\()[^)#:\s]+")
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', flags=re.DOTALL)
@@ -21,9 +22,10 @@ FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>',
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds README.md as the front page, every file that a page links to, and what the live page needs."""
-    sources = ["README.md", *(f"docs/{page.src_uri}" for page in files.documentation_pages())]
+    own = {f"docs/{page.src_uri}": page.content_string for page in files.documentation_pages()}
+    sources = ["README.md", *own]
     for source in sources:  # grows
-        text = (ROOT / source).read_text(encoding="utf-8")
+        text = own.get(source) or (ROOT / source).read_text(encoding="utf-8")
         if not source.endswith(".md"):
             text = f"---\nsearch: {{exclude: true}}\n---\n# {source}\n\n````{Path(source).suffix[1:]}\n{text}\n````\n"
         else:
@@ -43,7 +45,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     """Turns links to other files of the repository into links to their pages."""
-    return markdown if page.file.generated_by else _for_site(markdown, f"docs/{page.file.src_uri}")
+    return markdown if page.file.generated_by == OWN else _for_site(markdown, f"docs/{page.file.src_uri}")
 
 
 def on_page_content(content: str, **_: object) -> str:
@@ -61,7 +63,7 @@ def _path(link: str, source: str) -> str | None:
 def _page(path: str) -> str:
     """Returns the path in the site of a file of the repository."""
     if path.startswith("docs/"):
-        return path.removeprefix("docs/")
+        return re.sub(r"\.py$", ".md", path.removeprefix("docs/"))  # the page of a tutorial
     return "index.md" if path == "README.md" else f"source/{path.removesuffix('.md')}.md"
 
 

@@ -15,6 +15,7 @@ _CACHE = tempfile.TemporaryDirectory(prefix="hrm-env-cache-")
 # before anything is imported or generated, and for subprocesses, too
 os.environ["HRM_ENV_CACHE"] = _CACHE.name
 os.environ["SDL_VIDEODRIVER"] = "dummy"  # windows without a screen
+os.environ["MPLBACKEND"] = "Agg"
 os.environ["OMP_NUM_THREADS"] = "1"
 
 

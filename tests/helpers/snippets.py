@@ -1,4 +1,4 @@
-"""What the pages tell the reader to run: fenced blocks and commands."""
+"""What the pages tell the reader to run: fenced blocks, tutorials and commands."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from itertools import takewhile
 from paths import ROOT
 
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))]
+TUTORIALS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs" / "tutorials").glob("*.py"))
 FENCE = re.compile(r"^```(.*)\n((?:.*\n)*?)```$", flags=re.MULTILINE)
 COMMAND = re.compile(
     r"(?:^|; do )(?:(?:python|torchrun\b.*?) -m (train|benchmarks(?:\.\w+)?|experiments[\w.]+)"
@@ -22,7 +23,7 @@ TO_FILL_IN = re.compile(r"[A-Z]+|\$\w+")
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block.
+    """A fenced block, or a tutorial, which is one block.
 
     Attributes:
         page: Page of the block.
@@ -47,10 +48,15 @@ def blocks() -> list[Block]:
     return found
 
 
+def tutorials() -> list[Block]:
+    """Returns the tutorials, each as one block."""
+    return [Block(page, 1, "python", (ROOT / page).read_text()) for page in TUTORIALS]
+
+
 def commands() -> dict[tuple[str, ...], str]:
     """Returns the commands of all pages, as module and arguments, each with its first line."""
     found: dict[tuple[str, ...], str] = {}
-    for page in PAGES:
+    for page in PAGES + TUTORIALS:
         text = (ROOT / page).read_text().replace("\\\n", "  ")
         for number, line in enumerate(text.splitlines(), start=1):
             for command in _commands_of(line):

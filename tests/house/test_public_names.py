@@ -8,10 +8,11 @@ from importlib import import_module
 
 import pytest
 from paths import ROOT
-from snippets import blocks
+from snippets import blocks, tutorials
 
 PACKAGES = ("hrm_env", "hrm_agent")
-PROGRAMS = {f"{block.page}:{block.line}": block.text for block in blocks() if block.language == "python"} | {
+BLOCKS = [block for block in blocks() + tutorials() if block.language == "python"]
+PROGRAMS = {f"{block.page}:{block.line}": block.text for block in BLOCKS} | {
     str(path.relative_to(ROOT)): path.read_text() for path in sorted((ROOT / "examples").rglob("*.py"))
 }
 

@@ -21,7 +21,8 @@ def test_the_reference_holds_every_public_name_once() -> None:
 def test_the_navigation_holds_every_page_once() -> None:
     outside = {"index.md": "README.md"}  # the others are source/PATH
     own = {page for page in NAVIGATION if page not in outside and not page.startswith("source/")}
-    assert own == {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")}
+    written = [*DOCS.rglob("*.md"), *(page.with_suffix(".md") for page in (DOCS / "tutorials").glob("*.py"))]
+    assert own == {str(page.relative_to(DOCS)) for page in written}
     for page in set(NAVIGATION) - own:
         assert (ROOT / outside.get(page, page.removeprefix("source/"))).is_file()
     assert set(NAVIGATION.values()) == {1}

@@ -1,4 +1,4 @@
-"""What README and docs tell the reader to run: every block of Python by itself, and every command up to its options."""
+"""What README and docs tell the reader to run: blocks and tutorials by themselves, commands up to their options."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import torch
 import tyro
 from paths import ROOT
 from processes import FORKS
-from snippets import PAGES, Block, blocks, commands
+from snippets import PAGES, Block, blocks, commands, tutorials
 
 from train.__main__ import COMMANDS
 
@@ -40,8 +40,30 @@ LESS = {  # page: what takes long, and what it is here
     "docs/study.md": SHORT,
     "docs/tensorboard.md": {**SHORT, "every_updates=100": "every_updates=4"},
     "docs/traces.md": SHORT,
+    "docs/tutorials/1-environment.py": {"num_envs=500": "num_envs=20", '"num_puzzles": 500': '"num_puzzles": 20'},
+    "docs/tutorials/2-watch.py": {
+        "num_envs=250, num_puzzles=250": "num_envs=20, num_puzzles=20",
+        "(0, 100, 200, 400)": "(0, 2)",
+        '"num_puzzles": 200': '"num_puzzles": 20',
+    },
+    "docs/tutorials/3-compare.py": {
+        "puzzles(200,": "puzzles(20,",
+        "recorded(500,": "recorded(40,",
+        "recorded(1000,": "recorded(40,",
+    },
+    "docs/tutorials/4-learn-to-halt.py": {
+        "num_puzzles=1000": "num_puzzles=40",
+        "num_puzzles=500": "num_puzzles=20",
+        "40_000": "4096",
+    },
+    "docs/tutorials/5-own-puzzle.py": {
+        "num_puzzles=3000": "num_puzzles=60",
+        "64 * 400": "64 * 4",
+        "num_puzzles=500": "num_puzzles=20",
+    },
+    "docs/tutorials/6-inside.py": {"num_puzzles=100": "num_puzzles=20", "SEGMENTS = 6": "SEGMENTS = 3"},
 }
-PYTHON = [block for block in blocks() if block.language == "python"]
+PYTHON = [*(block for block in blocks() if block.language == "python"), *tutorials()]
 
 
 def forget_project() -> None:

@@ -9,6 +9,7 @@ from hrm_env.checks import shortened
 from hrm_env.task import PuzzleTask
 from hrm_env.tasks.arc.task import Arc
 from hrm_env.tasks.copy import Copy
+from hrm_env.tasks.futoshiki.task import Futoshiki
 from hrm_env.tasks.maze.task import Maze
 from hrm_env.tasks.sudoku.task import Sudoku
 from hrm_env.tasks.takuzu.task import Takuzu
@@ -16,6 +17,7 @@ from hrm_env.tasks.takuzu.task import Takuzu
 _FAMILIES: dict[str, Callable[[int, int], PuzzleTask]] = {
     "sudoku": Sudoku,
     "takuzu": Takuzu,
+    "futoshiki": Futoshiki,
     "maze": Maze,
     "copy": Copy,
     "arc": Arc,

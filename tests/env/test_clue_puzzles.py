@@ -11,9 +11,9 @@ from hrm_env.task import PuzzleBatch
 from hrm_env.tasks import make_task
 from hrm_env.tasks.group import SmallGroupTask
 
-SYMMETRIES = {"takuzu:4x4": 16, "takuzu:6x6": 16}
+SYMMETRIES = {"takuzu:4x4": 16, "takuzu:6x6": 16, "futoshiki:4x4": 16, "futoshiki:5x5": 16}
 EASY_ONLY = "takuzu:4x4"  # hardly any puzzle of this size needs a guess
-RATED = {"takuzu:6x6": (2, 4)}
+RATED = {"takuzu:6x6": (2, 4), "futoshiki:5x5": (1, 3)}
 
 
 def family(name: str) -> SmallGroupTask:

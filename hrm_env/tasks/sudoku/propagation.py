@@ -31,6 +31,7 @@ class Geometry(NamedTuple):
         row_ways: Line of each way in each box, ``(b!, b)``.
         column_bands: Cells of each column of boxes, likewise.
         column_ways: Line of each way in each box, likewise.
+        pairs: Cells of which the first holds a smaller digit than the second, ``(P, 2)``; none in a Sudoku.
     """
 
     full: int
@@ -40,6 +41,7 @@ class Geometry(NamedTuple):
     row_ways: Integers
     column_bands: Integers
     column_ways: Integers
+    pairs: Integers
 
 
 @compiled
@@ -147,13 +149,33 @@ def _place(stack: Integers, top: int, full: int, units: Integers) -> int:
 
 
 @compiled
+def _order(stack: Integers, top: int, full: int, pairs: Integers) -> bool:
+    """Removes digits that the smaller or larger cell of a pair cannot hold; returns whether any was removed."""
+    changed = False
+    for pair in range(pairs.shape[0]):
+        less, more = pairs[pair, 0], pairs[pair, 1]
+        small, large = stack[top, less], stack[top, more]
+        above = full & ~((small & -small) * 2 - 1)  # digits above the smallest one left in the smaller cell
+        below = 0
+        while below * 2 + 1 < large:
+            below = below * 2 + 1  # digits below the largest one left in the larger cell
+        if large & ~above or small & ~below:
+            stack[top, more] &= above
+            stack[top, less] &= below
+            changed = True
+    return changed
+
+
+@compiled
 def propagate(stack: Integers, settled: Flags, top: int, geometry: Geometry, allowed: Integers) -> int:
-    """Applies singles and bands until nothing changes; returns the settled cells, or -1 on a contradiction."""
+    """Applies singles, pairs and bands until nothing changes; returns the settled cells, or -1 on a contradiction."""
     while True:
         number = _settle(stack, settled, top, geometry.peers)
         placed = _place(stack, top, geometry.full, geometry.units)
         if number < 0 or placed < 0:
             return -1
+        if placed == 0 and _order(stack, top, geometry.full, geometry.pairs):
+            continue
         if placed == 0:  # the costlier rule only where the others say nothing more
             changed = restrict(stack, top, geometry.row_bands, geometry.row_ways, allowed)
             if not restrict(stack, top, geometry.column_bands, geometry.column_ways, allowed) and not changed:

@@ -37,13 +37,14 @@ class SudokuSolver:
         together = (self.unit_of[:, :, None] == self.unit_of[:, None, :]).any(axis=0)
         np.fill_diagonal(together, False)
         peers = np.ascontiguousarray(np.nonzero(together)[1].reshape(n * n, -1))
-        nothing = np.empty((0, 1, 1, 1), np.int64), np.zeros((1, 1), np.int64)
-        self.by_cells = Geometry(self.full, self.units, peers, *nothing, *nothing)
+        nothing, no_pairs = (np.empty((0, 1, 1, 1), np.int64), np.zeros((1, 1), np.int64)), np.empty((0, 2), np.int64)
+        self.by_cells = Geometry(self.full, self.units, peers, *nothing, *nothing, no_pairs)
         self.by_bands = self.by_cells
         if max(box_height, box_width) <= LARGEST_SIDE:
             rows = np.ascontiguousarray(cells.reshape(-1, box_height, box_height, box_width))
             columns = np.ascontiguousarray(cells.T.reshape(-1, box_width, box_width, box_height))
-            self.by_bands = Geometry(self.full, self.units, peers, rows, _ways(box_height), columns, _ways(box_width))
+            ways = _ways(box_height), _ways(box_width)
+            self.by_bands = Geometry(self.full, self.units, peers, rows, ways[0], columns, ways[1], no_pairs)
 
     def _memory(self) -> Memory:
         """Allocates the memory of a search: one row per removed candidate, and a last one for the solution."""
@@ -98,7 +99,13 @@ class SudokuSolver:
         empty = np.zeros((count, self.size**2), dtype=np.uint8)
         return self.search(self.candidates(empty), limit=1, rng=rng).solution
 
-    def dig(self, grids: npt.NDArray[np.uint8], clues: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    def dig(
+        self,
+        grids: npt.NDArray[np.uint8],
+        clues: int,
+        rng: np.random.Generator,
+        geometry: Geometry | None = None,
+    ) -> npt.NDArray[np.uint8]:
         """Blanks cells of full grids ``(B, L)`` in random order while the solution stays unique.
 
         A cell is blanked if the grid has no solution with another digit there. Every cell is tried once, so with
@@ -108,6 +115,7 @@ class SudokuSolver:
             grids: Full grids with digits 1..n, or puzzles with 0 for blank.
             clues: Number of clues at which a grid is finished.
             rng: Random generator of the order.
+            geometry: None guesses digits of cells.
 
         Returns:
             Digits with 0 for blank, ``(B, L)``.
@@ -116,7 +124,7 @@ class SudokuSolver:
         order = rng.permuted(np.broadcast_to(np.arange(self.size**2), grids.shape), axis=1)
 
         def run(rows: slice) -> None:
-            dig_each(self._memory(), puzzles[rows], order[rows], clues, 1, self.by_cells, _NO_PRIORITY)
+            dig_each(self._memory(), puzzles[rows], order[rows], clues, 1, geometry or self.by_cells, _NO_PRIORITY)
 
         on_all_cores(run, len(grids))
         return puzzles.astype(np.uint8)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from hrm_agent.config import (
     GRUConfig,
     LatticeConfig,
-    LearnerConfig,
     RecurrentTransformerConfig,
     RNNConfig,
     TransformerConfig,
@@ -34,15 +33,14 @@ SMALL_RECURRENT = RecurrentTransformerConfig(**{**vars(SMALL_TRANSFORMER), "step
 
 # Muon is that of arXiv 2601.19085. Minibatches keep a puzzle's segments apart; easier puzzles start the learning and
 # leave soon. See docs/results.md.
-HARD_LEARNER = LearnerConfig(
+HARD_LEARNER = replace(
+    SMALL_LEARNER,
     optimizer="muon",
     learning_rate=2e-3,
-    weight_decay=0.1,
     muon_learning_rate=0.02,
     muon_weight_decay=0.005,
     muon_momentum=0.6,
     max_grad_norm=1.0,
-    token_loss="softmax",
     halt_loss_weight=0.05,
     q_bootstrap="none",
     ema=0.999,

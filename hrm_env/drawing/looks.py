@@ -54,7 +54,7 @@ def look(style: Style, cell: Cell) -> Look:
         return Look(WHITE, _FILLED[cell.kind], ring=wrong)
     if cell.char not in style.paints:
         return Look(_FILLED[cell.kind], WHITE)
-    paper = style.paints[cell.char]
+    paper = _CONFLICT if cell.conflict else style.paints[cell.char]
     return Look(paper, contrast(paper), cell.char if cell.char in style.written else "", cross=wrong)
 
 

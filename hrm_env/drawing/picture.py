@@ -30,9 +30,9 @@ def draw_puzzle(
     """Draws a puzzle and, if given, the answer. All pictures of a task have one size.
 
     Written cells: givens are bold on grey, right cells are green, wrong cells are red on pale red, and cells without a
-    known solution are blue. A given that the answer changes is wrong. A cell in conflict is orange. Painted cells: the
-    agent's cells are green, red or blue; a ring marks a cell wrongly left empty, and other wrong cells are crossed out.
-    A task without blank cells shows the question above the answer, or beside it.
+    known solution are blue. A given that the answer changes is wrong. Painted cells: the agent's cells are green, red
+    or blue; a ring marks a cell wrongly left empty, and other wrong cells are crossed out. A cell in conflict is
+    orange. A task without blank cells shows the question above the answer, or beside it.
 
     Args:
         task: The puzzle family; its `style`, `boxes` and `conflicts` say how it is drawn.

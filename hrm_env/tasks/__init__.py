@@ -11,6 +11,7 @@ from hrm_env.tasks.arc.task import Arc
 from hrm_env.tasks.copy import Copy
 from hrm_env.tasks.futoshiki.task import Futoshiki
 from hrm_env.tasks.maze.task import Maze
+from hrm_env.tasks.nonogram.task import Nonogram
 from hrm_env.tasks.sudoku.task import Sudoku
 from hrm_env.tasks.takuzu.task import Takuzu
 
@@ -18,6 +19,7 @@ _FAMILIES: dict[str, Callable[[int, int], PuzzleTask]] = {
     "sudoku": Sudoku,
     "takuzu": Takuzu,
     "futoshiki": Futoshiki,
+    "nonogram": Nonogram,
     "maze": Maze,
     "copy": Copy,
     "arc": Arc,

@@ -35,15 +35,28 @@ class SmallGroupTask(PuzzleTask):
     def symmetry_key(self, inputs: Tokens) -> npt.NDArray[np.uint64]:
         """Returns the smallest hash of all symmetric variants, ``(N,)`` uint64."""
         table = zip(self.group.cells.numpy(), self.group.tokens.numpy().astype(np.uint8), strict=True)
-        keys = [super(SmallGroupTask, self).symmetry_key(tokens[inputs[:, cells]]) for cells, tokens in table]
+        keys = [
+            super(SmallGroupTask, self).symmetry_key(self.one_form(tokens[inputs[:, cells]])) for cells, tokens in table
+        ]
         least: npt.NDArray[np.uint64] = np.min(keys, axis=0)
         return least
 
+    def one_form(self, inputs: Tokens) -> Tokens:
+        """Returns puzzles ``(N, L)`` in one of the ways to write them; by default, there is only one."""
+        return inputs
 
-def turned_and_mirrored(grid: Tensor) -> Tensor:
+
+def turned_and_mirrored(grid: Tensor, margin: int = 0) -> Tensor:
     """Returns the 8 rotations and reflections of a square grid ``(n, n)``, flattened: ``(8, n²)``.
 
     The number of a variant is 4 · transposed + 2 · upside down + left to right; it is transposed first.
+
+    Args:
+        grid: The grid.
+        margin: Number of first rows and of first columns that stay in front: they are reflected among themselves.
     """
-    flips: list[list[int]] = [[], [1], [0], [0, 1]]
-    return torch.stack([turned.flip(axes).flatten() for turned in (grid, grid.mT) for axes in flips])
+    forwards = torch.arange(len(grid), device=grid.device)
+    ways = forwards, forwards.flip(0).roll(margin)
+    return torch.stack(
+        [turned[rows][:, columns].flatten() for turned in (grid, grid.mT) for rows in ways for columns in ways]
+    )

@@ -162,8 +162,13 @@ def _search(
 
 
 @compiled
+def _memory(cells: int, lines: int) -> tuple[Integers, Integers]:
+    """Allocates the stack, a grid per branching and a last one for the solution, and the words of complete lines."""
+    return np.empty((cells + 3, cells), np.int64), np.empty(lines, np.int64)
+
+
+@compiled
 def _search_each(
-    stack: Integers,
     masks: Integers,
     lines: Lines,
     spans: Integers,
@@ -173,7 +178,7 @@ def _search_each(
 ) -> None:
     """Searches every grid of ``masks (B, L)``."""
     found, guesses, solution = result
-    complete = np.empty(spans.shape[1], np.int64)
+    stack, complete = _memory(masks.shape[1], spans.shape[1])
     for row in range(masks.shape[0]):
         stack[0] = masks[row]
         found[row], guesses[row] = _search(stack, lines, spans[row], complete, limit, priority[row])
@@ -182,11 +187,9 @@ def _search_each(
 
 
 @compiled
-def _dig_each(
-    stack: Integers, masks: Integers, order: Integers, lines: Lines, spans: Integers, priority: Priorities
-) -> None:
+def _dig_each(masks: Integers, order: Integers, lines: Lines, spans: Integers, priority: Priorities) -> None:
     """Blanks cells of ``masks (B, L)`` in ``order (B, L)`` wherever no solution has the other digit."""
-    complete = np.empty(spans.shape[1], np.int64)
+    stack, complete = _memory(masks.shape[1], spans.shape[1])
     for row in range(masks.shape[0]):
         for place in range(masks.shape[1]):
             cell = order[row, place]
@@ -216,7 +219,7 @@ def search_lines(
 
     def run(rows: slice) -> None:
         result = found[rows], guesses[rows], solution[rows]
-        _search_each(_stack(masks), masks[rows], lines, spans[rows], limit, priority[rows], result)
+        _search_each(masks[rows], lines, spans[rows], limit, priority[rows], result)
 
     on_all_cores(run, len(masks))
     return SearchResult(found, solution.astype(np.uint8), guesses)
@@ -240,12 +243,7 @@ def dig_lines(lines: Lines, masks: Masks, spans: Masks, rng: np.random.Generator
     order: npt.NDArray[Any] = rng.permuted(np.broadcast_to(np.arange(masks.shape[1]), masks.shape), axis=1)
 
     def run(rows: slice) -> None:
-        _dig_each(_stack(masks), left[rows], order[rows], lines, spans[rows], np.empty(0, np.float32))
+        _dig_each(left[rows], order[rows], lines, spans[rows], np.empty(0, np.float32))
 
     on_all_cores(run, len(masks))
     return left
-
-
-def _stack(masks: Masks) -> Masks:
-    """Allocates the memory of a search: one grid per branching, and a last one for the solution."""
-    return np.empty((masks.shape[1] + 3, masks.shape[1]), np.int64)

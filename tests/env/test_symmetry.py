@@ -37,7 +37,7 @@ def test_a_symmetry_by_hand() -> None:
 
 
 def test_which_tasks_have_symmetries() -> None:
-    assert {name.partition(":")[0] for name in SYMMETRIC} == {"sudoku", "takuzu", "futoshiki", "maze"}
+    assert {name.partition(":")[0] for name in SYMMETRIC} == {"sudoku", "takuzu", "futoshiki", "nonogram", "maze"}
 
 
 @pytest.mark.parametrize("name", SYMMETRIC)
@@ -77,6 +77,7 @@ def test_augment_applies_a_symmetry_to_each_row(name: str) -> None:
         ("maze:3x5", "4b75504a3381fc1e"),
         ("takuzu:4x4", "0e3dc3641b55b158"),
         ("futoshiki:3x3", "c336e3596cc74e30"),
+        ("nonogram:4x4", "32101fa0ea3bbcdd"),
         ("copy:4x4", "115958edb594333b"),
         ("arc:6x6", "c671616944a4870c"),
     ],

@@ -12,6 +12,9 @@ from hrm_env.tasks.copy import Copy
 from hrm_env.tasks.futoshiki.task import Futoshiki
 from hrm_env.tasks.maze.task import Maze
 from hrm_env.tasks.nonogram.task import Nonogram
+from hrm_env.tasks.reasoning_gym.digits import RGFutoshiki, RGSudoku
+from hrm_env.tasks.reasoning_gym.distances import RGDistances
+from hrm_env.tasks.reasoning_gym.queens import RGQueens
 from hrm_env.tasks.sudoku.task import Sudoku
 from hrm_env.tasks.takuzu.task import Takuzu
 
@@ -23,6 +26,10 @@ _FAMILIES: dict[str, Callable[[int, int], PuzzleTask]] = {
     "maze": Maze,
     "copy": Copy,
     "arc": Arc,
+    "rg_sudoku": RGSudoku,
+    "rg_futoshiki": RGFutoshiki,
+    "rg_queens": RGQueens,
+    "rg_distances": RGDistances,
 }
 
 
@@ -34,7 +41,7 @@ def make_task(task: str | PuzzleTask) -> PuzzleTask:
     """
     if isinstance(task, PuzzleTask):
         return task
-    named = re.fullmatch(r"([a-z]+):([0-9]{1,6})x([0-9]{1,6})", task) if isinstance(task, str) else None
+    named = re.fullmatch(r"([a-z_]+):([0-9]{1,6})x([0-9]{1,6})", task) if isinstance(task, str) else None
     if not named or named[1] not in _FAMILIES:
         known = ", ".join(f"{name}:<a>x<b>" for name in _FAMILIES)
         raise ValueError(f"task: expected a PuzzleTask or one of {known}, found {shortened(task)}")

@@ -1,0 +1,1 @@
+"""Puzzles that reasoning-gym generates, as tasks of fixed grids."""

@@ -9,7 +9,7 @@ from hrm_agent.limits import MOST_OF_A_KIND, check_passes
 from hrm_env.checks import check_choice, check_flag, check_integer, check_number, shortened
 from hrm_env.puzzles import MOST_TOKENS
 
-Mixer = Literal["attention", "mlp"]
+Mixer = Literal["attention", "mlp", "units"]
 MixerNorm = Literal["features", "positions"]
 Gradient = Literal["one-step", "last-cycle", "full"]
 Positions = Literal["rope", "rope-2d", "learned", "learned-2d", "none"]
@@ -46,7 +46,10 @@ class BlockConfig(CoreConfig):
         hidden_size: Width D.
         num_heads: Attention heads.
         expansion: Width factor of the feed-forward layers, before their 2/3 (SwiGLU).
-        mixer: How a block mixes positions.
+        mixer: How a block mixes positions: ``"attention"``, ``"mlp"``, or, for Sudoku, ``"units"``, which makes every
+            digit of every cell a position and treats all of them alike; see `hrm_agent.cores.units`.
+        box: Rows and columns of a box, with mixer ``"units"``; else None.
+        feed_forward_multiple: The inner width of a feed-forward layer is rounded up to a multiple of this.
         mixer_multiple: The inner width of an MLP mixer is rounded up to a multiple of this.
         mixer_norm: What a state is normalised over after an MLP mixer.
         swiglu_norm: Normalise the gated product inside every SwiGLU, as Muon at a high rate wants it.
@@ -69,6 +72,8 @@ class BlockConfig(CoreConfig):
     num_heads: int = 8
     expansion: float = 4.0
     mixer: Mixer = "attention"
+    box: tuple[int, int] | None = None
+    feed_forward_multiple: int = 256
     mixer_multiple: int = 32
     mixer_norm: MixerNorm = "features"
     swiglu_norm: bool = False
@@ -85,7 +90,8 @@ class BlockConfig(CoreConfig):
         choices |= {"gradient": Gradient, "dtype": PrecisionOrAuto}
         for name, choice in choices.items():
             check_choice(name, getattr(self, name), get_args(choice))
-        counts = {"hidden_size": 1, "num_heads": 1, "mixer_multiple": 1, "puzzle_positions": 0, **self.depth_options}
+        counts = {"hidden_size": 1, "num_heads": 1, "mixer_multiple": 1, "feed_forward_multiple": 1, "puzzle_positions": 0}
+        counts |= self.depth_options
         for name, low in counts.items():
             object.__setattr__(self, name, check_integer(name, getattr(self, name), low, MOST_OF_A_KIND))
         check_flag("swiglu_norm", self.swiglu_norm)
@@ -97,6 +103,7 @@ class BlockConfig(CoreConfig):
                 f"found {shortened(self.embedded_positions)}"
             )
         self._check_positions()
+        self._check_box()
         if check_number("expansion", self.expansion, 0, MOST_OF_A_KIND) == 0:
             raise ValueError(f"expansion: expected more than 0, found {self.expansion}")
         if self.hidden_size % self.width_multiple:
@@ -115,6 +122,17 @@ class BlockConfig(CoreConfig):
             raise ValueError(
                 f"grid_columns: expected None with positions {self.positions!r}, found {self.grid_columns}"
             )
+
+    def _check_box(self) -> None:
+        if self.mixer != "units":
+            if self.box is not None:
+                raise ValueError(f"box: expected None with mixer {self.mixer!r}, found {shortened(self.box)}")
+            return
+        if not isinstance(self.box, tuple | list) or len(self.box) != 2:
+            raise ValueError(f"box: expected its rows and columns with mixer 'units', found {shortened(self.box)}")
+        object.__setattr__(self, "box", tuple(check_integer("box", side, 1, MOST_TOKENS) for side in self.box))
+        if self.puzzle_positions:
+            raise ValueError(f"puzzle_positions: expected 0 with mixer 'units', found {self.puzzle_positions}")
 
     @property
     def width_multiple(self) -> int:

@@ -15,13 +15,18 @@ from hrm_agent.config import BlockConfig, CoreConfig, Precision, PrecisionOrAuto
 from hrm_agent.cores.carry import Carry, map_parts
 from hrm_agent.cores.core import CompiledPiece, PuzzleShape, ReasoningCore, SegmentOutput
 from hrm_agent.cores.layers import (
+    Attention,
     Block,
     Linear,
+    PositionMixer,
     ReasoningModule,
     RotaryEmbedding,
+    SwiGLU,
     truncated_normal_,
     weights_cast_once,
 )
+from hrm_agent.cores.layout import layout_of
+from hrm_agent.cores.units import UnitMixer
 
 
 def precision(chosen: PrecisionOrAuto) -> Precision:
@@ -60,12 +65,14 @@ class BlockCore(ReasoningCore):
         super().__init__(shape, config)
         config = self.config
         dim, prefix = config.hidden_size, config.puzzle_positions
-        self.state_shape = (prefix + shape.seq_len, dim)
+        self.layout = layout_of(shape, config)
+        self.state_shape = (self.layout.positions, dim)
         self.activation_dtype: torch.dtype = getattr(torch, config.dtype)
         self.embed_scale = math.sqrt(dim)
 
-        self.token_embedding = nn.Parameter(truncated_normal_(torch.empty(shape.vocab_size, dim), 1 / self.embed_scale))
-        self.answer_head = Linear(dim, shape.vocab_size)
+        tokens = torch.empty(self.layout.vocab_size, dim)
+        self.token_embedding = nn.Parameter(truncated_normal_(tokens, 1 / self.embed_scale))
+        self.answer_head = Linear(dim, self.layout.scores)
         # almost zero Q values at the start: the bootstrapped targets begin near "never right"
         self.q_weight = nn.Parameter(torch.zeros(2, dim))
         self.q_bias = nn.Parameter(torch.full((2,), -5.0))
@@ -86,10 +93,19 @@ class BlockCore(ReasoningCore):
 
     def stack(self, layers: int) -> ReasoningModule:
         """Builds a module of so many blocks."""
+        return ReasoningModule([self._block() for _ in range(layers)])
+
+    def _block(self) -> Block:
         config, (length, dim) = self.config, self.state_shape
-        arguments = (dim, config.num_heads, config.expansion, config.mixer, length, self.rotary)
-        options = (config.mixer_multiple, config.mixer_norm, config.swiglu_norm)
-        return ReasoningModule([Block(*arguments, *options) for _ in range(layers)])
+        mixer: nn.Module
+        if config.box is not None:
+            mixer = UnitMixer(dim, config.box)
+        elif config.mixer == "mlp":
+            mixer = PositionMixer(length, config.expansion, config.mixer_multiple, config.swiglu_norm)
+        else:
+            mixer = Attention(dim, config.num_heads, self.rotary)
+        feed_forward = SwiGLU(dim, config.expansion, config.feed_forward_multiple, config.swiglu_norm)
+        return Block(mixer, feed_forward, config.mixer == "mlp" and config.mixer_norm == "positions")
 
     @classmethod
     def resolved(cls, config: CoreConfig) -> CoreConfig:
@@ -108,7 +124,7 @@ class BlockCore(ReasoningCore):
 
     def embed(self, inputs: Tensor, puzzle_id: Tensor) -> Tensor:
         """Returns x ``(B, P+L, D)``: √D · tokens, or √D · (tokens + positions)/√2 where positions are learned."""
-        x = F.embedding(inputs, self.token_embedding)
+        x = F.embedding(self.layout.tokens(inputs), self.token_embedding)
         if self.puzzle_embedding is not None:
             prefix = self.puzzle_embedding(puzzle_id).unflatten(-1, (-1, x.shape[-1]))
             prefix = F.pad(prefix, (0, 0, 0, self.config.puzzle_positions - prefix.shape[1]))
@@ -118,7 +134,7 @@ class BlockCore(ReasoningCore):
         return (self.embed_scale * x).to(self.activation_dtype)
 
     def q_values(self, q_input: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the logits of (halt, continue): a linear map of the answering state at the first position."""
+        """Returns the logits of (halt, continue): a linear map of what stands for the answering state."""
         q = F.linear(q_input, self.q_weight.to(q_input.dtype), self.q_bias.to(q_input.dtype)).float()
         return q[:, 0], q[:, 1]
 
@@ -133,13 +149,12 @@ class BlockCore(ReasoningCore):
         """Computes one segment; the returned carry is detached."""
         with self.constant_weights():
             carry, state = self.think(carry, self.embed(inputs, puzzle_id))
-            q_input = state[:, 0]
+            q_input = self.layout.summary(state)
             return SegmentOutput(map_parts(Tensor.detach, carry), self.answer(state), *self.q_values(q_input), q_input)
 
     def answer(self, state: Tensor) -> Tensor:
         """Returns the answer logits ``(B, L, V)`` float32 of a state ``(B, P+L, D)``."""
-        logits: Tensor = self.answer_head(state[:, self.config.puzzle_positions :])
-        return logits.float()
+        return self.layout.read(self.answer_head, state).float()
 
     @abstractmethod
     def think(self, carry: Carry, x: Tensor) -> tuple[Carry, Tensor]:

@@ -11,10 +11,9 @@ from hrm_agent.cores.blocks import BlockCore
 from hrm_agent.cores.core import PuzzleShape, SegmentOutput, TokenLoss, mean_over_graded
 from hrm_agent.cores.deduction import LatticeCarry, deduce, start
 from hrm_agent.cores.layers import Linear
+from hrm_agent.cores.layout import NEVER
 from hrm_env.task import PAD_ID
 
-NEVER = -1e4
-"""Logit of a token that is no candidate."""
 SURE = 10.0
 """Largest margin between logits that the Q head tells from a larger one."""
 
@@ -38,9 +37,9 @@ class LatticeCore(BlockCore):
     def __init__(self, shape: PuzzleShape, config: LatticeConfig) -> None:
         super().__init__(shape, config)
         dim = config.hidden_size
-        self.candidate_embedding = Linear(shape.vocab_size, dim)
+        self.candidate_embedding = Linear(self.layout.scores, dim)
         self.network = self.stack(config.layers)
-        self.keep_head = nn.Linear(dim, shape.vocab_size)
+        self.keep_head = nn.Linear(dim, self.layout.scores)
         self.conflict_head = nn.Linear(dim, 1)
         nn.init.zeros_(self.conflict_head.weight)
         nn.init.constant_(self.conflict_head.bias, -2.0)  # no conflict until it has learned what one is
@@ -56,21 +55,21 @@ class LatticeCore(BlockCore):
         with self.constant_weights():
             carry = carry._replace(candidates=carry.candidates * self._allowed(inputs))
             x = self.embed(inputs, puzzle_id)
-            x = x + F.pad(self.candidate_embedding(carry.candidates), (0, 0, self.config.puzzle_positions, 0))
+            x = x + self.candidate_embedding(self.layout.features(carry.candidates))
             state, readings, keeps, conflicts = carry.state, [], [], []
             for loop in range(self.cycles[0]):
                 with self.gradient_at(loop):
                     state = self.network(state, x)
                 readings.append(self.answer(state))
-                keeps.append(self.keep_head(state[:, self.config.puzzle_positions :].float()))
-                conflicts.append(self.conflict_head(state[:, 0].float()).squeeze(-1))
+                keeps.append(self.layout.read(self.keep_head, state.float()))
+                conflicts.append(self.conflict_head(self.layout.summary(state).float()).squeeze(-1))
             if self.config.carry_state:
                 carry = carry._replace(state=state.detach())
             logits, keep, conflict = (heads[-1].detach() for heads in (readings, keeps, conflicts))
             candidates = carry.candidates > 0.5
             first, second = logits.topk(2, dim=-1).values.unbind(-1)
             certainty = (first - second).amin(-1).clamp(max=SURE)
-            q_input = torch.cat([state[:, 0].float(), certainty.unsqueeze(1), conflict.unsqueeze(1)], dim=1)
+            q_input = torch.cat([self.layout.summary(state).float(), certainty.unsqueeze(1), conflict.unsqueeze(1)], dim=1)
             return SegmentOutput(
                 self._next(carry, logits, keep, conflict),
                 readings[-1].masked_fill(~candidates, NEVER),

@@ -11,8 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrm_agent.config import Mixer, MixerNorm
-
 SHORT_LENGTH = 256
 """Up to this many positions a CPU multiplies out attention: torch's fused kernel is then several times slower."""
 
@@ -164,26 +162,11 @@ class Block(nn.Module):
     normalises before it transposes back.
     """
 
-    def __init__(
-        self,
-        dim: int,
-        num_heads: int,
-        expansion: float,
-        mixer: Mixer,
-        length: int,
-        rotary: RotaryEmbedding | None,
-        mixer_multiple: int,
-        mixer_norm: MixerNorm,
-        swiglu_norm: bool = False,
-    ) -> None:
+    def __init__(self, mixer: nn.Module, feed_forward: SwiGLU, norm_positions: bool) -> None:
         super().__init__()
-        self.norm_positions = mixer == "mlp" and mixer_norm == "positions"
-        self.mixer = (
-            PositionMixer(length, expansion, mixer_multiple, swiglu_norm)
-            if mixer == "mlp"
-            else Attention(dim, num_heads, rotary)
-        )
-        self.feed_forward = SwiGLU(dim, expansion, norm=swiglu_norm)
+        self.norm_positions = norm_positions
+        self.mixer = mixer
+        self.feed_forward = feed_forward
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``(B, length, dim)`` to ``(B, length, dim)``."""

@@ -120,9 +120,10 @@ def write_reference(core: ReasoningCore, path: str | Path, prefix: str = "_orig_
     """
     if not isinstance(core, HRMCore):
         raise ValueError(f"write_reference: expected a core of HRM or TRM, found {type(core).__name__}")
-    if core.config.mixer == "mlp":
-        if core.config.h_layers:
-            raise ValueError("write_reference: expected a core with mixer 'attention', found 'mlp'")
+    mixer = core.config.mixer
+    if mixer == "units" or (mixer == "mlp" and core.config.h_layers):
+        raise ValueError(f"write_reference: expected a core with mixer 'attention', found {mixer!r}")
+    if mixer == "mlp":
         for name in ("mixer_multiple", "mixer_norm"):
             expected, found = getattr(TRMConfig, name), getattr(core.config, name)
             if found != expected:

@@ -90,8 +90,8 @@ class BlockConfig(CoreConfig):
         choices |= {"gradient": Gradient, "dtype": PrecisionOrAuto}
         for name, choice in choices.items():
             check_choice(name, getattr(self, name), get_args(choice))
-        counts = {"hidden_size": 1, "num_heads": 1, "mixer_multiple": 1, "feed_forward_multiple": 1, "puzzle_positions": 0}
-        counts |= self.depth_options
+        counts = dict.fromkeys(("hidden_size", "num_heads", "mixer_multiple", "feed_forward_multiple"), 1)
+        counts |= {"puzzle_positions": 0, **self.depth_options}
         for name, low in counts.items():
             object.__setattr__(self, name, check_integer(name, getattr(self, name), low, MOST_OF_A_KIND))
         check_flag("swiglu_norm", self.swiglu_norm)

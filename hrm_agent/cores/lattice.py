@@ -69,7 +69,8 @@ class LatticeCore(BlockCore):
             candidates = carry.candidates > 0.5
             first, second = logits.topk(2, dim=-1).values.unbind(-1)
             certainty = (first - second).amin(-1).clamp(max=SURE)
-            q_input = torch.cat([self.layout.summary(state).float(), certainty.unsqueeze(1), conflict.unsqueeze(1)], dim=1)
+            summary = self.layout.summary(state).float()
+            q_input = torch.cat([summary, certainty.unsqueeze(1), conflict.unsqueeze(1)], dim=1)
             return SegmentOutput(
                 self._next(carry, logits, keep, conflict),
                 readings[-1].masked_fill(~candidates, NEVER),

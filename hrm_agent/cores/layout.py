@@ -150,7 +150,7 @@ def layout_of(shape: PuzzleShape, config: BlockConfig) -> Layout:
     digits = config.box[0] * config.box[1]
     if (shape.seq_len, shape.vocab_size) != (digits**2, digits + DIGITS_FROM):
         raise ValueError(
-            f"box: expected a Sudoku of {digits} rows and digits for boxes of {config.box[0]} by {config.box[1]} "
-            f"({digits**2} cells, {digits + DIGITS_FROM} tokens), found {shape.seq_len} cells, {shape.vocab_size} tokens"
+            f"box: expected a puzzle of {digits**2} cells and {digits + DIGITS_FROM} tokens for boxes of "
+            f"{config.box[0]} by {config.box[1]}, found {shape.seq_len} cells and {shape.vocab_size} tokens"
         )
     return CandidateLayout(shape.seq_len, digits)

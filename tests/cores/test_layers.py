@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 import torch
 from agents import SHAPE, hrm_core, relative_error, tiny_core
-from torch import Tensor
+from torch import Tensor, nn
 
-from hrm_agent.config import Mixer
 from hrm_agent.cores.hrm import HRMCore
 from hrm_agent.cores.layers import (
     Attention,
@@ -117,9 +116,9 @@ def test_position_mixer_maps_every_feature_alike() -> None:
     torch.testing.assert_close(layer(x.flip(-1)), mixed.flip(-1))
 
 
-@pytest.mark.parametrize("mixer", ["mlp", "attention"])
-def test_a_block_is_post_norm(mixer: Mixer) -> None:
-    block, x = Block(16, 2, 4.0, mixer, 6, None, 32, "features"), 3 * noise(2, 6, 16)
+@pytest.mark.parametrize("mixer", [PositionMixer(6, 4.0, 32), Attention(16, 2, None)])
+def test_a_block_is_post_norm(mixer: nn.Module) -> None:
+    block, x = Block(mixer, SwiGLU(16, 4.0), norm_positions=False), 3 * noise(2, 6, 16)
     middle = rms_norm(x + block.mixer(x))
     torch.testing.assert_close(block(x), rms_norm(middle + block.feed_forward(middle)))
     torch.testing.assert_close(block(x).square().mean(-1), torch.ones(2, 6), atol=1e-3, rtol=0)

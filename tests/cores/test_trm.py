@@ -17,7 +17,7 @@ from hrm_agent.checkpoints.reference_checkpoint import read_reference, reference
 from hrm_agent.config import HRMConfig, TRMConfig
 from hrm_agent.cores import PuzzleShape, make_core
 from hrm_agent.cores.hrm import HRMCore
-from hrm_agent.cores.layers import Block
+from hrm_agent.cores.layers import Block, PositionMixer, SwiGLU
 from train.fit import parse
 from train.presets import PRESETS
 
@@ -110,7 +110,7 @@ def test_the_puzzle_embedding_fills_the_first_positions_and_zeros_the_others() -
 
 @torch.no_grad()
 def test_an_mlp_mixer_can_normalise_over_the_positions() -> None:
-    block = Block(16, 1, 4.0, "mlp", 6, None, 256, "positions")
+    block = Block(PositionMixer(6, 4.0, 256), SwiGLU(16, 4.0), norm_positions=True)
     x = 3 * torch.randn(2, 6, 16, generator=torch.Generator().manual_seed(0))
     mixed = x + block.mixer(x)
     scaled = mixed / (mixed.square().mean(1, keepdim=True) + 1e-5).sqrt()

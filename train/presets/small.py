@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from hrm_agent.config import (
     GRUConfig,
@@ -56,6 +57,20 @@ HARD = Fit(
     evaluate_every=4000,
 )
 
+# Every candidate alike: a narrow state, and small steps, because they are cheaper for what they teach.
+UNITS: dict[str, Any] = {"mixer": "units", "box": (3, 3), "puzzle_positions": 0, "expansion": 3.0}
+UNITS |= {"num_heads": 4, "feed_forward_multiple": 32}
+HARD_UNITS = replace(
+    HARD,
+    preset="sudoku9-units",
+    data=replace(HARD.data, blank_fraction=(0.6, 1.0), easier=0.5),
+    core=replace(SMALL_CORE, hidden_size=48, swiglu_norm=True, **UNITS),
+    learner=replace(HARD_LEARNER, learning_rate=1.5e-3, muon_learning_rate=0.012),
+    batch_size=32,
+    updates=12_000,
+    evaluate_every=1536,
+)
+
 SMALL_GRID = Fit(
     preset="maze10x10",
     data=Data(env="HRM-Maze10x10-v0", num_puzzles=4000, augment=False),
@@ -97,6 +112,15 @@ SMALL: dict[str, Fit] = {
         preset="sudoku9-lattice",
         data=replace(HARD.data, max_segments=24),
         core=LatticeConfig(mixer="mlp", expansion=2.0, layers=1, swiglu_norm=True, dtype="auto"),
+    ),
+    "sudoku9-units": HARD_UNITS,
+    "sudoku9-units-lattice": replace(
+        HARD_UNITS,
+        preset="sudoku9-units-lattice",
+        data=replace(HARD_UNITS.data, max_segments=24),
+        core=replace(LatticeConfig(hidden_size=32, layers=1, swiglu_norm=True, dtype="auto"), **UNITS),
+        minibatches=64,
+        updates=4000,
     ),
     "maze10x10": SMALL_GRID,
     "maze": replace(SMALL_GRID, preset="maze", data=Data(env="HRM-Maze-v0", augment=False), batch_size=16),

@@ -81,12 +81,17 @@ class Segment(nn.Module):
         }
 
 
+def in_precision(core: ReasoningCore, dtype: torch.dtype) -> ReasoningCore:
+    """Returns a copy of a core on the CPU that computes in float32 or float64."""
+    made = copy.deepcopy(core).to("cpu", dtype).eval()
+    if isinstance(made, BlockCore):
+        made.activation_dtype = dtype
+    return made
+
+
 def in_float32(core: ReasoningCore) -> ReasoningCore:
     """Returns a copy of a core on the CPU that computes in float32."""
-    made = copy.deepcopy(core).cpu().eval()
-    if isinstance(made, BlockCore):
-        made.activation_dtype = torch.float32
-    return made
+    return in_precision(core, torch.float32)
 
 
 def export_onnx(model: HRM, path: str | Path) -> None:

@@ -10,7 +10,7 @@ from hrm_agent.config import LatticeConfig
 from hrm_agent.cores.blocks import BlockCore
 from hrm_agent.cores.core import PuzzleShape, SegmentOutput, TokenLoss, mean_over_graded
 from hrm_agent.cores.deduction import LatticeCarry, deduce, start
-from hrm_agent.cores.layers import Linear
+from hrm_agent.cores.layers import Linear, at_least_float32
 from hrm_agent.cores.layout import NEVER
 from hrm_env.task import PAD_ID
 
@@ -61,15 +61,15 @@ class LatticeCore(BlockCore):
                 with self.gradient_at(loop):
                     state = self.network(state, x)
                 readings.append(self.answer(state))
-                keeps.append(self.layout.read(self.keep_head, state.float()))
-                conflicts.append(self.conflict_head(self.layout.summary(state).float()).squeeze(-1))
+                keeps.append(self.layout.read(self.keep_head, at_least_float32(state)))
+                conflicts.append(self.conflict_head(at_least_float32(self.layout.summary(state))).squeeze(-1))
             if self.config.carry_state:
                 carry = carry._replace(state=state.detach())
             logits, keep, conflict = (heads[-1].detach() for heads in (readings, keeps, conflicts))
             candidates = carry.candidates > 0.5
             first, second = logits.topk(2, dim=-1).values.unbind(-1)
             certainty = (first - second).amin(-1).clamp(max=SURE)
-            summary = self.layout.summary(state).float()
+            summary = at_least_float32(self.layout.summary(state))
             q_input = torch.cat([summary, certainty.unsqueeze(1), conflict.unsqueeze(1)], dim=1)
             return SegmentOutput(
                 self._next(carry, logits, keep, conflict),

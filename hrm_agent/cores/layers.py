@@ -35,6 +35,11 @@ def rms_norm(x: Tensor, eps: float = 1e-5) -> Tensor:
     return F.rms_norm(x, (x.shape[-1],), eps=eps)
 
 
+def at_least_float32(x: Tensor) -> Tensor:
+    """Returns a tensor of lower precision in float32, and another as it is."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
 class Linear(nn.Module):
     """A linear map without bias, float32 weights cast to the input's dtype, truncated LeCun-normal at start."""
 
@@ -111,7 +116,7 @@ class RotaryEmbedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Rotates queries or keys ``(..., length, head_dim)``."""
-        first, second = x.float().chunk(2, -1)
+        first, second = at_least_float32(x).chunk(2, -1)
         rotated = (
             torch.addcmul(first * self.cos, second, self.sin, value=-1),
             torch.addcmul(second * self.cos, first, self.sin),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -17,7 +18,15 @@ from torch import Tensor
 
 from hrm_agent import CORES, HRM, PuzzleShape, export_onnx, load_pretrained
 from hrm_agent.checkpoints.onnx_file import Segment, exported_segment, in_float32, segment_graph
-from hrm_agent.checkpoints.onnx_parity import first_feed, largest_differences, next_feed, onnx_segment
+from hrm_agent.checkpoints.onnx_parity import (
+    exact_logits,
+    first_feed,
+    largest_differences,
+    next_feed,
+    onnx_segment,
+    rounding,
+    torch_segments,
+)
 from hrm_agent.config import GRUConfig
 from hrm_agent.cores.core import SegmentOutput
 from hrm_agent.cores.gru import GRUCarry, GRUCore
@@ -52,11 +61,37 @@ def test_every_core_computes_the_same(name: str, tmp_path: Path) -> None:
     assert max(rows.max() for rows in worst.values()) < 1e-4
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_every_core_computes_in_float64_too(name: str) -> None:
+    segment = Segment(in_float32(tiny_core(name)), None)
+    exact = list(exact_logits(segment, batch(3), 2))
+    for logits, found in zip(exact, torch_segments(segment, batch(3), 2), strict=True):
+        np.testing.assert_allclose(logits, found["logits"], atol=1e-4, rtol=1e-4)
+
+
+def test_rounding_tells_which_program_is_off(tmp_path: Path) -> None:
+    segment = Segment(in_float32(tiny_core("hrm", h_cycles=1, l_cycles=1)), None).eval()
+    path = tmp_path / "core.onnx"
+    path.write_bytes(segment_graph(segment).SerializeToString())
+    found = rounding(segment, path, batch(4), 2)
+    assert found.same_answers == 1
+    assert 0 < found.torch.max() < 1e-5
+    assert 0 < found.onnx.max() < 1e-5
+    with torch.no_grad():
+        segment.core.get_parameter("answer_head.weight").mul_(-1)  # torch is no longer what was exported
+    found = rounding(segment, path, batch(4), 2)
+    assert found.same_answers == 0
+    assert found.torch.max() < 1e-5 < found.onnx.min()
+
+
 def test_the_command_exports_a_released_agent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "agent.onnx"
     command = ["export", "--checkpoint", "zoo:sudoku4x4", "--to", "onnx", "--out", str(path), "--num-puzzles", "64"]
     assert main([*command, "--threads", "1"]) == 0
-    assert "on 64 puzzles, 8 segments each" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "on 64 puzzles, 8 segments each" in printed
+    assert "the same answers: 100.00%" in printed
+    assert re.search(r"ONNX Runtime +median \S+, 99 % \S+, largest \S+; 0 puzzles above 0.0001", printed)
     graph = onnx.load(path)
     (metadata,) = graph.metadata_props
     agent = json.loads(metadata.value)

@@ -56,7 +56,10 @@ class ReasoningGymTask(PuzzleTask):
         return Puzzles(inputs, solution, (inputs == self.blank_id).sum(1))
 
     def score(self, entry: Entry, answer: Tokens) -> float:
-        """Returns the score of reasoning-gym's own verifier for an answer ``(L,)``: 1 if it is right, else less."""
+        """Returns the score of reasoning-gym's own verifier for an answer ``(L,)``: 1 if it is right, else less.
+
+        Some verifiers call ``eval`` on a wrong answer. What they are given is made of a task's tokens alone.
+        """
         return float(_verifier(self.data_set)(self.written(answer), entry))
 
     def lines(self, tokens: Tokens, names: dict[str, str]) -> str:
@@ -72,5 +75,4 @@ def _library() -> Any:
 @cache
 def _verifier(data_set: str) -> Any:
     """Returns the function of an answer's text and an entry that scores the answer; no configuration matters to it."""
-    _library()
-    return optional("reasoning_gym.factory", "reasoning-gym").get_score_answer_fn(data_set)
+    return _library().get_score_answer_fn(data_set)

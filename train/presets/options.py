@@ -76,9 +76,9 @@ class Fit(AgentConfig):
     """Train an agent, evaluate it on every test puzzle, and write its checkpoint and TensorBoard logs.
 
     Attributes:
-        preset: Where the defaults come from: sudoku4x4, sudoku6x6, sudoku9, maze10x10, maze, arc; for hard
-            Sudoku, which --source names, sudoku9-units, sudoku9-units-lattice, sudoku9-hard and sudoku9-lattice;
-            sudoku6x6-trm; the baselines
+        preset: Where the defaults come from: sudoku4x4, sudoku6x6, sudoku9, takuzu6x6, futoshiki4x4, maze10x10,
+            maze, arc; for hard Sudoku, which --source names, sudoku9-units, sudoku9-units-lattice, sudoku9-hard and
+            sudoku9-lattice; sudoku6x6-trm; the baselines
             sudoku6x6-transformer, sudoku6x6-recurrent-transformer, sudoku6x6-rnn, sudoku6x6-gru; the paper's
             sudoku9-paper, maze-paper, arc-paper; TRM's sudoku9-trm, sudoku9-trm-attention, maze-trm, arc-trm; and,
             for the 1,000 training puzzles of Sudoku-Extreme, which --source names, sudoku-extreme-1k (the paper's

@@ -71,6 +71,16 @@ HARD_UNITS = replace(
     evaluate_every=1536,
 )
 
+TAKUZU = replace(
+    HARD,
+    preset="takuzu6x6",
+    data=Data(env="HRM-Takuzu6x6-v0", num_puzzles=20_000, blank_fraction=(0.4, 1.0), easier=0.5),
+    learner=replace(HARD_LEARNER, ema=0.995),
+    minibatches=64,
+    updates=1600,
+    evaluate_every=400,
+)
+
 SMALL_GRID = Fit(
     preset="maze10x10",
     data=Data(env="HRM-Maze10x10-v0", num_puzzles=4000, augment=False),
@@ -104,6 +114,14 @@ SMALL: dict[str, Fit] = {
         learner=replace(SMALL_LEARNER, learning_rate=2e-3),
         updates=4000,
         evaluate_every=1000,
+    ),
+    "takuzu6x6": TAKUZU,
+    "futoshiki4x4": Fit(
+        preset="futoshiki4x4",
+        data=Data(env="HRM-Futoshiki4x4-v0", num_puzzles=20_000),
+        core=replace(SMALL_CORE, hidden_size=64),
+        updates=2000,
+        evaluate_every=500,
     ),
     "sudoku9-hard": HARD,
     # what is evaluated with search may be given a larger budget than that of training

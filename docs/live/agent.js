@@ -13,7 +13,9 @@ export class Agent {
   // description: an entry of models/agents.json.
   static async load(description) {
     const url = new URL(`./models/${description.name}.onnx`, import.meta.url).href;
-    return new Agent(description, await ort.InferenceSession.create(url));
+    const agent = new Agent(description, await ort.InferenceSession.create(url));
+    await agent.session.run(agent.#first([Array(description.cells).fill(0)])); // compiles what is slow at its first use
+    return agent;
   }
 
   constructor(description, session) {

@@ -7,3 +7,7 @@ export function element(name, attributes = {}, ...children) {
 }
 
 export const byId = (id) => document.getElementById(id);
+
+// Waits until the browser has drawn what has changed; a hidden page is not drawn.
+export const drawn = () =>
+  new Promise((done) => (document.hidden ? setTimeout(done) : requestAnimationFrame(() => setTimeout(done))));

@@ -2,6 +2,7 @@
 
 import { element } from "./element.js";
 
+const EMPTY = "\u00a0"; // does not break, so that a row without symbols is as high as the others
 const percent = (share) => `${Math.round(share * 100)} %`;
 
 // Makes a table of height × width cells, with thick lines around boxes.
@@ -46,8 +47,9 @@ export class Editor {
     });
   }
 
+  // The token of a symbol; 0 for none, and for an unknown one.
   #token(symbol) {
-    return Math.max(0, this.agent.symbols.indexOf(symbol.toUpperCase(), 1));
+    return symbol ? Math.max(0, this.agent.symbols.indexOf(symbol.toUpperCase(), 1)) : 0;
   }
 
   #move(event, row, column) {
@@ -76,7 +78,7 @@ export class Board {
     this.title = title;
     this.caption = element("caption", {}, title);
     this.table = table(agent, { class: `cells answer ${agent.family}` }, (cell) => {
-      const parts = { symbol: element("span", { class: "symbol" }, " "), note: element("span", { class: "spoken" }) };
+      const parts = { symbol: element("span", { class: "symbol" }, EMPTY), note: element("span", { class: "spoken" }) };
       this.cells[cell] = parts;
       return [parts.symbol, parts.note];
     });
@@ -99,7 +101,7 @@ export class Board {
       const frame = symbol.parentElement;
       for (const [name, on] of Object.entries(marks)) frame.classList.toggle(name, on);
       frame.style.setProperty("--confidence", segment && !given ? segment.confidence[cell] : 0);
-      symbol.textContent = token === this.agent.blank ? " " : this.agent.symbols[token];
+      symbol.textContent = token === this.agent.blank ? EMPTY : this.agent.symbols[token];
       const said = [given && "given", marks.changed && "changed", marks.conflict && "conflict"];
       if (segment && !given) said.push(percent(segment.confidence[cell]));
       note.textContent = ` ${said.filter(Boolean).join(", ")}`;

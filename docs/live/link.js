@@ -4,6 +4,8 @@ export function readLink() {
   return Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 }
 
+// Browsers are slow to change the address, so it is left where it says the same.
 export function writeLink(state) {
-  history.replaceState(null, "", `#${new URLSearchParams(state)}`);
+  const link = `#${new URLSearchParams(state)}`;
+  if (link !== location.hash) history.replaceState(null, "", link);
 }

@@ -1,7 +1,7 @@
 // The live page: the visitor's puzzle, the agent's segments, and where a halting rule would have stopped.
 
 import { Agent } from "./agent.js";
-import { byId, element } from "./element.js";
+import { byId, drawn, element } from "./element.js";
 import { Board, Editor } from "./grid.js";
 import { HaltingControls } from "./halting.js";
 import { readLink, writeLink } from "./link.js";
@@ -122,7 +122,7 @@ class LivePage {
       this.player.available = trace.length;
       if (trace.length === 1) this.player.go(1);
       else this.show();
-      await new Promise((done) => setTimeout(done)); // lets the browser draw
+      await drawn();
     }
     page.dataset.state = "done";
     if (wanted || calm.matches) this.player.go(wanted || this.answering().segment);

@@ -3,51 +3,34 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
-from paths import ROOT
+from live_server import served
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-SHELL = '<!doctype html><html lang="en" data-md-color-scheme="default"><meta charset="utf-8"><title>Live</title>\n'
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    """Says nothing of each request."""
-
-    extensions_map = SimpleHTTPRequestHandler.extensions_map | {".mjs": "text/javascript", ".js": "text/javascript"}
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Writes nothing."""
 
 
 @pytest.fixture(scope="session")
-def live_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of the page with all that it needs, but without the site around it."""
+def made() -> dict[str, Path]:
+    """What the page needs and git does not hold."""
     for module in ("onnx", "onnxruntime", "onnxscript"):
         pytest.importorskip(module, reason="the extra onnx is not installed")
     from live_files import MissingError, live_files
 
-    folder = tmp_path_factory.mktemp("live")
-    shutil.copytree(ROOT / "docs" / "live", folder / "live")
     try:
-        made = live_files()
+        return live_files()
     except MissingError as error:
         pytest.skip(str(error))
-    for name, path in made.items():
-        target = folder / "live" / name
-        target.parent.mkdir(exist_ok=True)
-        target.symlink_to(path)
-    page = (ROOT / "docs" / "live.md").read_text().split("---\n", 2)[2]
-    (folder / "live.html").write_text(SHELL + page)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/live.html"
-    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def live_site(made: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the page with the released agents."""
+    with served(tmp_path_factory.mktemp("live"), made) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +50,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture
-def page(browser: Any, live_site: str) -> Iterator[Any]:
+def page(browser: Any) -> Iterator[Any]:
     """A page of its own; a test opens what it wants with `opened`. An error on the page fails the test."""
     page = browser.new_page()
     errors: list[str] = []

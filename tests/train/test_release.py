@@ -18,6 +18,7 @@ from hostile import payloads
 from safetensors.torch import load as load_safetensors
 
 from hrm_agent import HRM, CheckpointError
+from hrm_agent.checkpoints.checkpoint import read_checkpoint
 from hrm_agent.cores import PuzzleShape, make_core
 from train.__main__ import main
 from train.card import command_of
@@ -63,6 +64,10 @@ def test_it_thinks_as_the_agent_does_but_for_rounding(release: Path, agent: HRM)
     assert loaded.halting.name == agent.halting.name
     assert loaded._n_updates == agent._n_updates
     assert loaded.policy.average is None
+
+
+def test_it_thinks_in_the_precision_of_the_machine(release: Path) -> None:
+    assert read_checkpoint(release / "model.zip")[0]["policy_kwargs"]["dtype"] == "auto"
 
 
 def test_releasing_a_release_changes_nothing(release: Path) -> None:

@@ -98,17 +98,15 @@ class CandidateLayout:
     alike answers a relabelled puzzle with the relabelled answer.
 
     Attributes:
-        length: Cells L.
-        digits: Digits K.
+        digits: Digits K; the puzzle has L = K² cells.
     """
 
-    length: int
     digits: int
 
     @property
     def positions(self) -> int:
         """L · K, the digits of a cell beside each other."""
-        return self.length * self.digits
+        return self.digits**3
 
     @property
     def vocab_size(self) -> int:
@@ -132,7 +130,7 @@ class CandidateLayout:
 
     def read(self, head: Callable[[Tensor], Tensor], state: Tensor) -> Tensor:
         """Returns what the head says of each candidate; padding and blank are never right."""
-        return F.pad(head(state).view(-1, self.length, self.digits), (DIGITS_FROM, 0), value=NEVER)
+        return F.pad(head(state).view(len(state), -1, self.digits), (DIGITS_FROM, 0), value=NEVER)
 
     def summary(self, state: Tensor) -> Tensor:
         """Returns the mean over all candidates."""
@@ -153,4 +151,4 @@ def layout_of(shape: PuzzleShape, config: BlockConfig) -> Layout:
             f"box: expected a puzzle of {digits**2} cells and {digits + DIGITS_FROM} tokens for boxes of "
             f"{config.box[0]} by {config.box[1]}, found {shape.seq_len} cells and {shape.vocab_size} tokens"
         )
-    return CandidateLayout(shape.seq_len, digits)
+    return CandidateLayout(digits)

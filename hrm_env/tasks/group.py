@@ -46,16 +46,22 @@ class SmallGroupTask(PuzzleTask):
         return inputs
 
 
-def turned_and_mirrored(grid: Tensor, margin: int = 0) -> Tensor:
-    """Returns the 8 rotations and reflections of a square grid ``(n, n)``, flattened: ``(8, n²)``.
+def square_symmetries(side: int, vocab_size: int, margin: int = 0) -> Symmetry:
+    """Returns the 8 rotations and reflections of a square grid, which leave the tokens as they are."""
+    cells = turned_and_mirrored(side, margin)
+    return Symmetry(cells, torch.arange(vocab_size).expand(len(cells), -1))
+
+
+def turned_and_mirrored(side: int, margin: int = 0) -> Tensor:
+    """Returns the cells of the 8 rotations and reflections of a square grid, ``(8, side²)``.
 
     The number of a variant is 4 · transposed + 2 · upside down + left to right; it is transposed first.
 
     Args:
-        grid: The grid.
+        side: Rows of the grid.
         margin: Number of first rows and of first columns that stay in front: they are reflected among themselves.
     """
-    forwards = torch.arange(len(grid), device=grid.device)
+    grid, forwards = torch.arange(side**2).view(side, side), torch.arange(side)
     ways = forwards, forwards.flip(0).roll(margin)
     return torch.stack(
         [turned[rows][:, columns].flatten() for turned in (grid, grid.mT) for rows in ways for columns in ways]

@@ -68,7 +68,7 @@ def test_a_candidate_hears_the_means_of_its_units(box: tuple[int, int]) -> None:
 
 
 def test_what_is_embedded_of_a_candidate() -> None:
-    layout = CandidateLayout(length=4, digits=2)
+    layout = CandidateLayout(digits=2)
     tokens = layout.tokens(torch.tensor([[1, 2, 3, 0]]))
     assert tokens.tolist() == [[0, 0, 1, 2, 2, 1, 0, 0]]
     assert layout.features(torch.arange(16).view(1, 4, 4)).flatten().tolist() == [2, 3, 6, 7, 10, 11, 14, 15]

@@ -57,7 +57,7 @@ class Futoshiki(SmallGroupTask):
         reversed_digits[FIRST_DIGIT : FIRST_DIGIT + n] = same[FIRST_DIGIT : FIRST_DIGIT + n].flip(0)
         tokens = [flip[turn] for turn in (same, turned) for flip in (same, across, down, across[down])]
         swapped = across[down[reversed_digits]]
-        cells = turned_and_mirrored(torch.arange(self.spec.seq_len).view(2 * n - 1, 2 * n - 1))
+        cells = turned_and_mirrored(2 * n - 1)
         return Symmetry(cells.repeat(2, 1), torch.stack(tokens + [swapped[one] for one in tokens]))
 
     def generate(

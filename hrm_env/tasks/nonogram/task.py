@@ -10,9 +10,8 @@ from torch import Tensor
 from hrm_env.checks import check_number
 from hrm_env.puzzles import Puzzles, Tokens
 from hrm_env.style import Style
-from hrm_env.symmetry import Symmetry
 from hrm_env.task import PuzzleSpec
-from hrm_env.tasks.group import SmallGroupTask, turned_and_mirrored
+from hrm_env.tasks.group import SmallGroupTask, square_symmetries
 from hrm_env.tasks.lines import BOTH, FIRST, SECOND, Masks, search_lines, square_lines
 from hrm_env.tasks.nonogram.clues import clues_of_lines, clues_of_numbers, numbers_of_clues
 from hrm_env.tasks.rating import draw_rated, rating_range
@@ -51,8 +50,7 @@ class Nonogram(SmallGroupTask):
         self.spec = PuzzleSpec(f"nonogram:{n}x{n}", n + m, n + m, vocab_size=len(self.alphabet) + 1)
         paper = dict.fromkeys(numbers + " ", "#eaedf0")
         self.style = Style(paints={"#": "#2f363d", "-": "#ffffff", **paper}, written=numbers + "-")
-        cells = turned_and_mirrored(torch.arange(self.spec.seq_len).view(n + m, n + m), m)
-        self.group = Symmetry(cells, torch.arange(self.spec.vocab_size).expand(len(cells), -1))
+        self.group = square_symmetries(n + m, self.spec.vocab_size, margin=m)
         words = torch.arange(1 << n)
         clues = clues_of_lines(words[:, None] >> torch.arange(n) & 1).numpy()
         order = np.argsort(clues, kind="stable")

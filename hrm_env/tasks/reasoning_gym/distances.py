@@ -10,9 +10,8 @@ from torch.nn.functional import pad
 
 from hrm_env.checks import check_number
 from hrm_env.puzzles import Puzzles, Tokens
-from hrm_env.symmetry import Symmetry
 from hrm_env.task import PuzzleSpec
-from hrm_env.tasks.group import SmallGroupTask, turned_and_mirrored
+from hrm_env.tasks.group import SmallGroupTask, square_symmetries
 from hrm_env.tasks.reasoning_gym.adapter import Entry, ReasoningGymTask
 
 BLANK, ZERO = 1, 2  # tokens; PAD is 0, the distance d is ZERO + d
@@ -41,8 +40,7 @@ class RGDistances(ReasoningGymTask, SmallGroupTask):
         self.sized = {"min_n": n, "max_n": n}
         self.alphabet = "." + _NUMBERS[: 2 * n - 1]
         self.spec = PuzzleSpec(f"rg_distances:{n}x{n}", n, n, vocab_size=len(self.alphabet) + 1)
-        cells = turned_and_mirrored(torch.arange(n * n).view(n, n))
-        self.group = Symmetry(cells, torch.arange(self.spec.vocab_size).expand(len(cells), -1))
+        self.group = square_symmetries(n, self.spec.vocab_size)
 
     def generate(self, count: int, rng: np.random.Generator, p_zero: float = 0.25) -> Puzzles:
         """Generates random matrices with at least one zero.

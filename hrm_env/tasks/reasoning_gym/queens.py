@@ -9,9 +9,8 @@ from torch import Tensor
 
 from hrm_env.checks import check_integer
 from hrm_env.puzzles import Puzzles, Tokens
-from hrm_env.symmetry import Symmetry
 from hrm_env.task import PuzzleSpec
-from hrm_env.tasks.group import SmallGroupTask, turned_and_mirrored
+from hrm_env.tasks.group import SmallGroupTask, square_symmetries
 from hrm_env.tasks.reasoning_gym.adapter import Entry, ReasoningGymTask
 
 BLANK, NONE, QUEEN = 1, 2, 3  # tokens; PAD is 0
@@ -39,8 +38,7 @@ class RGQueens(ReasoningGymTask, SmallGroupTask):
         self.size = n = height
         self.sized = {"n": n, "max_remove": n - 1}
         self.spec = PuzzleSpec(f"rg_queens:{n}x{n}", n, n, vocab_size=len(self.alphabet) + 1)
-        cells = turned_and_mirrored(torch.arange(n * n).view(n, n))
-        self.group = Symmetry(cells, torch.arange(self.spec.vocab_size).expand(len(cells), -1))
+        self.group = square_symmetries(n, self.spec.vocab_size)
         rows, columns = np.indices((n, n)).reshape(2, -1)
         lines = [rows, n + columns, 2 * n + rows + columns, 5 * n - 2 + rows - columns]
         self._lines = torch.from_numpy(np.stack(lines))  # of each cell: row, column and diagonals, (4, L)

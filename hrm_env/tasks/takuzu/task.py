@@ -42,7 +42,7 @@ class Takuzu(SmallGroupTask):
             raise ValueError(f"Takuzu: expected n×n cells with an even n from 4 to {LARGEST}, found {height}x{width}")
         self.size = n = height
         self.spec = PuzzleSpec(f"takuzu:{n}x{n}", n, n, vocab_size=len(self.alphabet) + 1)
-        cells = turned_and_mirrored(torch.arange(n * n).view(n, n))
+        cells = turned_and_mirrored(n)
         swaps = torch.tensor([[0, BLANK, ZERO, ONE], [0, BLANK, ONE, ZERO]])
         self.group = Symmetry(cells.repeat(2, 1), swaps.repeat_interleave(len(cells), 0))
         self._lines = square_lines(n, _words(n), distinct=True)

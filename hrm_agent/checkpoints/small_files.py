@@ -18,7 +18,7 @@ def released(config: Mapping[str, Any], acting: ReasoningCore) -> tuple[dict[str
     """Returns the contents of a release: the acting weights in bfloat16, without optimizer state.
 
     An agent loaded from it has no moving average: its weights are the average. Its core's precision is ``"auto"``,
-    whatever it was trained in, because bfloat16 is dozens of times slower on a processor that lacks it.
+    whatever it was trained in, because a processor that lacks bfloat16 is several times slower in it.
 
     Args:
         config: Config of the agent's own file.

@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 import pytest
 import torch
-from agents import HRM_SHAPED
+from agents import HRM_SHAPED, small_puzzle
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import __main__ as program
@@ -74,16 +74,13 @@ def number(row: Mapping[str, Value], column: str) -> float:
     return value
 
 
-UNITS: dict[str, Any] = {"box": (2, 2), "puzzle_positions": 0}
-
-
 @pytest.mark.parametrize("mixer", get_args(Mixer))
 @pytest.mark.parametrize("core", HRM_SHAPED)
 def test_one_step_memory_is_flat_and_full_memory_linear_in_depth(core: str, mixer: str) -> None:
-    shape, small = (PuzzleShape(16, 6), SMALL | UNITS) if mixer == "units" else (SHAPE, SMALL)
+    shape, needed = small_puzzle(mixer)
     peaks = {
         gradient: [
-            segment_peak(shape, 4, core=core, mixer=mixer, gradient=gradient, h_cycles=n, l_cycles=2, **small)
+            segment_peak(shape, 4, core=core, gradient=gradient, h_cycles=n, l_cycles=2, **SMALL | needed)
             for n in (2, 4, 8, 16)
         ]
         for gradient in ("one-step", "last-cycle", "full")

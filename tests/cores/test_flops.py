@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 import torch
-from agents import HRM_SHAPED, hrm_core, tiny_core
+from agents import HRM_SHAPED, hrm_core, small_puzzle, tiny_core
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -20,24 +20,25 @@ from hrm_agent.learning.learner import Learner
 from hrm_env.task import PuzzleBatch
 
 BATCH = 3
-SHAPE = PuzzleShape(seq_len=6, vocab_size=5, num_puzzle_ids=2)
 NETWORKS = list(product(HRM_SHAPED, get_args(Mixer)))
 
 
 def core_of(name: str, mixer: str, **options: Any) -> HRMCore:
-    sizes: dict[str, Any] = {"hidden_size": 16, "h_cycles": 2, "l_cycles": 3, "puzzle_positions": 2, "mixer": mixer}
-    return hrm_core(tiny_core(name, shape=SHAPE, **sizes | options))
+    shape, needed = small_puzzle(mixer)
+    sizes: dict[str, Any] = {"hidden_size": 16, "h_cycles": 2, "l_cycles": 3, "puzzle_positions": 2}
+    return hrm_core(tiny_core(name, shape=shape, **sizes | options | needed))
 
 
-def puzzles() -> PuzzleBatch:
-    tokens = torch.ones(BATCH, SHAPE.seq_len, dtype=torch.long)
+def puzzles(core: HRMCore) -> PuzzleBatch:
+    tokens = torch.ones(BATCH, core.shape.seq_len, dtype=torch.long)
     return PuzzleBatch(tokens, tokens, torch.zeros(BATCH, dtype=torch.long))
 
 
 @pytest.mark.parametrize("positions", [0, 1, 4])
 @pytest.mark.parametrize(("name", "mixer"), NETWORKS)
 def test_a_segment_costs_what_torch_counts(name: str, mixer: str, positions: int) -> None:
-    core, batch = core_of(name, mixer, puzzle_positions=positions), puzzles()
+    core = core_of(name, mixer, puzzle_positions=positions)
+    batch = puzzles(core)
     with sdpa_kernel(SDPBackend.MATH), torch.no_grad(), FlopCounterMode(display=False) as counter:
         core(core.initial_carry(BATCH), batch.inputs, batch.puzzle_id)
     assert segment_flops(core, BATCH) == counter.get_total_flops() > 0
@@ -47,7 +48,8 @@ def test_a_segment_costs_what_torch_counts(name: str, mixer: str, positions: int
 @pytest.mark.parametrize("gradient", get_args(Gradient))
 @pytest.mark.parametrize(("name", "mixer"), NETWORKS)
 def test_a_training_step_costs_what_torch_counts(name: str, mixer: str, gradient: str, bootstrap: Bootstrap) -> None:
-    core, batch = core_of(name, mixer, gradient=gradient), puzzles()
+    core = core_of(name, mixer, gradient=gradient)
+    batch = puzzles(core)
     config = LearnerConfig(optimizer="adamw", q_bootstrap=bootstrap)
     learner = Learner(core, halting.make("fixed:8"), 8, config)
     segment = torch.zeros(BATCH, dtype=torch.long)

@@ -24,6 +24,8 @@ BUDGET = 4
 HRM_SHAPED = [name for name, core in CORES.items() if issubclass(core, HRMCore)]
 OF_BLOCKS = [name for name, core in CORES.items() if issubclass(core, BlockCore)]
 SHAPE = PuzzleShape(seq_len=6, vocab_size=5, num_puzzle_ids=3)
+SQUARE = PuzzleShape(seq_len=16, vocab_size=6)
+"""A puzzle of four rows and digits, which the mixer of units asks for."""
 
 CORE = {"hidden_size": 16, "num_heads": 1, "h_layers": 1, "l_layers": 1, "mixer": "mlp", "gradient": "last-cycle"}
 # learns HRM-Copy-v0 in about a hundred updates
@@ -47,6 +49,13 @@ def tiny_core(name: str = "hrm", seed: int = 0, shape: PuzzleShape = SHAPE, **op
     layers = {"h_layers": min(1, getattr(config, "h_layers", 1)), "l_layers": 1, "layers": 1}
     small = {"width": 16, "hidden_size": 16, "num_heads": 2, **layers}
     return make_core(shape, name, **{key: value for key, value in small.items() if key in known} | options)
+
+
+def small_puzzle(mixer: str) -> tuple[PuzzleShape, dict[str, Any]]:
+    """Returns a shape that a mixer takes, and the options that it needs."""
+    if mixer == "units":
+        return SQUARE, {"mixer": mixer, "box": (2, 2), "puzzle_positions": 0}
+    return SHAPE, {"mixer": mixer}
 
 
 def hrm_core(core: nn.Module) -> HRMCore:

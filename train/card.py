@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrm_agent.study.proportion import wilson
@@ -63,6 +64,8 @@ def card(
 def command_of(options: Mapping[str, Any]) -> str:
     """Returns the command of a run: the preset, and every option that differs from the preset's.
 
+    An absolute path means nothing on another machine: its file name alone is shown.
+
     Args:
         options: Options of `Fit` as ``result.json`` has them.
     """
@@ -77,8 +80,14 @@ def command_of(options: Mapping[str, Any]) -> str:
         elif name == "option":
             words += [word for each in value for word in ("--option", str(each))]
         else:
-            words += [flag(name), *(map(str, value) if isinstance(value, list) else [str(value)])]
+            words += [flag(name), *(map(_shown, value) if isinstance(value, list) else [_shown(value)])]
     return shlex.join(words)
+
+
+def _shown(value: object) -> str:
+    """Returns a value as text, an absolute path by its last part."""
+    path = Path(str(value))
+    return path.name if path.is_absolute() else str(value)
 
 
 def _leaves(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,7 +127,7 @@ def _made(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if isinstance(options, dict) and isinstance(options.get("data"), dict):
         data = options["data"]
         told = {name: data.get(name) for name in DATA}
-        yield "data", ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in told.items() if value)
+        yield "data", ", ".join(f"{name.replace('_', ' ')} {_shown(value)}" for name, value in told.items() if value)
         yield "command", f"`{command_of(options)}`"
         yield "seed", str(options.get("seed"))
     yield "commit", str(run.get("commit", "not recorded"))

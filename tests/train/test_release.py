@@ -139,6 +139,12 @@ def test_the_command_of_a_card_makes_the_same_run() -> None:
     assert command_of(json.loads(json.dumps(asdict(PRESETS["maze-trm"])))) == "hrm fit --preset maze-trm"
 
 
+def test_a_card_shows_no_folder_of_the_machine(tmp_path: Path) -> None:
+    options = parse(["--preset=sudoku9", f"--source={tmp_path}/hard.csv.gz", "--checkpoint=experiments/a.zip"], "fit")
+    command = command_of(json.loads(json.dumps(asdict(options))))
+    assert command == "hrm fit --preset sudoku9 --source hard.csv.gz --checkpoint experiments/a.zip"
+
+
 def test_the_card_of_a_run_says_how_it_was_made(tmp_path: Path) -> None:
     out, card = tmp_path / "run", tmp_path / "agent" / "README.md"
     tiny = ["--num-puzzles=20", "--test-puzzles=20", "--updates=2", "--evaluate-every=0", "--hidden-size=16"]

@@ -121,7 +121,7 @@ def write_reference(core: ReasoningCore, path: str | Path, prefix: str = "_orig_
     if not isinstance(core, HRMCore):
         raise ValueError(f"write_reference: expected a core of HRM or TRM, found {type(core).__name__}")
     mixer = core.config.mixer
-    if mixer == "units" or (mixer == "mlp" and core.config.h_layers):
+    if mixer not in ("attention", "mlp") or (mixer == "mlp" and core.config.h_layers):
         raise ValueError(f"write_reference: expected a core with mixer 'attention', found {mixer!r}")
     if mixer == "mlp":
         for name in ("mixer_multiple", "mixer_norm"):

@@ -9,7 +9,7 @@ from hrm_agent.limits import MOST_OF_A_KIND, check_passes
 from hrm_env.checks import check_choice, check_flag, check_integer, check_number, shortened
 from hrm_env.puzzles import MOST_TOKENS
 
-Mixer = Literal["attention", "mlp", "units"]
+Mixer = Literal["attention", "mlp", "units", "neighbours"]
 MixerNorm = Literal["features", "positions"]
 Gradient = Literal["one-step", "last-cycle", "full"]
 Positions = Literal["rope", "rope-2d", "learned", "learned-2d", "none"]
@@ -46,8 +46,9 @@ class BlockConfig(CoreConfig):
         hidden_size: Width D.
         num_heads: Attention heads.
         expansion: Width factor of the feed-forward layers, before their 2/3 (SwiGLU).
-        mixer: How a block mixes positions: ``"attention"``, ``"mlp"``, or, for Sudoku, ``"units"``, which makes every
-            digit of every cell a position and treats all of them alike; see `hrm_agent.cores.units`.
+        mixer: How a block mixes positions: ``"attention"``, ``"mlp"``, for Sudoku ``"units"``, which makes every
+            digit of every cell a position and treats all of them alike (`hrm_agent.cores.units`), or, for mazes,
+            ``"neighbours"``, which tells a cell those beside it (`hrm_agent.cores.neighbours`).
         box: Rows and columns of a box, with mixer ``"units"``; else None.
         feed_forward_multiple: The inner width of a feed-forward layer is rounded up to a multiple of this.
         mixer_multiple: The inner width of an MLP mixer is rounded up to a multiple of this.
@@ -55,7 +56,7 @@ class BlockConfig(CoreConfig):
         swiglu_norm: Normalise the gated product inside every SwiGLU, as Muon at a high rate wants it.
         positions: How attention knows positions: rotary embeddings, or learned ones added to the input; ``"-2d"`` gives
             a cell its row and its column apart, in a grid of ``grid_columns`` columns. An MLP mixer needs none.
-        grid_columns: Columns of the grid, where positions are two-dimensional; else None.
+        grid_columns: Columns of the grid, where positions are two-dimensional or neighbours are mixed; else None.
         puzzle_positions: Extra positions P in front of the puzzle, filled by the puzzle embedding; the Q head reads the
             first position.
         embedded_positions: Number of them that the puzzle embedding fills, the others being zeros; None for all.
@@ -115,13 +116,14 @@ class BlockConfig(CoreConfig):
         check_passes(f"{', '.join(others)} and {last}", self.passes)
 
     def _check_positions(self) -> None:
-        two_dimensional = self.positions.endswith("-2d")
-        if two_dimensional:
+        if self.positions.endswith("-2d") or self.mixer == "neighbours":
             check_integer("grid_columns", self.grid_columns, 1, MOST_OF_A_KIND)
         elif self.grid_columns is not None:
             raise ValueError(
                 f"grid_columns: expected None with positions {self.positions!r}, found {self.grid_columns}"
             )
+        if self.mixer in ("units", "neighbours") and self.puzzle_positions:
+            raise ValueError(f"puzzle_positions: expected 0 with mixer {self.mixer!r}, found {self.puzzle_positions}")
 
     def _check_box(self) -> None:
         if self.mixer != "units":
@@ -131,8 +133,6 @@ class BlockConfig(CoreConfig):
         if not isinstance(self.box, tuple | list) or len(self.box) != 2:
             raise ValueError(f"box: expected its rows and columns with mixer 'units', found {shortened(self.box)}")
         object.__setattr__(self, "box", tuple(check_integer("box", side, 1, MOST_TOKENS) for side in self.box))
-        if self.puzzle_positions:
-            raise ValueError(f"puzzle_positions: expected 0 with mixer 'units', found {self.puzzle_positions}")
 
     @property
     def width_multiple(self) -> int:

@@ -6,6 +6,7 @@ import math
 from abc import abstractmethod
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +27,7 @@ from hrm_agent.cores.layers import (
     weights_cast_once,
 )
 from hrm_agent.cores.layout import layout_of
+from hrm_agent.cores.neighbours import NeighbourMixer
 from hrm_agent.cores.units import UnitMixer
 
 
@@ -100,6 +102,8 @@ class BlockCore(ReasoningCore):
         mixer: nn.Module
         if config.box is not None:
             mixer = UnitMixer(dim, config.box)
+        elif config.mixer == "neighbours":
+            mixer = NeighbourMixer(dim, cast(int, config.grid_columns))
         elif config.mixer == "mlp":
             mixer = PositionMixer(length, config.expansion, config.mixer_multiple, config.swiglu_norm)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 import torch.nn.functional as F
@@ -90,6 +90,15 @@ class CellLayout:
 
 
 @dataclass(frozen=True)
+class GridLayout(CellLayout):
+    """A position is a cell, and none differs from the others: the mean of all stands for the whole."""
+
+    def summary(self, state: Tensor) -> Tensor:
+        """Returns the mean over all cells."""
+        return state.mean(1)
+
+
+@dataclass(frozen=True)
 class CandidateLayout:
     """A position is a candidate: one digit of one cell. The mean of all stands for the whole.
 
@@ -141,14 +150,26 @@ def layout_of(shape: PuzzleShape, config: BlockConfig) -> Layout:
     """Returns the layout that the mixer asks for.
 
     Raises:
-        ValueError: The mixer knows units, and the puzzle is no square of as many rows as digits.
+        ValueError: The mixer asks for another shape of puzzles.
     """
-    if config.box is None:
-        return CellLayout(config.puzzle_positions, shape.seq_len, shape.vocab_size)
-    digits = config.box[0] * config.box[1]
+    if config.box is not None:
+        return _candidates(shape, config.box)
+    if config.mixer == "neighbours":
+        return _grid(shape, cast(int, config.grid_columns))
+    return CellLayout(config.puzzle_positions, shape.seq_len, shape.vocab_size)
+
+
+def _candidates(shape: PuzzleShape, box: tuple[int, int]) -> CandidateLayout:
+    digits = box[0] * box[1]
     if (shape.seq_len, shape.vocab_size) != (digits**2, digits + DIGITS_FROM):
         raise ValueError(
             f"box: expected a puzzle of {digits**2} cells and {digits + DIGITS_FROM} tokens for boxes of "
-            f"{config.box[0]} by {config.box[1]}, found {shape.seq_len} cells and {shape.vocab_size} tokens"
+            f"{box[0]} by {box[1]}, found {shape.seq_len} cells and {shape.vocab_size} tokens"
         )
     return CandidateLayout(digits)
+
+
+def _grid(shape: PuzzleShape, columns: int) -> GridLayout:
+    if shape.seq_len % columns:
+        raise ValueError(f"grid_columns: expected a divisor of the puzzle's {shape.seq_len} cells, found {columns}")
+    return GridLayout(0, shape.seq_len, shape.vocab_size)

@@ -260,7 +260,7 @@ def test_memory_of_the_gradient(gradient: str, grows: bool) -> None:
         ({"mixer_multiple": 10**5000}, "mixer_multiple: expected an integer .* found an integer of 16,610 bits"),
         ({"swiglu_norm": 1}, "swiglu_norm: expected True or False, found 1"),
         ({"embedded_positions": "1"}, "embedded_positions: expected an integer, found '1'"),
-        ({"mixer": ["mlp"]}, r"mixer: expected one of attention, mlp, units, found \['mlp'\]"),
+        ({"mixer": ["mlp"]}, r"mixer: expected one of attention, mlp, units, neighbours, found \['mlp'\]"),
         ({"shape": 3}, "core 'hrm' got an unexpected keyword argument 'shape'"),
         ({"h_cycles": 1024, "l_cycles": 1024}, "h_cycles, l_cycles, .*: expected at most 16,384 passes .* found 4"),
     ],

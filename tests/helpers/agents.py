@@ -55,6 +55,8 @@ def small_puzzle(mixer: str) -> tuple[PuzzleShape, dict[str, Any]]:
     """Returns a shape that a mixer takes, and the options that it needs."""
     if mixer == "units":
         return SQUARE, {"mixer": mixer, "box": (2, 2), "puzzle_positions": 0}
+    if mixer == "neighbours":
+        return SHAPE, {"mixer": mixer, "grid_columns": 3, "puzzle_positions": 0}
     return SHAPE, {"mixer": mixer}
 
 

@@ -81,14 +81,35 @@ TAKUZU = replace(
     evaluate_every=400,
 )
 
-SMALL_GRID = Fit(
+# A cell hears of the cells beside it. The stored path is the first of all shortest ones in a fixed order of directions,
+# which a mirrored maze would not keep.
+MAZE = replace(
+    HARD,
     preset="maze10x10",
-    data=Data(env="HRM-Maze10x10-v0", num_puzzles=4000, augment=False),
-    core=replace(SMALL_CORE, mixer="attention", num_heads=2),
-    learner=replace(SMALL_LEARNER, learning_rate=1e-3),
-    updates=3000,
-    evaluate_every=750,
+    data=Data(
+        env="HRM-Maze10x10-v0",
+        num_puzzles=20_000,
+        max_segments=16,
+        augment=False,
+        blank_fraction=(0.3, 1.0),
+        easier=0.7,
+    ),
+    core=replace(
+        SMALL_CORE,
+        hidden_size=64,
+        expansion=3.0,
+        mixer="neighbours",
+        grid_columns=10,
+        puzzle_positions=0,
+        feed_forward_multiple=32,
+        swiglu_norm=True,
+    ),
+    learner=replace(HARD_LEARNER, learning_rate=1.5e-3, muon_learning_rate=0.012),
+    minibatches=32,
+    updates=3200,
+    evaluate_every=640,
 )
+
 DIRECT = Fit(
     preset="sudoku6x6-transformer",
     data=Data(max_segments=1),
@@ -140,14 +161,22 @@ SMALL: dict[str, Fit] = {
         minibatches=64,
         updates=4000,
     ),
-    "maze10x10": SMALL_GRID,
-    "maze": replace(SMALL_GRID, preset="maze", data=Data(env="HRM-Maze-v0", augment=False), batch_size=16),
-    "arc": replace(
-        SMALL_GRID,
+    "maze10x10": MAZE,
+    "maze": replace(
+        MAZE,
+        preset="maze",
+        data=replace(MAZE.data, env="HRM-Maze-v0", num_puzzles=None),
+        core=replace(MAZE.core, grid_columns=30),
+        batch_size=16,
+    ),
+    "arc": Fit(
         preset="arc",
         data=Data(env="HRM-ARC-v0"),
+        core=replace(SMALL_CORE, mixer="attention", num_heads=2),
         learner=replace(SMALL_LEARNER, learning_rate=1e-3, puzzle_embedding_lr=1e-2),
         batch_size=16,
+        updates=3000,
+        evaluate_every=750,
     ),
 }
 """By name."""

@@ -104,7 +104,7 @@ class BlockConfig(CoreConfig):
                 f"found {shortened(self.embedded_positions)}"
             )
         self._check_positions()
-        self._check_box()
+        self._check_mixer()
         if check_number("expansion", self.expansion, 0, MOST_OF_A_KIND) == 0:
             raise ValueError(f"expansion: expected more than 0, found {self.expansion}")
         if self.hidden_size % self.width_multiple:
@@ -122,17 +122,16 @@ class BlockConfig(CoreConfig):
             raise ValueError(
                 f"grid_columns: expected None with positions {self.positions!r}, found {self.grid_columns}"
             )
+
+    def _check_mixer(self) -> None:
+        if self.mixer == "units":
+            if not isinstance(self.box, tuple | list) or len(self.box) != 2:
+                raise ValueError(f"box: expected its rows and columns with mixer 'units', found {shortened(self.box)}")
+            object.__setattr__(self, "box", tuple(check_integer("box", side, 1, MOST_TOKENS) for side in self.box))
+        elif self.box is not None:
+            raise ValueError(f"box: expected None with mixer {self.mixer!r}, found {shortened(self.box)}")
         if self.mixer in ("units", "neighbours") and self.puzzle_positions:
             raise ValueError(f"puzzle_positions: expected 0 with mixer {self.mixer!r}, found {self.puzzle_positions}")
-
-    def _check_box(self) -> None:
-        if self.mixer != "units":
-            if self.box is not None:
-                raise ValueError(f"box: expected None with mixer {self.mixer!r}, found {shortened(self.box)}")
-            return
-        if not isinstance(self.box, tuple | list) or len(self.box) != 2:
-            raise ValueError(f"box: expected its rows and columns with mixer 'units', found {shortened(self.box)}")
-        object.__setattr__(self, "box", tuple(check_integer("box", side, 1, MOST_TOKENS) for side in self.box))
 
     @property
     def width_multiple(self) -> int:

@@ -32,4 +32,5 @@ class NeighbourMixer(nn.Module):
         above, below = grid[:, :-2, 1:-1], grid[:, 2:, 1:-1]
         left, right = grid[:, 1:-1, :-2], grid[:, 1:-1, 2:]
         mixed: Tensor = self.beside(torch.cat([above, below, left, right], -1)).flatten(1, 2)
-        return mixed + self.everywhere(x.mean(1, keepdim=True))
+        mixed = mixed + self.everywhere(x.mean(1, keepdim=True))
+        return mixed

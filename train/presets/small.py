@@ -83,6 +83,16 @@ TAKUZU = replace(
 
 # A cell hears of the cells beside it. The stored path is the first of all shortest ones in a fixed order of directions,
 # which a mirrored maze would not keep.
+MAZE_CORE = replace(
+    SMALL_CORE,
+    hidden_size=64,
+    expansion=3.0,
+    mixer="neighbours",
+    grid_columns=10,
+    puzzle_positions=0,
+    feed_forward_multiple=32,
+    swiglu_norm=True,
+)
 MAZE = replace(
     HARD,
     preset="maze10x10",
@@ -94,16 +104,7 @@ MAZE = replace(
         blank_fraction=(0.3, 1.0),
         easier=0.7,
     ),
-    core=replace(
-        SMALL_CORE,
-        hidden_size=64,
-        expansion=3.0,
-        mixer="neighbours",
-        grid_columns=10,
-        puzzle_positions=0,
-        feed_forward_multiple=32,
-        swiglu_norm=True,
-    ),
+    core=MAZE_CORE,
     learner=replace(HARD_LEARNER, learning_rate=1.5e-3, muon_learning_rate=0.012),
     minibatches=32,
     updates=3200,
@@ -166,7 +167,7 @@ SMALL: dict[str, Fit] = {
         MAZE,
         preset="maze",
         data=replace(MAZE.data, env="HRM-Maze-v0", num_puzzles=None),
-        core=replace(MAZE.core, grid_columns=30),
+        core=replace(MAZE_CORE, grid_columns=30),
         batch_size=16,
     ),
     "arc": Fit(

@@ -145,6 +145,14 @@ SMALL: dict[str, Fit] = {
         updates=2000,
         evaluate_every=500,
     ),
+    # variants would have numbers away from the picture, where no puzzle has them; fresh puzzles cost no more
+    "nonogram5x5": replace(
+        TAKUZU,
+        preset="nonogram5x5",
+        data=Data(env="HRM-Nonogram5x5-v0", num_puzzles=100_000, augment=False),
+        updates=1920,
+        evaluate_every=640,
+    ),
     "sudoku9-hard": HARD,
     # what is evaluated with search may be given a larger budget than that of training
     "sudoku9-lattice": replace(

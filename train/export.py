@@ -15,7 +15,7 @@ from .running import use_threads
 from .trained import Trained
 
 if TYPE_CHECKING:
-    from hrm_agent.checkpoints.onnx_file import Segment
+    from hrm_agent import HRM
     from hrm_env import PuzzleBatch
 
 GOAL = 1e-4
@@ -45,34 +45,26 @@ def main(arguments: list[str]) -> None:
     """Parses the options, writes the file and prints how far it is from torch."""
     options: Export = parsed(Export, arguments, "export")
     check_writable("--out", options.out)
-    from hrm_agent.checkpoints.onnx_file import export_onnx, exported_segment
+    from hrm_agent.checkpoints.onnx_file import export_onnx
 
     use_threads(options.threads)
     model, env = options.load(num_envs=1)
     export_onnx(model, options.out)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
-    compared = exported_segment(model), options.out, env.stored(slice(None)), env.rules.max_segments
-    print_differences(*compared)
-    print_rounding(*compared)
+    print_comparison(model, options.out, env.stored(slice(None)), env.rules.max_segments)
 
 
-def print_differences(segment: Segment, path: Path, puzzles: PuzzleBatch, segments: int) -> None:
-    """Prints how far ONNX Runtime is from torch, both in float32."""
-    from hrm_agent.checkpoints.onnx_parity import largest_differences
+def print_comparison(model: HRM, path: Path, puzzles: PuzzleBatch, segments: int) -> None:
+    """Prints how far ONNX Runtime is from torch, both in float32, and how far both are from torch in float64."""
+    from hrm_agent.checkpoints.onnx_file import exported_segment
+    from hrm_agent.checkpoints.onnx_parity import compare
 
+    found = compare(exported_segment(model), path, puzzles, segments)
     print(f"largest difference from torch on {len(puzzles.inputs):,} puzzles, {segments} segments each:")
-    for own_carry, what in ((False, "a segment alone"), (True, "all in a row")):
-        found = largest_differences(segment, path, puzzles, segments, own_carry)
-        worst = {name: float(rows.max()) for name, rows in found.items()}
+    for what, outputs in (("a segment alone", found.alone), ("all in a row", found.in_a_row)):
+        worst = {name: float(rows.max()) for name, rows in outputs.items()}
         name = max(worst, key=worst.__getitem__)
         print(f"  {what:15} {worst[name]:.1e} ({name}), of logits {worst['logits']:.1e}")
-
-
-def print_rounding(segment: Segment, path: Path, puzzles: PuzzleBatch, segments: int) -> None:
-    """Prints how far both are from torch in float64."""
-    from hrm_agent.checkpoints.onnx_parity import rounding
-
-    found = rounding(segment, path, puzzles, segments)
     print(f"the same answers: {found.same_answers:.2%}. Logits, all in a row, from those of torch in float64:")
     for what, rows in (("torch", found.torch), ("ONNX Runtime", found.onnx)):
         middle, high = np.quantile(rows, (0.5, 0.99))

@@ -55,48 +55,31 @@ def next_feed(feed: Arrays, found: Arrays) -> Arrays:
     return feed | carry | {"start": np.zeros_like(feed["start"]), "last_logits": found["logits"]}
 
 
-def largest_differences(
-    segment: Segment, path: str | Path, puzzles: PuzzleBatch, count: int, own_carry: bool = True
-) -> dict[str, npt.NDArray[np.float64]]:
-    """Returns the largest difference of each output for each puzzle, ``(B,)``, relative where a number is above 1.
-
-    Args:
-        segment: What was exported.
-        path: The file.
-        puzzles: Puzzles of its task.
-        count: Number of segments.
-        own_carry: Let ONNX Runtime go on from its own carry, so that differences add up over the segments; else from
-            torch's, so that each segment is compared alone.
-    """
-    compute, feed = onnx_segment(path), first_feed(segment, puzzles)
-    worst: dict[str, npt.NDArray[np.float64]] = {}
-    for expected in torch_segments(segment, puzzles, count):
-        found = compute(feed)
-        for name, numbers in expected.items():
-            worst[name] = np.maximum(worst.get(name, 0.0), _differences(found[name], numbers))
-        feed = next_feed(feed, found if own_carry else expected)
-    return worst
-
-
 @dataclass(frozen=True)
-class Rounding:
-    """How far two programs in float32 are from the same network in float64, over all segments in a row.
+class Comparison:
+    """How far ONNX Runtime is from torch, and both are from exact numbers, over the segments of an episode.
+
+    A difference is the largest of a puzzle, ``(B,)``, relative where a number is above 1.
 
     Attributes:
-        torch: Largest difference of the logits for each puzzle, ``(B,)``, of torch in float32.
-        onnx: The same of ONNX Runtime.
-        same_answers: Share of the answers of all segments in which both programs agree in every cell.
+        alone: By output, the difference from torch of each segment alone, which begins with torch's carry.
+        in_a_row: By output, the difference from torch where ONNX Runtime goes on from its own carry, so that
+            differences add up over the segments.
+        torch: Difference of torch's logits from those of the same network in float64, in a row.
+        onnx: The same of ONNX Runtime. Where both are equally far, they differ by the rounding of float32, and not by
+            the graph.
+        same_answers: Share of the answers of all segments in which both agree in every cell, in a row.
     """
 
+    alone: Arrays
+    in_a_row: Arrays
     torch: npt.NDArray[np.float64]
     onnx: npt.NDArray[np.float64]
     same_answers: float
 
 
-def rounding(segment: Segment, path: str | Path, puzzles: PuzzleBatch, count: int) -> Rounding:
-    """Returns how far torch and ONNX Runtime are from exact numbers, each going on from its own carry.
-
-    Where both are equally far, a difference between them is the rounding of float32, and not the graph's.
+def compare(segment: Segment, path: str | Path, puzzles: PuzzleBatch, count: int) -> Comparison:
+    """Compares ONNX Runtime, torch, and torch in float64 on the first segments of puzzles.
 
     Args:
         segment: What was exported.
@@ -104,17 +87,19 @@ def rounding(segment: Segment, path: str | Path, puzzles: PuzzleBatch, count: in
         puzzles: Puzzles of its task.
         count: Number of segments.
     """
-    compute, feed = onnx_segment(path), first_feed(segment, puzzles)
-    of_torch, of_onnx = np.zeros((2, len(puzzles.inputs)))
-    same = []
+    compute, own_feed = onnx_segment(path), first_feed(segment, puzzles)
+    torch_feed = own_feed
+    alone, in_a_row, from_exact, same = [], [], [], []
     pairs = zip(exact_logits(segment, puzzles, count), torch_segments(segment, puzzles, count), strict=True)
-    for exact, in_torch in pairs:
-        in_onnx = compute(feed)
-        of_torch = np.maximum(of_torch, _differences(in_torch["logits"], exact))
-        of_onnx = np.maximum(of_onnx, _differences(in_onnx["logits"], exact))
-        same.append((in_torch["logits"].argmax(-1) == in_onnx["logits"].argmax(-1)).all(-1).mean())
-        feed = next_feed(feed, in_onnx)
-    return Rounding(of_torch, of_onnx, float(np.mean(same)))
+    for exact, expected in pairs:
+        found = compute(own_feed)
+        alone.append(_all_differences(compute(torch_feed), expected))
+        in_a_row.append(_all_differences(found, expected))
+        from_exact.append([_differences(each["logits"], exact) for each in (expected, found)])
+        same.append((expected["logits"].argmax(-1) == found["logits"].argmax(-1)).all(-1).mean())
+        own_feed, torch_feed = next_feed(own_feed, found), next_feed(torch_feed, expected)
+    of_torch, of_onnx = np.max(from_exact, axis=0)
+    return Comparison(_largest(alone), _largest(in_a_row), of_torch, of_onnx, float(np.mean(same)))
 
 
 def exact_logits(segment: Segment, puzzles: PuzzleBatch, count: int) -> Iterator[npt.NDArray[Any]]:
@@ -135,3 +120,11 @@ def _differences(found: npt.NDArray[Any], expected: npt.NDArray[Any]) -> npt.NDA
     difference = np.abs(found - exact) / np.maximum(np.abs(exact), 1)
     largest: npt.NDArray[np.float64] = difference.reshape(len(exact), -1).max(1)
     return largest
+
+
+def _all_differences(found: Arrays, expected: Arrays) -> Arrays:
+    return {name: _differences(found[name], numbers) for name, numbers in expected.items()}
+
+
+def _largest(of_segments: list[Arrays]) -> Arrays:
+    return {name: np.max([each[name] for each in of_segments], axis=0) for name in of_segments[0]}

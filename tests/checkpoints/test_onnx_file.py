@@ -19,12 +19,11 @@ from torch import Tensor
 from hrm_agent import CORES, HRM, PuzzleShape, export_onnx, load_pretrained
 from hrm_agent.checkpoints.onnx_file import Segment, exported_segment, in_float32, segment_graph
 from hrm_agent.checkpoints.onnx_parity import (
+    compare,
     exact_logits,
     first_feed,
-    largest_differences,
     next_feed,
     onnx_segment,
-    rounding,
     torch_segments,
 )
 from hrm_agent.config import GRUConfig
@@ -56,7 +55,7 @@ def test_every_core_computes_the_same(name: str, tmp_path: Path) -> None:
     segment, path = Segment(core, None).eval(), tmp_path / "core.onnx"
     path.write_bytes(segment_graph(segment).SerializeToString())
     onnx.checker.check_model(onnx.load(path), full_check=True)
-    worst = largest_differences(segment, path, batch(5), count=2, own_carry=False)
+    worst = compare(segment, path, batch(5), count=2).alone
     assert worst.keys() > {"logits", "probabilities", "q_halt", "residual_h"}
     assert max(rows.max() for rows in worst.values()) < 1e-4
 
@@ -69,17 +68,17 @@ def test_every_core_computes_in_float64_too(name: str) -> None:
         np.testing.assert_allclose(logits, found["logits"], atol=1e-4, rtol=1e-4)
 
 
-def test_rounding_tells_which_program_is_off(tmp_path: Path) -> None:
+def test_the_comparison_tells_which_program_is_off(tmp_path: Path) -> None:
     segment = Segment(in_float32(tiny_core("hrm", h_cycles=1, l_cycles=1)), None).eval()
     path = tmp_path / "core.onnx"
     path.write_bytes(segment_graph(segment).SerializeToString())
-    found = rounding(segment, path, batch(4), 2)
+    found = compare(segment, path, batch(4), 2)
     assert found.same_answers == 1
     assert 0 < found.torch.max() < 1e-5
     assert 0 < found.onnx.max() < 1e-5
     with torch.no_grad():
         segment.core.get_parameter("answer_head.weight").mul_(-1)  # torch is no longer what was exported
-    found = rounding(segment, path, batch(4), 2)
+    found = compare(segment, path, batch(4), 2)
     assert found.same_answers == 0
     assert found.torch.max() < 1e-5 < found.onnx.min()
 
@@ -105,8 +104,8 @@ def check_released(model: HRM, path: Path) -> None:
     """Compares answers and signals over all segments; a row that begins again is as at its first segment."""
     segment, shape = exported_segment(model), model.policy.acting_core.shape
     puzzles = batch(16, shape)
-    for own_carry in (False, True):
-        worst = largest_differences(segment, path, puzzles, model.max_segments, own_carry)
+    compared = compare(segment, path, puzzles, model.max_segments)
+    for worst in (compared.alone, compared.in_a_row):
         assert max(rows.max() for rows in worst.values()) < 1e-4
     compute, feed = onnx_segment(path), first_feed(segment, puzzles)
     first = compute(feed)

@@ -185,10 +185,13 @@ function verdict(segment, stop, m) {
 }
 
 function summary(segment, m) {
-  const count = (marks) => marks.filter(Boolean).length;
+  const cells = (marks) => {
+    const count = marks.filter(Boolean).length;
+    return count === 1 ? "1 cell" : `${count} cells`;
+  };
   const chance = Math.round(100 * sigmoid(segment.signals.q_halt));
-  const found = segment.solved ? "solved" : `${count(segment.conflicts)} cells in conflict`;
-  return `Segment ${m}: ${count(segment.changed)} cells changed, ${found}. The agent gives its answer a chance of ${chance} %.`;
+  const found = segment.solved ? "solved" : `${cells(segment.conflicts)} in conflict`;
+  return `Segment ${m}: ${cells(segment.changed)} changed, ${found}. The agent gives its answer a chance of ${chance} %.`;
 }
 
 const answer = await fetch(new URL("./models/agents.json", import.meta.url));

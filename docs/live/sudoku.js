@@ -38,7 +38,7 @@ export class Sudoku {
       for (const cell of cells) {
         const places = cells.filter((c) => inputs[c] === inputs[cell]);
         if (inputs[cell] > BLANK && places.length > 1) {
-          return `${name} holds the digit ${inputs[cell] - 1} ${places.length === 2 ? "twice" : `${places.length} times`}; expected every digit at most once.`;
+          return `${name} holds the digit ${inputs[cell] - 1} in ${places.length} cells; expected every digit at most once.`;
         }
       }
     }

@@ -136,7 +136,7 @@ def test_four_views_stand_side_by_side(opened: Any) -> None:
 
 
 BAD = {
-    "11" + "." * 14: "Row 1 holds the digit 1 twice; expected every digit at most once.",
+    "11" + "." * 14: "Row 1 holds the digit 1 in 2 cells; expected every digit at most once.",
     "1" + "." * 15: "1 digit leaves more than one solution; expected more digits.",
     "." * 16: "Expected a puzzle with some digits, found none.",
     "123.4..........4": "No digits fit into the empty cells; expected a puzzle with a solution.",

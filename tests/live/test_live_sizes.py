@@ -87,7 +87,7 @@ def test_an_agent_of_another_puzzle_thinks(name: str, untrained: dict[str, HRM],
 
 
 BAD = {
-    "sudoku9": ("55" + "." * 79, "Row 1 holds the digit 5 twice; expected every digit at most once."),
+    "sudoku9": ("55" + "." * 79, "Row 1 holds the digit 5 in 2 cells; expected every digit at most once."),
     "maze10": ("S" + " " * 99, "Expected one G, found none."),
 }
 

@@ -10,7 +10,7 @@ import nbformat
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from nbconvert import MarkdownExporter
-from nbconvert.preprocessors import ExecutePreprocessor
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor, ExecutePreprocessor
 from traitlets.config import Config
 
 PATIENCE = 600  # seconds for a cell, and for the start
@@ -53,4 +53,5 @@ def executed(text: str) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         if cell.cell_type == "code":  # bars of progress are not for readers
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+    CoalesceStreamsPreprocessor().preprocess(notebook, {})  # what a cell prints is one block
     return notebook

@@ -62,8 +62,8 @@ axes.legend()
 plt.show()
 
 # %% [markdown]
-# An agent that has learned a little is better after eight segments than after one: it learns to improve its answer
-# before it learns to find it at once. After more training one segment is enough for most 4×4 puzzles.
+# After 200 steps the agent is far better after eight segments than after one: it learns to improve its answer before
+# it learns to find it at once. After more training one segment is enough for most 4×4 puzzles.
 #
 # ## Watch a released agent
 #

@@ -97,9 +97,10 @@ for family, rows in table.groupby("family"):
 frontier = table[table.frontier].sort_values("segments")
 axes.step(frontier.segments, frontier.exact, where="post", color="#8c959f", lw=1, zorder=0)
 axes.scatter(bound.segments.mean(), bound.exact.mean(), marker="*", s=90, color="black", label="oracle")
-for policy in {study.reference, chosen}:
+for policy, height in ((chosen, 0.7), (study.reference, 0.8)):
     row = study.row(policy)
-    axes.annotate(policy, (row.segments.value, row.exact.value), (8, -16), textcoords="offset points")
+    point = row.segments.value, row.exact.value
+    axes.annotate(policy, point, (point[0] + 0.4, height), arrowprops={"arrowstyle": "-"})
 axes.set(xlabel="mean segments", ylabel="solved", xlim=(0.8, BUDGET + 0.2))
 axes.legend(loc="lower right")
 plt.show()

@@ -30,7 +30,7 @@ RUNTIME_HASH = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02V
 """SHA-512 of the package, as npm names it."""
 RUNTIME_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
 FAMILIES = ("sudoku", "maze")
-"""Puzzle families that the page knows, each in docs/live/FAMILY.js."""
+"""Puzzle families that the page knows, each in docs/live/FAMILY.js, in the order in which it names their agents."""
 MADE_BY = (
     *("docs/live_files.py", "hrm_agent/checkpoints/onnx_file.py", "hrm_agent/inference/views.py"),
     *("hrm_agent/cores/*.py", "hrm_agent/halting/*.py", "hrm_env/tasks/*/*.py"),
@@ -109,7 +109,8 @@ def _agents() -> dict[str, Path]:
         files[f"models/{name}.onnx"] = graph
         descriptions.append(json.loads(description.read_text()))
     everything = CACHE / "agents.json"
-    _write(everything, json.dumps(sorted(descriptions, key=lambda each: (each["family"], each["cells"]))).encode())
+    descriptions.sort(key=lambda each: (FAMILIES.index(each["family"]), each["cells"]))
+    _write(everything, json.dumps(descriptions).encode())
     return {**files, "models/agents.json": everything}
 
 

@@ -40,6 +40,7 @@ export class Editor {
       field.addEventListener("keydown", (event) => this.#move(event, row, column));
       field.addEventListener("input", () => {
         if (!this.#token(field.value)) field.value = "";
+        this.#paint(field);
         changed();
       });
       this.fields[cell] = field;
@@ -50,6 +51,10 @@ export class Editor {
   // The token of a symbol; 0 for none, and for an unknown one.
   #token(symbol) {
     return symbol ? Math.max(0, this.agent.symbols.indexOf(symbol.toUpperCase(), 1)) : 0;
+  }
+
+  #paint(field) {
+    field.parentElement.classList.toggle("wall", field.value === "#");
   }
 
   #move(event, row, column) {
@@ -66,7 +71,10 @@ export class Editor {
   }
 
   set tokens(tokens) {
-    tokens.forEach((token, cell) => (this.fields[cell].value = token === this.agent.blank ? "" : this.agent.symbols[token]));
+    tokens.forEach((token, cell) => {
+      this.fields[cell].value = token === this.agent.blank ? "" : this.agent.symbols[token];
+      this.#paint(this.fields[cell]);
+    });
   }
 }
 

@@ -74,6 +74,7 @@ def test_an_agent_of_another_puzzle_thinks(name: str, untrained: dict[str, HRM],
             page.get_by_label("Pick").select_option(index=3)
         puzzle = page.get_by_label("As text").input_value()
         assert len(puzzle) == cells
+        assert page.locator("#live-puzzle td.wall").count() == puzzle.count("#")
         page.get_by_role("button", name="Think").click()
         page.wait_for_selector("#live[data-state=done]")
         assert page.get_by_role("alert").inner_text() == ""

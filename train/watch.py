@@ -59,10 +59,9 @@ def main(arguments: list[str]) -> None:
     if options.first >= count:
         raise ValueError(f"--first: expected 0 to {count - 1}, found {options.first}")
     shown = env.rules.puzzles.round_robin()[options.first : options.first + options.puzzles].tolist()
-    show(
-        env.rules.task,
-        chain.from_iterable(frames(model.policy.acting_core, model.halting, env, index) for index in shown),
-    )
+    agent = model.policy.acting_core, model.halting, env
+    learned = model.config.learner.learns_q_continue
+    show(env.rules.task, chain.from_iterable(frames(*agent, index, learned) for index in shown))
 
 
 def outlet(to: str, pause: float, strip: int) -> Outlet:

@@ -30,7 +30,7 @@ class Frame:
         answer: The newest answer, ``(L,)`` int64.
         previous: The answer before it.
         q_halt: Probability that the answer is right, as the agent estimates it.
-        q_continue: Probability that it becomes right, likewise.
+        q_continue: Probability that it becomes right, likewise; None if the agent has not learned it.
         halted: Whether this answer is final, by choice or at the budget.
         chosen: Whether it is final by choice.
         abstained: Whether the agent has stopped and hands in nothing.
@@ -45,7 +45,7 @@ class Frame:
     answer: Tensor | None = None
     previous: Tensor | None = None
     q_halt: float = 0.0
-    q_continue: float = 0.0
+    q_continue: float | None = None
     halted: bool = False
     chosen: bool = False
     abstained: bool = False
@@ -65,11 +65,19 @@ class Frame:
     @property
     def belief(self) -> str:
         """The Q values, as probabilities; empty before the first answer."""
-        return "" if self.answer is None else f"Q halt {self.q_halt:.2f}, continue {self.q_continue:.2f}"
+        if self.answer is None:
+            return ""
+        going_on = "" if self.q_continue is None else f", continue {self.q_continue:.2f}"
+        return f"Q halt {self.q_halt:.2f}{going_on}"
 
 
-def frames(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv, index: int) -> Iterator[Frame]:
-    """Yields puzzle ``index``, then the agent's answer after every segment until it halts; tensors are on the CPU."""
+def frames(
+    core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv, index: int, learned_continue: bool = True
+) -> Iterator[Frame]:
+    """Yields puzzle ``index``, then the agent's answer after every segment until it halts; tensors are on the CPU.
+
+    ``learned_continue`` is whether the agent has learned Q_continue, which frames hold only then.
+    """
     batch = env.stored(slice(index, index + 1))
     frame = Frame(index, batch.inputs[0].cpu(), batch.solution[0].cpu(), env.rules.max_segments)
     yield frame
@@ -83,7 +91,7 @@ def frames(core: ReasoningCore, halting: HaltingPolicy, env: PuzzleVectorEnv, in
             answer=result.answer[0].cpu(),
             previous=frame.answer,
             q_halt=float(result.q_halt.sigmoid()),
-            q_continue=float(result.q_continue.sigmoid()),
+            q_continue=float(result.q_continue.sigmoid()) if learned_continue else None,
             halted=bool(result.done),
             chosen=bool(result.halt),
             abstained=bool(result.abstained),

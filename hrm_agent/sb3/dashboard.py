@@ -116,8 +116,8 @@ class HaltingDashboard(BaseCallback):
             handed_in = zip(batch.inputs, answer, rules.judged_by(batch, answer), strict=True)
             found["eval/puzzles"] = side_by_side([draw_puzzle(task, *tokens) for tokens in handed_in])
         if self.strips:
-            first, core = order[: self.strips], model.policy.acting_core
-            seen = [list(frames(core, model.halting, env, index)) for index in first.tolist()]
+            agent, learned = (model.policy.acting_core, model.halting, env), model.config.learner.learns_q_continue
+            seen = [list(frames(*agent, index, learned)) for index in order[: self.strips].tolist()]
             found["eval/thinking"] = thinking_picture(task, seen, min(self.segments, rules.max_segments))
         gc.collect()  # a figure refers to itself: without this, megabytes of pixels pile up over many sweeps
         return found

@@ -58,6 +58,17 @@ def expected_pictures(run: Path) -> list[np.ndarray]:
     ]
 
 
+def test_a_belief_that_was_not_learned_is_not_shown(
+    model: HRM, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, *seen = frames(model.policy.acting_core, model.halting, every_puzzle_once(), 0, learned_continue=False)
+    assert all(re.fullmatch(r"Q halt \d\.\d\d", frame.belief) for frame in seen)
+    for bootstrap, learned in (("none", False), ("next-step", True)):
+        tiny_agent(q_bootstrap=bootstrap, halting="fixed:3").save(tmp_path / "agent")
+        assert watch(tmp_path / "agent.zip") == 0
+        assert (", continue 0." in capsys.readouterr().out) == learned
+
+
 def test_frames_are_what_evaluation_finds(model: HRM) -> None:
     env = every_puzzle_once()
     evaluation = model.evaluate(env)

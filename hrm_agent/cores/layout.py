@@ -139,7 +139,7 @@ class CandidateLayout:
 
     def read(self, head: Callable[[Tensor], Tensor], state: Tensor) -> Tensor:
         """Returns what the head says of each candidate; padding and blank are never right."""
-        return F.pad(head(state).view(len(state), -1, self.digits), (DIGITS_FROM, 0), value=NEVER)
+        return F.pad(head(state).squeeze(-1).unflatten(1, (-1, self.digits)), (DIGITS_FROM, 0), value=NEVER)
 
     def summary(self, state: Tensor) -> Tensor:
         """Returns the mean over all candidates."""

@@ -7,12 +7,12 @@ import re
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
-from agents import SHAPE, tiny_core
+from agents import SHAPE, small_puzzle, tiny_core
 from gymnasium.error import DependencyNotInstalled
 from torch import Tensor
 
@@ -26,8 +26,8 @@ from hrm_agent.checkpoints.onnx_parity import (
     onnx_segment,
     torch_segments,
 )
-from hrm_agent.config import GRUConfig
-from hrm_agent.cores.core import SegmentOutput
+from hrm_agent.config import GRUConfig, Mixer
+from hrm_agent.cores.core import ReasoningCore, SegmentOutput
 from hrm_agent.cores.gru import GRUCarry, GRUCore
 from hrm_env import PuzzleBatch
 from train.__main__ import main
@@ -52,10 +52,21 @@ def test_every_core_computes_the_same(name: str, tmp_path: Path) -> None:
     known = {field.name for field in fields(CORES[name].config_class)}
     core = in_float32(tiny_core(name, **{key: value for key, value in few.items() if key in known}))
     core.probabilities = "stablemax"
-    segment, path = Segment(core, None).eval(), tmp_path / "core.onnx"
+    check_exported(core, tmp_path / "core.onnx")
+
+
+@pytest.mark.parametrize("mixer", get_args(Mixer))
+def test_every_mixer_computes_the_same(mixer: str, tmp_path: Path) -> None:
+    shape, needed = small_puzzle(mixer)
+    core = tiny_core("hrm", shape=shape, h_cycles=1, l_cycles=1, **needed)
+    check_exported(in_float32(core), tmp_path / "core.onnx")
+
+
+def check_exported(core: ReasoningCore, path: Path) -> None:
+    segment = Segment(core, None).eval()
     path.write_bytes(segment_graph(segment).SerializeToString())
     onnx.checker.check_model(onnx.load(path), full_check=True)
-    worst = compare(segment, path, batch(5), count=2).alone
+    worst = compare(segment, path, batch(5, core.shape), count=2).alone
     assert worst.keys() > {"logits", "probabilities", "q_halt", "residual_h"}
     assert max(rows.max() for rows in worst.values()) < 1e-4
 

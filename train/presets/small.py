@@ -46,6 +46,7 @@ HARD_LEARNER = replace(
     q_bootstrap="none",
     ema=0.999,
 )
+NARROW_LEARNER = replace(HARD_LEARNER, learning_rate=1.5e-3, muon_learning_rate=0.012)
 HARD = Fit(
     preset="sudoku9-hard",
     data=Data(env="HRM-Sudoku-v0", max_segments=16, blank_fraction=(0.4, 1.0), easier=0.85),
@@ -65,7 +66,7 @@ HARD_UNITS = replace(
     preset="sudoku9-units",
     data=replace(HARD.data, blank_fraction=(0.6, 1.0), easier=0.5),
     core=replace(SMALL_CORE, hidden_size=48, swiglu_norm=True, **UNITS),
-    learner=replace(HARD_LEARNER, learning_rate=1.5e-3, muon_learning_rate=0.012),
+    learner=NARROW_LEARNER,
     batch_size=32,
     updates=12_000,
     evaluate_every=1536,
@@ -105,7 +106,7 @@ MAZE = replace(
         easier=0.7,
     ),
     core=MAZE_CORE,
-    learner=replace(HARD_LEARNER, learning_rate=1.5e-3, muon_learning_rate=0.012),
+    learner=NARROW_LEARNER,
     minibatches=32,
     updates=3200,
     evaluate_every=640,

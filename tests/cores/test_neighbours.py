@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
-import gymnasium as gym
 import pytest
 import torch
-from agents import OF_BLOCKS, tiny_agent, tiny_core
+from agents import OF_BLOCKS, solved_after, tiny_core, vector_env
 
 from hrm_agent import PuzzleShape
 from hrm_agent.cores.blocks import BlockCore
 from hrm_agent.cores.neighbours import NeighbourMixer
-from hrm_env.envs.vector import PuzzleVectorEnv
 
 NEIGHBOURS: dict[str, Any] = {"mixer": "neighbours", "puzzle_positions": 0}
 
@@ -54,16 +52,10 @@ def test_a_core_fits_grids_of_every_size(name: str) -> None:
 
 
 def test_it_learns_mazes() -> None:
-    def puzzles(num_envs: int, **options: Any) -> PuzzleVectorEnv:
-        env = gym.make_vec("HRM-Maze10x10-v0", num_envs=num_envs, max_segments=6, augment=False, **options)
-        return cast(PuzzleVectorEnv, env.unwrapped)
-
-    core = {"core": "hrm", "hidden_size": 32, "num_heads": 2, "expansion": 3.0, "h_layers": 1, "l_layers": 1}
-    core |= {"feed_forward_multiple": 32, "grid_columns": 10, "gradient": "last-cycle"} | NEIGHBOURS
-    model = tiny_agent(puzzles(32, num_puzzles=2000), policy_kwargs=core)
-    model.learn(32 * 400)
-    test = puzzles(64, order="once", split="test", num_puzzles=100)
-    assert model.evaluate(test).summary()["exact"] > 0.5
+    options: dict[str, Any] = {"max_segments": 6, "augment": False}
+    train = vector_env("HRM-Maze10x10-v0", 32, num_puzzles=2000, **options)
+    test = vector_env("HRM-Maze10x10-v0", 64, order="once", split="test", num_puzzles=100, **options)
+    assert solved_after(400, train, test, hidden_size=32, grid_columns=10, **NEIGHBOURS) > 0.5
 
 
 @pytest.mark.parametrize(

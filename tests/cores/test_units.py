@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
-import gymnasium as gym
 import pytest
 import torch
-from agents import OF_BLOCKS, tiny_agent, tiny_core
+from agents import OF_BLOCKS, solved_after, tiny_core, vector_env
 
 from hrm_agent import PuzzleShape
 from hrm_agent.checkpoints.reference_checkpoint import write_reference
@@ -16,7 +15,6 @@ from hrm_agent.cores.blocks import BlockCore
 from hrm_agent.cores.layers import Linear
 from hrm_agent.cores.layout import NEVER, CandidateLayout
 from hrm_agent.cores.units import UnitMixer
-from hrm_env.envs.vector import PuzzleVectorEnv
 from hrm_env.tasks.sudoku.task import Sudoku
 
 BOXES = [(2, 2), (2, 3), (1, 4)]
@@ -110,16 +108,9 @@ def tie_rows_and_columns(core: BlockCore) -> None:
 
 
 def test_it_learns_sudoku() -> None:
-    def puzzles(num_envs: int, **options: Any) -> PuzzleVectorEnv:
-        env = gym.make_vec("HRM-Sudoku4x4-v0", num_envs=num_envs, max_segments=6, **options)
-        return cast(PuzzleVectorEnv, env.unwrapped)
-
-    core = {"core": "hrm", "hidden_size": 16, "num_heads": 2, "expansion": 3.0, "h_layers": 1, "l_layers": 1}
-    core |= {"feed_forward_multiple": 32, "box": (2, 2), "gradient": "last-cycle"} | UNITS
-    model = tiny_agent(puzzles(32), policy_kwargs=core)
-    model.learn(32 * 250)
-    test = puzzles(64, order="once", split="test", num_puzzles=200)
-    assert model.evaluate(test).summary()["exact"] > 0.9
+    train = vector_env("HRM-Sudoku4x4-v0", 32, max_segments=6)
+    test = vector_env("HRM-Sudoku4x4-v0", 64, max_segments=6, order="once", split="test", num_puzzles=200)
+    assert solved_after(250, train, test, hidden_size=16, box=(2, 2), **UNITS) > 0.9
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,20 @@ def tiny_agent(env: Any = COPY, **options: Any) -> HRM:
     return HRM("HRMPolicy", env, **{**common, **options})
 
 
+def vector_env(env: str, num_envs: int, **options: Any) -> PuzzleVectorEnv:
+    """Returns the batched environment of an id."""
+    return cast(PuzzleVectorEnv, gym.make_vec(env, num_envs=num_envs, **options).unwrapped)
+
+
+def solved_after(updates: int, train: PuzzleVectorEnv, test: PuzzleVectorEnv, **core: Any) -> float:
+    """Trains a small HRM with these options of its core, and returns the share of the test puzzles that it solves."""
+    small = {"core": "hrm", "num_heads": 2, "expansion": 3.0, "h_layers": 1, "l_layers": 1}
+    small |= {"feed_forward_multiple": 32, "gradient": "last-cycle"}
+    model = tiny_agent(train, policy_kwargs=small | core)
+    model.learn(train.num_envs * updates)
+    return float(model.evaluate(test).summary()["exact"])
+
+
 @cache
 def trained_agent() -> HRM:
     """Returns an agent that has learned the copy task. It is shared: a test must not change it."""
@@ -132,12 +146,12 @@ def _sample(name: str, kind: type[HaltingPolicy]) -> str:
 def every_puzzle_once(num_envs: int = 8, **options: Any) -> PuzzleVectorEnv:
     """Makes the environment that evaluation sweeps: 60 unseen puzzles of the copy task."""
     common = {"split": "test", "num_puzzles": 60, "max_segments": BUDGET, "order": "once"}
-    return cast(PuzzleVectorEnv, gym.make_vec(COPY, num_envs=num_envs, **{**common, **options}).unwrapped)
+    return vector_env(COPY, num_envs, **{**common, **options})
 
 
 def native_env(num_envs: int = 4, **options: Any) -> PuzzleVectorEnv:
     """Makes the batched environment of the copy task."""
-    return cast(PuzzleVectorEnv, gym.make_vec(COPY, num_envs=num_envs, max_segments=BUDGET, **options).unwrapped)
+    return vector_env(COPY, num_envs, max_segments=BUDGET, **options)
 
 
 def weights(model: HRM) -> dict[str, Tensor]:

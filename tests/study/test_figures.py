@@ -139,6 +139,17 @@ def test_a_label_stands_beside_its_curve_and_off_the_others() -> None:
     assert box[1, 1] > 0.4
 
 
+def test_the_label_of_a_point_in_the_corner_stands_inside() -> None:
+    axes = new_figure(4, 3).add_subplot()
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    corner = np.array([[0.0, 0.0]])
+    place_labels(axes, [Label("a name longer than its distance", corner, "black")], [corner])
+    (box,) = label_boxes(axes)
+    frame = axes.get_window_extent().get_points()
+    assert (frame[0] <= box[0]).all()
+    assert (box[1] <= frame[1]).all()
+
+
 def test_names_at_the_end_of_lines_move_apart() -> None:
     figure = new_figure(4, 3)
     axes = figure.add_subplot()

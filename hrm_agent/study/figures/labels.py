@@ -88,7 +88,7 @@ def _best(
 def _hidden(ties: Points, centres: Points, half: Points, frame: Points, ink: Points, taken: Sequence[Points]) -> Points:
     """Returns the cost ``(C,)`` of what a label at each of ``centres (C, 2)`` and its leader line would cover."""
     low, high = centres - half, centres + half
-    cost = 1e6 * ((low < frame[0]).any(1) | (high > frame[1]).any(1) | ~_within(ties, frame))
+    cost = 1e6 * ((low < frame[0]).any(1) | (high > frame[1]).any(1)) + 1e6 * ~_within(ties, frame)
     line = np.linspace(ties, centres, 9)
     for box in taken:
         cost += 1e5 * ((low < box[1]) & (high > box[0])).all(1) + 100.0 * _within(line, box).any(0)

@@ -174,6 +174,13 @@ SMALL: dict[str, Fit] = {
         updates=4000,
     ),
     "maze10x10": MAZE,
+    "maze20x20": replace(
+        MAZE,
+        preset="maze20x20",
+        data=replace(MAZE.data, env="HRM-Maze20x20-v0", max_segments=32),
+        core=replace(MAZE_CORE, grid_columns=20),
+        batch_size=32,
+    ),
     "maze": replace(
         MAZE,
         preset="maze",

@@ -77,8 +77,8 @@ class Fit(AgentConfig):
 
     Attributes:
         preset: Where the defaults come from: sudoku4x4, sudoku6x6, sudoku9, takuzu6x6, futoshiki4x4, nonogram5x5,
-            maze10x10, maze20x20, maze, arc; for hard Sudoku, which --source names, sudoku9-units, sudoku9-units-lattice,
-            sudoku9-hard and sudoku9-lattice; sudoku6x6-trm; the baselines sudoku6x6-transformer,
+            maze10x10, maze20x20, maze, arc; for hard Sudoku, which --source names, sudoku9-units,
+            sudoku9-units-lattice, sudoku9-hard and sudoku9-lattice; sudoku6x6-trm; the baselines sudoku6x6-transformer,
             sudoku6x6-recurrent-transformer, sudoku6x6-rnn, sudoku6x6-gru; the paper's sudoku9-paper, maze-paper,
             arc-paper; TRM's sudoku9-trm, sudoku9-trm-attention, maze-trm, arc-trm; and, for the 1,000 training puzzles
             of Sudoku-Extreme, which --source names, sudoku-extreme-1k (the paper's HRM) and sudoku-extreme-1k-fast

@@ -27,10 +27,10 @@ def trained(segments: int, **options: Any) -> HRM:
 @pytest.mark.parametrize("halting", ["q-compare", "patience:2", "fixed:2"])
 def test_without_learning_the_slots_think_as_in_one_batch(halting: str) -> None:
     still = {"learning_rate": 1e-12, "ema": None, "halting": halting, "exploration": 0.0}
-    whole, parts = (trained(2 * BUDGET, minibatches=count, **still) for count in (1, 4))
+    # into the second episode, and no further: rounding grows tenfold a segment until a new episode begins
+    whole, parts = (trained(BUDGET + 2, minibatches=count, **still) for count in (1, 4))
     for name, part in carry_parts(whole._carry).items():
-        # rounding grows from segment to segment
-        torch.testing.assert_close(carry_parts(parts._carry)[name], part, rtol=1e-3, atol=1e-3, msg=name)
+        torch.testing.assert_close(carry_parts(parts._carry)[name], part, rtol=1e-4, atol=1e-4, msg=name)
     (puzzles, used), (others, theirs) = whole.stream.current(), parts.stream.current()
     assert torch.equal(puzzles.inputs, others.inputs)
     assert torch.equal(used, theirs)

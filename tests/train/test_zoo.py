@@ -16,7 +16,7 @@ from train.__main__ import main
 from train.zoo import BEGIN, END, POLICIES, row
 
 PAGE = ROOT / "docs" / "zoo.md"
-SLICE = 40
+SLICE = 60
 _CELL = re.compile(r"(?P<solved>[\d.]+)% \((?P<low>[\d.]+)–(?P<high>[\d.]+)\) in (?P<segments>[\d.]+)")
 
 

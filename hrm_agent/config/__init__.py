@@ -10,7 +10,6 @@ from hrm_agent.config.core import (
     CoreConfig,
     Gradient,
     HRMConfig,
-    LatticeConfig,
     Mixer,
     MixerNorm,
     Positions,
@@ -19,6 +18,7 @@ from hrm_agent.config.core import (
     TRMConfig,
 )
 from hrm_agent.config.depth import Depth
+from hrm_agent.config.lattice import LatticeConfig
 from hrm_agent.config.learner import Bootstrap, HaltLossName, LearnerConfig, OptimizerName, TokenLossName
 
 CONFIGS: dict[str, type[CoreConfig]] = {

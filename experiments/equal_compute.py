@@ -3,7 +3,8 @@
     python -m experiments.equal_compute --agent HRM=runs/hrm --agent "lattice=runs/lattice" \
         --agent "lattice, no search=runs/lattice search=false" --source dev.csv.gz --max-segments 64 --out runs/equal
 
-An agent is NAME=FOLDER of a finished run, and options of its core to change. Training curves are the sweeps of the run.
+An agent is NAME=FOLDER of a finished run, and options of its core to change. Training curves are the sweeps of a run,
+drawn for agents whose core is as it was trained.
 Then every agent thinks through all segments of the budget about the puzzles given, by whatever rule it halts. It writes
 ``equal_compute.csv``, ``.png`` and ``.svg``. Operations are those of matrix products (`hrm_agent.cores.flops`).
 """
@@ -30,10 +31,8 @@ if TYPE_CHECKING:
     from hrm_agent import HRM
 
 START = "python -m experiments.equal_compute"
-PLACES = {
-    "accuracy, after so much training": "TFLOPs of training",
-    "accuracy, after so much thinking": "log GFLOPs of a puzzle",
-}
+TRAINING, THINKING = "accuracy, after so much training", "accuracy, after so much thinking"
+PLACES = {TRAINING: "TFLOPs of training", THINKING: "log GFLOPs of a puzzle"}
 """Label of the horizontal axis of each panel, by its title."""
 
 
@@ -93,10 +92,9 @@ def main(arguments: list[str]) -> None:
     use_threads(options.threads)
     points: list[Point] = []
     for name, (folder, changes) in agents.items():
-        model = replace(options, core_option=(*options.core_option, *changes)).load_agent(
-            str(folder), device=options.device, compile=options.compile
-        )
-        if not changes:  # the training does not depend on what is changed afterwards
+        changed = replace(options, core_option=(*options.core_option, *changes))
+        model = changed.load_agent(str(folder), device=options.device, compile=options.compile)
+        if not changed.core_option:  # another depth would count other operations than the training had
             points += training_points(name, model, results[folder])
         points += thinking_points(name, model, options, str(folder))
     write_csv(pd.DataFrame(points), options.out / "equal_compute.csv")
@@ -128,7 +126,7 @@ def training_points(name: str, model: HRM, result: dict[str, Any]) -> Iterator[P
     options = result["options"]
     step = training_flops(model.policy.acting_core, options["batch_size"], options["learner"]["q_bootstrap"])
     for sweep in result["history"]:
-        yield point(0, name, sweep["updates"] * step / 1e12, sweep["exact"], sweep["puzzles"])
+        yield point(TRAINING, name, sweep["updates"] * step / 1e12, sweep["exact"], sweep["puzzles"])
 
 
 def thinking_points(name: str, model: HRM, options: EqualCompute, folder: str) -> Iterator[Point]:
@@ -140,14 +138,14 @@ def thinking_points(name: str, model: HRM, options: EqualCompute, folder: str) -
     puzzles = len(env.rules.puzzles)
     right = model.evaluate(env, f"fixed:{env.rules.max_segments}").right_by_segment
     for number, solved in enumerate(right, start=1):
-        yield point(1, name, number * segment / 1e9, float(solved) / puzzles, puzzles)
+        yield point(THINKING, name, number * segment / 1e9, float(solved) / puzzles, puzzles)
 
 
-def point(panel: int, agent: str, operations: float, solved: float, puzzles: int) -> Point:
-    """Returns a share of solved puzzles in a panel, by number."""
+def point(panel: str, agent: str, operations: float, solved: float, puzzles: int) -> Point:
+    """Returns a share of solved puzzles, with its interval."""
     from hrm_agent.study.proportion import wilson
 
-    return Point([*PLACES][panel], agent, operations, solved, *wilson(solved, puzzles))
+    return Point(panel, agent, operations, solved, *wilson(solved, puzzles))
 
 
 if __name__ == "__main__":

@@ -168,10 +168,10 @@ SMALL: dict[str, Fit] = {
         HARD_UNITS,
         preset="sudoku9-units-lattice",
         data=replace(HARD_UNITS.data, max_segments=24),
-        core=replace(LatticeConfig(hidden_size=32, layers=1, swiglu_norm=True, dtype="auto"), **UNITS),
-        learner=NARROW_LEARNER,
-        minibatches=64,
-        updates=4000,
+        core=replace(
+            LatticeConfig(hidden_size=48, layers=1, loops=16, threshold=0.01, swiglu_norm=True, dtype="auto"), **UNITS
+        ),
+        learner=replace(HARD_UNITS.learner, depth=((0.0, 8, 1), (0.4, 16, 1))),
     ),
     "maze10x10": MAZE,
     "maze20x20": replace(

@@ -28,7 +28,8 @@ class LatticeConfig(BlockConfig):
         keep_weight: How many times as much it costs the keep head to strike out the solution as to keep another token.
         conflict_weight: Weight of the conflict head's loss beside the token loss.
         search: Guess where nothing follows. Without it an episode is one chain of eliminations.
-        carry_state: Begin a segment with the hidden state of the one before, zeros after going back; else with zeros.
+        patience: Segments after which a search begins anew, from another hidden state; 0 for never.
+        carry_state: Begin a segment with the hidden state of the one before, else with zeros.
     """
 
     name: ClassVar[str] = "lattice"
@@ -45,6 +46,7 @@ class LatticeConfig(BlockConfig):
     keep_weight: float = 8.0
     conflict_weight: float = 1.0
     search: bool = True
+    patience: int = 16
     carry_state: bool = True
 
     def __post_init__(self) -> None:
@@ -57,6 +59,7 @@ class LatticeConfig(BlockConfig):
         check_number("keep_weight", self.keep_weight, 1)
         check_number("conflict_weight", self.conflict_weight, 0)
         check_flag("search", self.search)
+        check_integer("patience", self.patience, 0, MOST_TOKENS)
         check_flag("carry_state", self.carry_state)
 
     @property

@@ -20,7 +20,8 @@ class LatticeCarry(NamedTuple):
         guesses: The guesses in their order, each as cell · V + token, ``(B, L)`` int64; meaningless from ``depth`` on.
         depth: Number of guesses d, ``(B,)`` int64.
         restarts: How often it has begun anew, each time with a smaller threshold, ``(B,)`` int64.
-        state: Hidden state of the network, ``(B, P+L, D)``; zeros at first and after going back.
+        age: Segments since it began, ``(B,)`` int64.
+        state: Hidden state of the network, ``(B, P+L, D)``; zeros at first.
     """
 
     candidates: Tensor
@@ -28,6 +29,7 @@ class LatticeCarry(NamedTuple):
     guesses: Tensor
     depth: Tensor
     restarts: Tensor
+    age: Tensor
     state: Tensor
 
 
@@ -51,6 +53,7 @@ def start(
         guesses=torch.zeros(size[:2], dtype=torch.long, device=device),
         depth=torch.zeros(batch_size, dtype=torch.long, device=device),
         restarts=torch.zeros(batch_size, dtype=torch.long, device=device),
+        age=torch.zeros(batch_size, dtype=torch.long, device=device),
         state=torch.zeros(batch_size, *state_shape, dtype=dtype, device=device),
     )
 
@@ -60,8 +63,10 @@ def deduce(
     p: Tensor,
     keep: Tensor,
     conflict: Tensor,
+    beginnings: Tensor,
     threshold: float,
     search: bool,
+    patience: int = 0,
     unsound: Tensor | bool = False,
 ) -> LatticeCarry:
     """Returns what follows from a segment.
@@ -70,15 +75,18 @@ def deduce(
     caller sees, or a state in which every cell was decided before: whoever asks on does not believe it. It goes back to
     the last guess and excludes it. Without guesses the eliminations were wrong: it begins anew with a tenth of the
     threshold, unless nothing was struck out yet. Where there is neither a conflict nor a new elimination, a guess is
-    made: the most probable candidate of all undecided cells.
+    made: the most probable candidate of all undecided cells. A search that finds nothing within ``patience`` segments
+    begins anew, too. The hidden state goes back to that of the beginning, which is another one after every restart.
 
     Args:
         carry: The state before, with at least one candidate in every cell.
         p: Probabilities of the tokens of each cell, ``(B, L, V)`` float32.
         keep: Probability that a token may be right, ``(B, L, V)`` float32.
         conflict: Rows in which something contradicts itself, ``(B,)`` bool.
+        beginnings: Hidden states to begin with, in turn, ``(R, P+L, D)``.
         threshold: Least ``keep`` of a candidate, before any restart.
-        search: Whether to guess.
+        search: Whether to guess, and to lose patience.
+        patience: Segments after which a search begins anew; 0 for never.
         unsound: Rows known not to contain the solution, ``(B,)`` bool: instead of guessing they go back.
     """
     _, length, vocab = p.shape
@@ -91,11 +99,13 @@ def deduce(
     rests_on_something = (struck > 0).flatten(1).any(-1)
     conflict = ((conflict | decided) & rests_on_something) | ~left.any(-1).all(-1) | (~follows & unsound)
 
+    age = carry.age + 1
+    tired = age >= patience if search and patience else torch.zeros_like(decided)
     undecided = (left.sum(-1, keepdim=True) > 1) & left
     guess = p.masked_fill(~undecided, -1.0).flatten(1).argmax(-1)
-    branch = ~conflict & ~follows & undecided.flatten(1).any(-1) & search
-    back = conflict & (depth > 0)
-    restart = conflict & (depth == 0)
+    branch = ~conflict & ~tired & ~follows & undecided.flatten(1).any(-1) & search
+    back = conflict & ~tired & (depth > 0)
+    restart = (conflict & (depth == 0)) | tired
 
     place = torch.where(branch, depth, depth - 1).clamp(0, length - 1).unsqueeze(1)  # of the new guess, or the last one
     guesses = torch.where(branch.unsqueeze(1), guesses.scatter(1, place, guess.unsqueeze(1)), guesses)
@@ -104,11 +114,12 @@ def deduce(
     others = ~token & token.any(-1, keepdim=True) & left
 
     depth = torch.where(restart, 0, depth + branch.long() - back.long())
+    restarts, age = carry.restarts + restart, torch.where(restart, 0, age)
+    beginning = beginnings[restarts % len(beginnings)]
+    state = torch.where((back | restart).view(-1, 1, 1), beginning.to(carry.state.dtype), carry.state)
     branch, back, restart, conflict = (rows.view(-1, 1, 1) for rows in (branch, back, restart, conflict))
     undone = (struck > depth.view(-1, 1, 1) + 1) & back
     out = (back & token) | (branch & others) | (new & ~conflict)
     struck = torch.where(undone | restart, 0, torch.where(out, depth.view(-1, 1, 1) + 1, struck)).int()
     alive = ((candidates | undone) & ~out) | restart
-    state = carry.state.masked_fill(conflict, 0)
-    restarts = carry.restarts + restart.flatten()
-    return LatticeCarry(alive.to(carry.candidates.dtype), struck, guesses, depth, restarts, state)
+    return LatticeCarry(alive.to(carry.candidates.dtype), struck, guesses, depth, restarts, age, state)

@@ -16,6 +16,8 @@ from hrm_env.task import PAD_ID
 
 SURE = 10.0
 """Largest margin between logits that the Q head tells from a larger one."""
+BEGINNINGS = 16
+"""Hidden states that a search begins with, in turn."""
 
 
 class LatticeCore(BlockCore):
@@ -33,6 +35,7 @@ class LatticeCore(BlockCore):
 
     config_class = LatticeConfig
     config: LatticeConfig
+    beginnings: Tensor
 
     def __init__(self, shape: PuzzleShape, config: LatticeConfig) -> None:
         super().__init__(shape, config)
@@ -44,6 +47,14 @@ class LatticeCore(BlockCore):
         nn.init.zeros_(self.conflict_head.weight)
         nn.init.constant_(self.conflict_head.bias, -2.0)  # no conflict until it has learned what one is
         self.q_weight = nn.Parameter(torch.zeros(2, dim + 2))
+        self.register_buffer("beginnings", self._beginnings(), persistent=False)
+
+    def _beginnings(self) -> Tensor:
+        """Returns zeros, then random states where states are carried, ``(R, P+L, D)``."""
+        size = (BEGINNINGS if self.config.carry_state else 1, *self.state_shape)
+        states = torch.randn(size, generator=torch.Generator().manual_seed(0))
+        states[0] = 0
+        return states
 
     def initial_carry(self, batch_size: int) -> LatticeCarry:
         """Returns the state in which every token is a candidate of every cell; a segment adds what is given."""
@@ -82,8 +93,8 @@ class LatticeCore(BlockCore):
     def _next(
         self, carry: LatticeCarry, logits: Tensor, keep: Tensor, conflict: Tensor, *unsound: Tensor
     ) -> LatticeCarry:
-        read = (logits.softmax(-1), keep.sigmoid(), conflict > 0)
-        return deduce(carry, *read, self.config.threshold, self.config.search, *unsound)
+        read = (logits.softmax(-1), keep.sigmoid(), conflict > 0, self.beginnings)
+        return deduce(carry, *read, self.config.threshold, self.config.search, self.config.patience, *unsound)
 
     def training_carry(self, output: SegmentOutput, solution: Tensor) -> LatticeCarry:
         """Returns the next state, with no guess upon a state that does not contain the solution: it goes back.

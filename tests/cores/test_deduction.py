@@ -10,6 +10,7 @@ from torch import Tensor
 from hrm_agent.cores.deduction import LatticeCarry, deduce, start
 
 UNSURE = torch.tensor([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
+BEGINNINGS = torch.stack([torch.full((2, 4), float(n)) for n in range(3)])
 SEES = torch.tensor([[0.98, 0.01, 0.01], [0.4, 0.4, 0.2], [0.2, 0.7, 0.1]])  # cell 0 is 0; cell 2 is most likely 1
 
 
@@ -20,7 +21,7 @@ def fresh() -> LatticeCarry:
 def step(carry: LatticeCarry, p: Tensor, conflict: bool = False, search: bool = True, **options: Any) -> LatticeCarry:
     """A step whose keep head believes, of every token, its share of the most probable one's probability."""
     keep = p / p.amax(-1, keepdim=True)
-    return deduce(carry, p[None], keep[None], torch.tensor([conflict]), 0.1, search, **options)
+    return deduce(carry, p[None], keep[None], torch.tensor([conflict]), BEGINNINGS, 0.1, search, **options)
 
 
 def sets(carry: LatticeCarry) -> list[set[int]]:
@@ -29,9 +30,9 @@ def sets(carry: LatticeCarry) -> list[set[int]]:
 
 
 def same(one: LatticeCarry, other: LatticeCarry) -> bool:
-    """Whether two states mean the same: of the guesses only those that count."""
+    """Whether two states mean the same at any age: of the guesses only those that count."""
     depth = int(one.depth)
-    parts = [(a, b) for a, b in zip(one, other, strict=True) if a is not one.guesses]
+    parts = [(a, b) for a, b in zip(one, other, strict=True) if a is not one.guesses and a is not one.age]
     return all(map(torch.equal, *zip(*parts, strict=True))) and torch.equal(
         one.guesses[:, :depth], other.guesses[:, :depth]
     )
@@ -44,6 +45,7 @@ def test_the_hidden_state_is_kept_until_a_conflict() -> None:
     assert guessed.depth.tolist() == [1]
     assert guessed.state.all()
     assert not step(guessed, SEES, conflict=True).state.any()
+    assert (step(guessed._replace(restarts=torch.tensor([5])), SEES, conflict=True).state == 2).all()  # 5 mod 3
 
 
 def test_improbable_candidates_are_struck_out() -> None:
@@ -97,7 +99,7 @@ def test_without_guesses_a_conflict_begins_anew_with_more_care() -> None:
     once = step(fresh(), SEES)
     other = torch.tensor([[0.01, 0.98, 0.01], [0.4, 0.4, 0.2], [0.2, 0.7, 0.1]])  # cell 0 is 1, which is struck out
     anew = step(once, other)
-    assert same(anew, fresh()._replace(restarts=torch.tensor([1])))
+    assert same(anew, fresh()._replace(restarts=torch.tensor([1]), state=BEGINNINGS[1:2]))
     assert same(step(once, SEES, conflict=True), anew)
     assert same(step(once, UNSURE, unsound=torch.tensor([True])), anew)
     assert sets(step(anew, SEES, search=False)) == [{0, 1, 2}] * 3  # 0.01 / 0.98 is more than a hundredth
@@ -113,11 +115,25 @@ def test_a_conflict_that_is_seen_before_anything_was_struck_out_counts_for_nothi
 def test_whoever_asks_on_does_not_believe_a_decided_state() -> None:
     decided = step(fresh(), torch.tensor([[1, 0.01, 0.01], [0.01, 1, 0.01], [0.01, 0.01, 1]]))
     assert sets(decided) == [{0}, {1}, {2}]
-    assert same(step(decided, UNSURE), fresh()._replace(restarts=torch.tensor([1])))
+    assert same(step(decided, UNSURE), fresh()._replace(restarts=torch.tensor([1]), state=BEGINNINGS[1:2]))
     guessed = step(step(fresh(), SEES), torch.tensor([[1, 1, 1], [1, 0.01, 0.01], [0.2, 0.7, 0.1]]))
     last = step(guessed, UNSURE)
     assert sets(last) == [{0}, {0}, {0}]
     assert sets(step(last, UNSURE)) == [{0}, {0}, {1, 2}]  # not the guess of 0 in cell 2
+
+
+def test_a_search_loses_patience() -> None:
+    carry = fresh()
+    for age in (1, 2):
+        carry = step(carry, UNSURE, patience=3)
+        assert (int(carry.age), int(carry.depth), int(carry.restarts)) == (age, age, 0)
+    anew = step(carry, UNSURE, patience=3)
+    assert same(anew, fresh()._replace(restarts=torch.tensor([1]), state=BEGINNINGS[1:2]))
+    assert anew.age.tolist() == [0]
+    assert same(step(carry, UNSURE, conflict=True, patience=3), anew)
+    assert step(carry, UNSURE, patience=0).depth.tolist() == [3]
+    chain = step(step(fresh(), SEES, search=False, patience=2), SEES, search=False, patience=2)
+    assert chain.restarts.tolist() == [0]
 
 
 def test_training_makes_no_guess_upon_an_unsound_state() -> None:
@@ -134,11 +150,11 @@ def test_rows_do_not_wait_for_each_other() -> None:
     for _ in range(12):
         p = torch.randn(16, 3, 3, generator=generator).softmax(-1)
         keep, conflict = p / p.amax(-1, keepdim=True), torch.rand(16, generator=generator) < 0.3
-        together = deduce(carry, p, keep, conflict, 0.1, True)
+        together = deduce(carry, p, keep, conflict, BEGINNINGS, 0.1, True, 5)
         for row in range(16):
             alone = LatticeCarry(*(part[row : row + 1] for part in carry))
             one = slice(row, row + 1)
-            found = deduce(alone, p[one], keep[one], conflict[one], 0.1, True)
+            found = deduce(alone, p[one], keep[one], conflict[one], BEGINNINGS, 0.1, True, 5)
             assert same(found, LatticeCarry(*(part[row : row + 1] for part in together)))
         carry = together
         assert carry.candidates.any(-1).all()

@@ -131,6 +131,20 @@ def test_without_search_nothing_is_guessed() -> None:
     assert segment(core, carry).carry.depth.tolist() == [1]
 
 
+@pytest.mark.parametrize("carry_state", [True, False])
+def test_a_search_begins_anew_from_another_hidden_state(carry_state: bool) -> None:
+    core = lattice(threshold=0.0, patience=3, carry_state=carry_state)
+    carry, begun = core.initial_carry(1), []
+    for number in range(1, 10):
+        carry = segment(core, carry).carry
+        assert int(carry.restarts) == number // 3
+        if number % 3 == 0:
+            assert carry.candidates.all()
+            begun.append(carry.state)
+    assert carry_state == any(not torch.equal(one, begun[0]) for one in begun)
+    assert torch.equal(begun[0], core.beginnings[1 % len(core.beginnings)][None].to(begun[0].dtype))
+
+
 def test_its_operations_are_counted_and_one_block_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     few, many = (segment_flops(lattice(loops=loops), 3) for loops in (2, 4))
     tokens, width, inner = 3 * (1 + SHAPE.seq_len), 16, 256
@@ -149,6 +163,7 @@ def test_its_operations_are_counted_and_one_block_is_compiled(monkeypatch: pytes
         ({"threshold": "0.1"}, "threshold: expected a finite number from 0 to 1, found '0.1'"),
         ({"blank": -1}, "blank: expected an integer from 0 to 65536, found -1"),
         ({"loops": 0}, "loops: expected an integer from 1 to 16384, found 0"),
+        ({"patience": -1}, "patience: expected an integer from 0 to 65536, found -1"),
         ({"search": 1}, "search: expected True or False, found 1"),
         ({"keep_weight": 0.5}, "keep_weight: expected a .* at least 1, found 0.5"),
         ({"conflict_weight": -1.0}, "conflict_weight: expected a .* found -1"),

@@ -14,7 +14,7 @@ class LatticeCarry(NamedTuple):
     A row at depth d rests on d guesses. Going back from it restores exactly what was struck out since the last guess.
 
     Attributes:
-        candidates: 1 for each token that a cell may still hold, else 0, ``(B, L, V)``, floating point.
+        candidates: The tokens that each cell may still hold, ``(B, L, V)`` bool.
         struck: 0 for a candidate, 1 + the depth at which any other token was struck out, ``(B, L, V)`` int32; 0, too,
             for what a given cell excludes.
         guesses: The guesses in their order, each as cell · V + token, ``(B, L)`` int64; meaningless from ``depth`` on.
@@ -48,7 +48,7 @@ def start(
     """Returns the state in which every token is a candidate of every cell."""
     size = (batch_size, length, vocab_size)
     return LatticeCarry(
-        candidates=torch.ones(size, dtype=dtype, device=device),
+        candidates=torch.ones(size, dtype=torch.bool, device=device),
         struck=torch.zeros(size, dtype=torch.int32, device=device),
         guesses=torch.zeros(size[:2], dtype=torch.long, device=device),
         depth=torch.zeros(batch_size, dtype=torch.long, device=device),
@@ -90,7 +90,7 @@ def deduce(
         unsound: Rows known not to contain the solution, ``(B,)`` bool: instead of guessing they go back.
     """
     _, length, vocab = p.shape
-    candidates, struck, guesses, depth = carry.candidates > 0.5, carry.struck, carry.guesses, carry.depth
+    candidates, struck, guesses, depth = carry.candidates, carry.struck, carry.guesses, carry.depth
     limit = threshold * CAUTION ** carry.restarts.float()
     new = candidates & (keep < limit.view(-1, 1, 1))
     left = candidates & ~new
@@ -122,4 +122,4 @@ def deduce(
     out = (back & token) | (branch & others) | (new & ~conflict)
     struck = torch.where(undone | restart, 0, torch.where(out, depth.view(-1, 1, 1) + 1, struck)).int()
     alive = ((candidates | undone) & ~out) | restart
-    return LatticeCarry(alive.to(carry.candidates.dtype), struck, guesses, depth, restarts, age, state)
+    return LatticeCarry(alive, struck, guesses, depth, restarts, age, state)

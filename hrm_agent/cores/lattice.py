@@ -64,9 +64,9 @@ class LatticeCore(BlockCore):
     def forward(self, carry: LatticeCarry, inputs: Tensor, puzzle_id: Tensor) -> SegmentOutput:
         """Computes one segment; the returned carry is detached."""
         with self.constant_weights():
-            carry = carry._replace(candidates=carry.candidates * self._allowed(inputs))
+            carry = carry._replace(candidates=carry.candidates & self._allowed(inputs))
             x = self.embed(inputs, puzzle_id)
-            x = x + self.candidate_embedding(self.layout.features(carry.candidates))
+            x = x + self.candidate_embedding(self.layout.features(carry.candidates.to(x.dtype)))
             state, readings, keeps, conflicts = carry.state, [], [], []
             for loop in range(self.cycles[0]):
                 with self.gradient_at(loop):
@@ -77,14 +77,13 @@ class LatticeCore(BlockCore):
             if self.config.carry_state:
                 carry = carry._replace(state=state.detach())
             logits, keep, conflict = (heads[-1].detach() for heads in (readings, keeps, conflicts))
-            candidates = carry.candidates > 0.5
             first, second = logits.topk(2, dim=-1).values.unbind(-1)
             certainty = (first - second).amin(-1).clamp(max=SURE)
             summary = at_least_float32(self.layout.summary(state))
             q_input = torch.cat([summary, certainty.unsqueeze(1), conflict.unsqueeze(1)], dim=1)
             return SegmentOutput(
                 self._next(carry, logits, keep, conflict),
-                readings[-1].masked_fill(~candidates, NEVER),
+                readings[-1].masked_fill(~carry.candidates, NEVER),
                 *self.q_values(q_input),
                 q_input,
                 extra=(torch.stack(readings, 1), torch.stack(keeps, 1), torch.stack(conflicts, 1), *carry),
@@ -120,9 +119,9 @@ class LatticeCore(BlockCore):
 
     def _keep_loss(self, keeps: Tensor, candidates: Tensor, solution: Tensor) -> Tensor:
         """Returns half the mean over tokens of the binary cross-entropy of each cell, ``(B, n, L)``."""
-        right = F.one_hot(solution, self.shape.vocab_size) * candidates.float()
-        weight = torch.where(right > 0.5, self.config.keep_weight, 1.0).unsqueeze(1).expand_as(keeps)
-        target = right.unsqueeze(1).expand_as(keeps)
+        right = (F.one_hot(solution, self.shape.vocab_size).bool() & candidates).unsqueeze(1).expand_as(keeps)
+        weight = torch.where(right, self.config.keep_weight, 1.0)
+        target = right.to(keeps.dtype)
         return 0.5 * F.binary_cross_entropy_with_logits(keeps, target, weight, reduction="none").mean(-1)
 
     def _allowed(self, inputs: Tensor) -> Tensor:
@@ -141,5 +140,5 @@ def _parts(output: SegmentOutput) -> tuple[Tensor, Tensor, Tensor, LatticeCarry]
 
 def _sound(carry: LatticeCarry, solution: Tensor) -> Tensor:
     """Returns whether the candidates contain the solution ``(B, L)`` in its graded cells, ``(B,)`` bool."""
-    holds = carry.candidates.gather(-1, solution.unsqueeze(-1)).squeeze(-1) > 0.5
+    holds = carry.candidates.gather(-1, solution.unsqueeze(-1)).squeeze(-1)
     return (holds | (solution == PAD_ID)).all(-1)

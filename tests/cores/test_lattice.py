@@ -21,6 +21,7 @@ from hrm_agent.cores.compiling import compiled_pieces
 from hrm_agent.cores.deduction import LatticeCarry
 from hrm_agent.cores.flops import segment_flops
 from hrm_agent.cores.layers import ReasoningModule
+from hrm_agent.inference.views import Views
 from hrm_agent.learning.losses import softmax
 from hrm_agent.traces.record import record
 from hrm_agent.traces.replay import replay
@@ -41,7 +42,7 @@ def segment(core: LatticeCore, carry: LatticeCarry | None = None, inputs: Tensor
 def test_given_cells_have_one_candidate_and_blank_cells_all() -> None:
     candidates = segment(lattice()).extra[3]
     assert candidates[0].sum(-1).tolist() == [1, 5, 1, 5, 5, 1]
-    assert [int(candidates[0, cell].argmax()) for cell in (0, 2, 5)] == [2, 3, 4]
+    assert [int(candidates[0, cell].long().argmax()) for cell in (0, 2, 5)] == [2, 3, 4]
     candidates = segment(lattice(blank=None)).extra[3]
     assert candidates.all()
 
@@ -49,7 +50,7 @@ def test_given_cells_have_one_candidate_and_blank_cells_all() -> None:
 def test_the_answer_is_the_most_probable_candidate() -> None:
     core = lattice()
     carry = core.initial_carry(1)
-    carry.candidates[0, 1] = torch.tensor([0.0, 0, 0, 1, 1])
+    carry.candidates[0, 1] = torch.tensor([0, 0, 0, 1, 1])
     output = segment(core, carry)
     answer = output.logits.argmax(-1)[0]
     assert answer[[0, 2, 5]].tolist() == [2, 3, 4]
@@ -98,7 +99,7 @@ def test_training_goes_back_from_unsound_states() -> None:
     core = lattice(threshold=0.0)  # nothing ever follows
     carry = core.initial_carry(1)._replace(depth=torch.tensor([1]))
     carry.guesses[0, 0] = 1 * 5 + 2
-    carry.candidates[0, 1] = torch.tensor([0.0, 0, 1, 0, 0])  # 2, where the solution has 3
+    carry.candidates[0, 1] = torch.tensor([0, 0, 1, 0, 0])  # 2, where the solution has 3
     carry.struck[0, 1] = torch.tensor([2, 2, 0, 2, 2])
     output = segment(core, carry)
     assert output.carry.depth.tolist() == [2]  # by itself it guesses on
@@ -143,6 +144,13 @@ def test_a_search_begins_anew_from_another_hidden_state(carry_state: bool) -> No
             begun.append(carry.state)
     assert carry_state == any(not torch.equal(one, begun[0]) for one in begun)
     assert torch.equal(begun[0], core.beginnings[1 % len(core.beginnings)][None].to(begun[0].dtype))
+
+
+def test_views_begin_with_other_hidden_states_and_the_same_candidates() -> None:
+    core, shown = lattice(), PUZZLE.expand(4, -1)
+    begun = Views(4, None, random_start=1.0).begin(core.initial_carry(4), shown, torch.ones(4, dtype=torch.bool))
+    assert begun.candidates.all()
+    assert [bool(state.any()) for state in begun.state] == [False, True, True, True]
 
 
 def test_its_operations_are_counted_and_one_block_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,8 +109,7 @@ def deduce(
 
     place = torch.where(branch, depth, depth - 1).clamp(0, length - 1).unsqueeze(1)  # of the new guess, or the last one
     guesses = torch.where(branch.unsqueeze(1), guesses.scatter(1, place, guess.unsqueeze(1)), guesses)
-    token = torch.arange(length * vocab, device=p.device) == guesses.gather(1, place)
-    token = token.view(-1, length, vocab)
+    token = (torch.arange(length * vocab, device=p.device) == guesses.gather(1, place)).view(-1, length, vocab)
     others = ~token & token.any(-1, keepdim=True) & left
 
     depth = torch.where(restart, 0, depth + branch.long() - back.long())

@@ -91,16 +91,12 @@ def deduce(
     """
     _, length, vocab = p.shape
     candidates, struck, guesses, depth = carry.candidates, carry.struck, carry.guesses, carry.depth
-    limit = threshold * CAUTION ** carry.restarts.float()
-    new = candidates & (keep < limit.view(-1, 1, 1))
+    new = candidates & (keep < (threshold * CAUTION ** carry.restarts.float()).view(-1, 1, 1))
     left = candidates & ~new
     follows = new.flatten(1).any(-1)
-    decided = (candidates.sum(-1) == 1).all(-1)
-    rests_on_something = (struck > 0).flatten(1).any(-1)
-    conflict = ((conflict | decided) & rests_on_something) | ~left.any(-1).all(-1) | (~follows & unsound)
+    conflict = _contradicted(carry, conflict) | ~left.any(-1).all(-1) | (~follows & unsound)
 
-    age = carry.age + 1
-    tired = age >= patience if search and patience else torch.zeros_like(decided)
+    tired = (carry.age + 1 >= patience) & search & (patience > 0)
     undecided = (left.sum(-1, keepdim=True) > 1) & left
     guess = p.masked_fill(~undecided, -1.0).flatten(1).argmax(-1)
     branch = ~conflict & ~tired & ~follows & undecided.flatten(1).any(-1) & search
@@ -113,12 +109,18 @@ def deduce(
     others = ~token & token.any(-1, keepdim=True) & left
 
     depth = torch.where(restart, 0, depth + branch.long() - back.long())
-    restarts, age = carry.restarts + restart, torch.where(restart, 0, age)
-    beginning = beginnings[restarts % len(beginnings)]
-    state = torch.where((back | restart).view(-1, 1, 1), beginning.to(carry.state.dtype), carry.state)
+    restarts, age = carry.restarts + restart, torch.where(restart, 0, carry.age + 1)
+    beginning = beginnings[restarts % len(beginnings)].to(carry.state.dtype)
+    state = torch.where((back | restart).view(-1, 1, 1), beginning, carry.state)
     branch, back, restart, conflict = (rows.view(-1, 1, 1) for rows in (branch, back, restart, conflict))
     undone = (struck > depth.view(-1, 1, 1) + 1) & back
     out = (back & token) | (branch & others) | (new & ~conflict)
     struck = torch.where(undone | restart, 0, torch.where(out, depth.view(-1, 1, 1) + 1, struck)).int()
     alive = ((candidates | undone) & ~out) | restart
     return LatticeCarry(alive, struck, guesses, depth, restarts, age, state)
+
+
+def _contradicted(carry: LatticeCarry, conflict: Tensor) -> Tensor:
+    """Returns the rows that somebody contradicts, the caller or whoever asks on, and in which something was struck."""
+    decided = (carry.candidates.sum(-1) == 1).all(-1)
+    return (conflict | decided) & (carry.struck > 0).flatten(1).any(-1)

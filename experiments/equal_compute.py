@@ -5,7 +5,7 @@
 
 An agent is NAME=FOLDER of a finished run, and options of its core to change. Training curves are the sweeps of a run,
 drawn for agents whose core is as it was trained.
-Then every agent thinks through all segments of the budget about the puzzles given, by whatever rule it halts. It writes
+Then every agent answers the puzzles given, by its own halting, within every budget up to the largest. It writes
 ``equal_compute.csv``, ``.png`` and ``.svg``. Operations are those of matrix products (`hrm_agent.cores.flops`).
 """
 
@@ -53,7 +53,7 @@ class EqualCompute(Computing, TestPuzzles):
 
     Attributes:
         agent: NAME=FOLDER of a finished run, then options of its core as NAME=VALUE; may be repeated.
-        max_segments: Segments that each thinks through; 0 for the agent's own budget.
+        max_segments: Largest budget; 0 for the agent's own budget.
         out: Folder of the table and the figure.
     """
 
@@ -130,13 +130,13 @@ def training_points(name: str, model: HRM, result: dict[str, Any]) -> Iterator[P
 
 
 def thinking_points(name: str, model: HRM, options: EqualCompute, folder: str) -> Iterator[Point]:
-    """Yields the share of puzzles whose answer is right after every segment."""
+    """Yields the share of puzzles that are answered right within every budget, by the agent's own halting."""
     from hrm_agent.cores.flops import segment_flops
 
     env = options.environment(model, folder, options.batch_size, options.max_segments)
     segment = segment_flops(model.policy.acting_core, 1)
     puzzles = len(env.rules.puzzles)
-    right = model.evaluate(env, f"fixed:{env.rules.max_segments}").right_by_segment
+    right = model.evaluate(env).right_by_segment
     for number, solved in enumerate(right, start=1):
         yield point(THINKING, name, number * segment / 1e9, float(solved) / puzzles, puzzles)
 

@@ -99,9 +99,9 @@ def deduce(
     tired = (carry.age + 1 >= patience) & search & (patience > 0)
     undecided = (left.sum(-1, keepdim=True) > 1) & left
     guess = p.masked_fill(~undecided, -1.0).flatten(1).argmax(-1)
-    branch = ~conflict & ~tired & ~follows & undecided.flatten(1).any(-1) & search
-    back = conflict & ~tired & (depth > 0)
-    restart = (conflict & (depth == 0)) | tired
+    restart = tired | (conflict & (depth == 0))
+    back = conflict & ~restart
+    branch = ~(back | restart) & ~follows & undecided.flatten(1).any(-1) & search
 
     place = torch.where(branch, depth, depth - 1).clamp(0, length - 1).unsqueeze(1)  # of the new guess, or the last one
     guesses = torch.where(branch.unsqueeze(1), guesses.scatter(1, place, guess.unsqueeze(1)), guesses)

@@ -156,6 +156,7 @@ def test_rows_do_not_wait_for_each_other() -> None:
             one = slice(row, row + 1)
             found = deduce(alone, p[one], keep[one], conflict[one], BEGINNINGS, 0.1, True, 5)
             assert same(found, LatticeCarry(*(part[row : row + 1] for part in together)))
+            assert torch.equal(found.age, together.age[one])
         carry = together
         assert carry.candidates.any(-1).all()
         assert torch.equal(carry.struck == 0, carry.candidates == 1)

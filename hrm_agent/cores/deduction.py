@@ -14,9 +14,8 @@ class LatticeCarry(NamedTuple):
     A row at depth d rests on d guesses. Going back from it restores exactly what was struck out since the last guess.
 
     Attributes:
-        candidates: The tokens that each cell may still hold, ``(B, L, V)`` bool.
-        struck: 0 for a candidate, 1 + the depth at which any other token was struck out, ``(B, L, V)`` int32; 0, too,
-            for what a given cell excludes.
+        struck: 1 + the depth at which a token was struck out, ``(B, L, V)`` int32; 0 for the candidates, and for what a
+            given cell excludes.
         guesses: The guesses in their order, each as cell · V + token, ``(B, L)`` int64; meaningless from ``depth`` on.
         depth: Number of guesses d, ``(B,)`` int64.
         restarts: How often it has begun anew, each time with a smaller threshold, ``(B,)`` int64.
@@ -24,7 +23,6 @@ class LatticeCarry(NamedTuple):
         state: Hidden state of the network, ``(B, P+L, D)``; zeros at first.
     """
 
-    candidates: Tensor
     struck: Tensor
     guesses: Tensor
     depth: Tensor
@@ -48,7 +46,6 @@ def start(
     """Returns the state in which every token is a candidate of every cell."""
     size = (batch_size, length, vocab_size)
     return LatticeCarry(
-        candidates=torch.ones(size, dtype=torch.bool, device=device),
         struck=torch.zeros(size, dtype=torch.int32, device=device),
         guesses=torch.zeros(size[:2], dtype=torch.long, device=device),
         depth=torch.zeros(batch_size, dtype=torch.long, device=device),
@@ -60,6 +57,7 @@ def start(
 
 def deduce(
     carry: LatticeCarry,
+    candidates: Tensor,
     p: Tensor,
     keep: Tensor,
     conflict: Tensor,
@@ -79,7 +77,8 @@ def deduce(
     begins anew, too. The hidden state goes back to that of the beginning, which is another one after every restart.
 
     Args:
-        carry: The state before, with at least one candidate in every cell.
+        carry: The state before.
+        candidates: The tokens that each cell may still hold, at least one, ``(B, L, V)`` bool.
         p: Probabilities of the tokens of each cell, ``(B, L, V)`` float32.
         keep: Probability that a token may be right, ``(B, L, V)`` float32.
         conflict: Rows in which something contradicts itself, ``(B,)`` bool.
@@ -90,12 +89,11 @@ def deduce(
         unsound: Rows known not to contain the solution, ``(B,)`` bool: instead of guessing they go back.
     """
     _, length, vocab = p.shape
-    candidates, struck, guesses, depth = carry.candidates, carry.struck, carry.guesses, carry.depth
+    struck, guesses, depth = carry.struck, carry.guesses, carry.depth
     new = candidates & (keep < (threshold * CAUTION ** carry.restarts.float()).view(-1, 1, 1))
     left = candidates & ~new
     follows = new.flatten(1).any(-1)
-    conflict = _contradicted(carry, conflict) | ~left.any(-1).all(-1) | (~follows & unsound)
-
+    conflict = _contradicted(carry, candidates, conflict) | ~left.any(-1).all(-1) | (~follows & unsound)
     tired = (carry.age + 1 >= patience) & search & (patience > 0)
     undecided = (left.sum(-1, keepdim=True) > 1) & left
     guess = p.masked_fill(~undecided, -1.0).flatten(1).argmax(-1)
@@ -116,11 +114,10 @@ def deduce(
     undone = (struck > depth.view(-1, 1, 1) + 1) & back
     out = (back & token) | (branch & others) | (new & ~conflict)
     struck = torch.where(undone | restart, 0, torch.where(out, depth.view(-1, 1, 1) + 1, struck)).int()
-    alive = ((candidates | undone) & ~out) | restart
-    return LatticeCarry(alive, struck, guesses, depth, restarts, age, state)
+    return LatticeCarry(struck, guesses, depth, restarts, age, state)
 
 
-def _contradicted(carry: LatticeCarry, conflict: Tensor) -> Tensor:
+def _contradicted(carry: LatticeCarry, candidates: Tensor, conflict: Tensor) -> Tensor:
     """Returns the rows that somebody contradicts, the caller or whoever asks on, and in which something was struck."""
-    decided = (carry.candidates.sum(-1) == 1).all(-1)
+    decided = (candidates.sum(-1) == 1).all(-1)
     return (conflict | decided) & (carry.struck > 0).flatten(1).any(-1)

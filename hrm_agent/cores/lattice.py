@@ -64,9 +64,9 @@ class LatticeCore(BlockCore):
     def forward(self, carry: LatticeCarry, inputs: Tensor, puzzle_id: Tensor) -> SegmentOutput:
         """Computes one segment; the returned carry is detached."""
         with self.constant_weights():
-            carry = carry._replace(candidates=carry.candidates & self._allowed(inputs))
+            candidates = (carry.struck == 0) & self._allowed(inputs)
             x = self.embed(inputs, puzzle_id)
-            x = x + self.candidate_embedding(self.layout.features(carry.candidates.to(x.dtype)))
+            x = x + self.candidate_embedding(self.layout.features(candidates.to(x.dtype)))
             state, readings, keeps, conflicts = carry.state, [], [], []
             for loop in range(self.cycles[0]):
                 with self.gradient_at(loop):
@@ -82,37 +82,40 @@ class LatticeCore(BlockCore):
             summary = at_least_float32(self.layout.summary(state))
             q_input = torch.cat([summary, certainty.unsqueeze(1), conflict.unsqueeze(1)], dim=1)
             return SegmentOutput(
-                self._next(carry, logits, keep, conflict),
-                readings[-1].masked_fill(~carry.candidates, NEVER),
+                self._next(carry, candidates, logits, keep, conflict),
+                readings[-1].masked_fill(~candidates, NEVER),
                 *self.q_values(q_input),
                 q_input,
-                extra=(torch.stack(readings, 1), torch.stack(keeps, 1), torch.stack(conflicts, 1), *carry),
+                extra=(torch.stack(readings, 1), torch.stack(keeps, 1), torch.stack(conflicts, 1), candidates, *carry),
             )
 
     def _next(
-        self, carry: LatticeCarry, logits: Tensor, keep: Tensor, conflict: Tensor, *unsound: Tensor
+        self, carry: LatticeCarry, candidates: Tensor, logits: Tensor, keep: Tensor, conflict: Tensor, *unsound: Tensor
     ) -> LatticeCarry:
         read = (logits.softmax(-1), keep.sigmoid(), conflict > 0, self.beginnings)
-        return deduce(carry, *read, self.config.threshold, self.config.search, self.config.patience, *unsound)
+        return deduce(
+            carry, candidates, *read, self.config.threshold, self.config.search, self.config.patience, *unsound
+        )
 
     def training_carry(self, output: SegmentOutput, solution: Tensor) -> LatticeCarry:
         """Returns the next state, with no guess upon a state that does not contain the solution: it goes back.
 
         So the conflict head learns from the states that follow from a mistake, and the answer head from what remains.
         """
-        *heads, carry = _parts(output)
-        return self._next(carry, *(head[:, -1].detach() for head in heads), ~_sound(carry, solution))
+        *heads, candidates, carry = _parts(output)
+        read = (head[:, -1].detach() for head in heads)
+        return self._next(carry, candidates, *read, ~_sound(candidates, solution))
 
     def answer_loss(self, output: SegmentOutput, solution: Tensor, token_loss: TokenLoss) -> Tensor:
         """Returns the mean over loops of the token loss, if the solution is among the candidates, and the other heads'.
 
         Every loop has the same weight.
         """
-        readings, keeps, conflicts, carry = _parts(output)
-        sound = _sound(carry, solution)
+        readings, keeps, conflicts, candidates, _ = _parts(output)
+        sound = _sound(candidates, solution)
         every = solution.unsqueeze(1).expand(-1, readings.shape[1], -1)
         cells = mean_over_graded(token_loss(readings, every), every).mean(1)
-        keep = mean_over_graded(self._keep_loss(keeps, carry.candidates, solution), every).mean(1)
+        keep = mean_over_graded(self._keep_loss(keeps, candidates, solution), every).mean(1)
         target = (~sound).float().unsqueeze(1).expand_as(conflicts)
         conflict = F.binary_cross_entropy_with_logits(conflicts, target, reduction="none").mean(1)
         return cells * sound + keep + self.config.conflict_weight * conflict
@@ -132,13 +135,13 @@ class LatticeCore(BlockCore):
         return torch.ones_like(given) if blank is None else given | (inputs == blank).unsqueeze(-1)
 
 
-def _parts(output: SegmentOutput) -> tuple[Tensor, Tensor, Tensor, LatticeCarry]:
-    """Returns what the three heads read after every loop, and the state before."""
-    readings, keeps, conflicts, *before = output.extra
-    return readings, keeps, conflicts, LatticeCarry(*before)
+def _parts(output: SegmentOutput) -> tuple[Tensor, Tensor, Tensor, Tensor, LatticeCarry]:
+    """Returns what the three heads read after every loop, the candidates, and the state before."""
+    readings, keeps, conflicts, candidates, *before = output.extra
+    return readings, keeps, conflicts, candidates, LatticeCarry(*before)
 
 
-def _sound(carry: LatticeCarry, solution: Tensor) -> Tensor:
+def _sound(candidates: Tensor, solution: Tensor) -> Tensor:
     """Returns whether the candidates contain the solution ``(B, L)`` in its graded cells, ``(B,)`` bool."""
-    holds = carry.candidates.gather(-1, solution.unsqueeze(-1)).squeeze(-1)
+    holds = candidates.gather(-1, solution.unsqueeze(-1)).squeeze(-1)
     return (holds | (solution == PAD_ID)).all(-1)

@@ -50,7 +50,7 @@ def test_given_cells_have_one_candidate_and_blank_cells_all() -> None:
 def test_the_answer_is_the_most_probable_candidate() -> None:
     core = lattice()
     carry = core.initial_carry(1)
-    carry.candidates[0, 1] = torch.tensor([0, 0, 0, 1, 1])
+    carry.struck[0, 1] = torch.tensor([1, 1, 1, 0, 0])
     output = segment(core, carry)
     answer = output.logits.argmax(-1)[0]
     assert answer[[0, 2, 5]].tolist() == [2, 3, 4]
@@ -81,7 +81,7 @@ def keep_loss(keeps: Tensor, solution: Tensor, lost: int | None = None) -> Tenso
 def test_the_answer_head_learns_nothing_from_an_unsound_state() -> None:
     core = lattice()
     carry = core.initial_carry(1)
-    carry.candidates[0, 1, 3] = 0  # the solution of cell 1
+    carry.struck[0, 1, 3] = 1  # the solution of cell 1
     output = segment(core, carry)
     loss = core.answer_loss(output, SOLUTION, softmax)
     expected = keep_loss(output.extra[1][0], SOLUTION[0], lost=1) + F.softplus(-output.extra[2]).mean()
@@ -99,13 +99,12 @@ def test_training_goes_back_from_unsound_states() -> None:
     core = lattice(threshold=0.0)  # nothing ever follows
     carry = core.initial_carry(1)._replace(depth=torch.tensor([1]))
     carry.guesses[0, 0] = 1 * 5 + 2
-    carry.candidates[0, 1] = torch.tensor([0, 0, 1, 0, 0])  # 2, where the solution has 3
-    carry.struck[0, 1] = torch.tensor([2, 2, 0, 2, 2])
+    carry.struck[0, 1] = torch.tensor([2, 2, 0, 2, 2])  # 2 is left, where the solution has 3
     output = segment(core, carry)
     assert output.carry.depth.tolist() == [2]  # by itself it guesses on
     back = core.training_carry(output, SOLUTION)
     assert back.depth.tolist() == [0]
-    assert back.candidates[0, 1].tolist() == [1, 1, 0, 1, 1]
+    assert (back.struck[0, 1] == 0).tolist() == [1, 1, 0, 1, 1]
     sound = segment(core)
     for ours, theirs in zip(core.training_carry(sound, SOLUTION), sound.carry, strict=True):
         assert torch.equal(ours, theirs)
@@ -127,7 +126,7 @@ def test_without_search_nothing_is_guessed() -> None:
     core = lattice(threshold=0.0, search=False)
     carry = segment(core).carry
     assert carry.depth.tolist() == [0]
-    assert torch.equal(carry.candidates, segment(core, carry).carry.candidates)
+    assert torch.equal(carry.struck, segment(core, carry).carry.struck)
     core.config = replace(core.config, search=True)
     assert segment(core, carry).carry.depth.tolist() == [1]
 
@@ -140,7 +139,7 @@ def test_a_search_begins_anew_from_another_hidden_state(carry_state: bool) -> No
         carry = segment(core, carry).carry
         assert int(carry.restarts) == number // 3
         if number % 3 == 0:
-            assert carry.candidates.all()
+            assert not carry.struck.any()
             begun.append(carry.state)
     assert carry_state == any(not torch.equal(one, begun[0]) for one in begun)
     assert torch.equal(begun[0], core.beginnings[1 % len(core.beginnings)][None].to(begun[0].dtype))
@@ -149,7 +148,7 @@ def test_a_search_begins_anew_from_another_hidden_state(carry_state: bool) -> No
 def test_views_begin_with_other_hidden_states_and_the_same_candidates() -> None:
     core, shown = lattice(), PUZZLE.expand(4, -1)
     begun = Views(4, None, random_start=1.0).begin(core.initial_carry(4), shown, torch.ones(4, dtype=torch.bool))
-    assert begun.candidates.all()
+    assert not begun.struck.any()
     assert [bool(state.any()) for state in begun.state] == [False, True, True, True]
 
 

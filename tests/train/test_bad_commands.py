@@ -18,7 +18,7 @@ BAD = {
         ["fit", "--env", "CartPole-v1"],
         r"--env: expected a puzzle \(.*\), or module:id, found 'CartPole-v1'",
     ),
-    "source": (["fit", "--source", "{tmp}/no.csv"], ".*/no.csv: expected a readable CSV file"),
+    "source": (["fit", "--source", "{tmp}/no.csv", "--out", "{tmp}/run"], ".*/no.csv: expected a readable CSV file"),
     "halting": (["fit", *TINY, "--halting", "never"], "--halting: expected one of .* found 'never'"),
     "out": (
         ["fit", *TINY, "--out", "{tmp}/file/run"],

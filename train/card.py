@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,12 @@ FIGURES = ("puzzles", "exact", "segments_mean")
 
 
 def card(
-    model: HRM, name: str, checkpoint: str, figures: Mapping[str, Mapping[str, Any]], run: Mapping[str, Any]
+    model: HRM,
+    name: str,
+    checkpoint: str,
+    figures: Mapping[str, Mapping[str, Any]],
+    run: Mapping[str, Any],
+    changed: Sequence[str],
 ) -> str:
     """Returns the card: what the agent is, how to use it, how it was made, its figures, limits, licence and options.
 
@@ -35,6 +40,7 @@ def card(
         checkpoint: What ``--checkpoint`` takes.
         figures: Figures of each sweep by the name of its puzzles, checked.
         run: The ``result.json`` of its training, its figures checked; empty where there is none.
+        changed: Options of its core that are not those of its training, as name=value.
     """
     from hrm_agent.sb3.run_card import run_options, table
 
@@ -52,7 +58,7 @@ def card(
         "## Figures",
         "\n".join(columns + rows) if rows else "None.",
         "## Limits",
-        _limits(model, task),
+        _limits(model, task, changed),
         "## Licence",
         "MIT, as hrm-gym.",
         "## Options",
@@ -145,8 +151,9 @@ def _figure_row(title: str, found: Mapping[str, Any]) -> str:
     )
 
 
-def _limits(model: HRM, task: str) -> str:
+def _limits(model: HRM, task: str, changed: Sequence[str]) -> str:
     sizes = model.puzzles.sizes
+    since = f"- It computes with {', '.join(changed)}, which it was not trained with, nor measured with in training."
     return "\n".join(
         [
             f"- It knows {task} alone, {sizes.seq_len} cells of {sizes.vocab_size} tokens; others need other agents.",
@@ -154,5 +161,6 @@ def _limits(model: HRM, task: str) -> str:
             "estimates; `verifier` halts on an answer that the puzzle's own check accepts.",
             f"- It was trained for up to {sizes.max_segments} segments. The figures are those of one training, on "
             "puzzles like those named; their intervals cover new puzzles, not new trainings.",
+            *([since] if changed else []),
         ]
     )

@@ -86,8 +86,13 @@ def command_of(options: Mapping[str, Any]) -> str:
         elif name == "option":
             words += [word for each in value for word in ("--option", str(each))]
         else:
-            words += [flag(name), *(map(_shown, value) if isinstance(value, list) else [_shown(value)])]
+            words += [flag("core" if name == "core_name" else name), *_words(value)]
     return shlex.join(words)
+
+
+def _words(value: object) -> list[str]:
+    """Returns a value as it is typed: a list, also one of lists, as all its values in their order."""
+    return [word for each in value for word in _words(each)] if isinstance(value, list) else [_shown(value)]
 
 
 def _shown(value: object) -> str:

@@ -138,10 +138,17 @@ def test_the_card_is_one_of_the_hub(release: Path) -> None:
     assert len(found) == 6
 
 
-def test_the_command_of_a_card_makes_the_same_run() -> None:
-    arguments = ["--preset=sudoku4x4", "--num-puzzles=70", "--no-augment", "--option=clues=9", "--option=min_rating=0"]
-    arguments += ["--betas", "0.8", "0.9", "--exploration=0.2", "--updates=7", "--seed=3"]
-    options = parse(arguments, "fit")
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "--preset sudoku4x4 --num-puzzles 70 --no-augment --option clues=9 --option min_rating=0 --betas 0.8 0.9",
+        "--preset maze10x10 --core lattice --layers 1 --loops 8 --blank 2 --no-search",
+        "--preset sudoku6x6 --depth 0 1 1 0.5 2 2",
+        "--preset sudoku9-units --depth --exploration 0.2 --updates 7 --seed 3",
+    ],
+)
+def test_the_command_of_a_card_makes_the_same_run(typed: str) -> None:
+    options = parse(typed.split(), "fit")
     program, command, *words = shlex.split(command_of(json.loads(json.dumps(asdict(options)))))
     assert (program, command) == ("hrm", "fit")
     assert parse(words, "fit") == options

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,12 +25,7 @@ FIGURES = ("puzzles", "exact", "segments_mean")
 
 
 def card(
-    model: HRM,
-    name: str,
-    checkpoint: str,
-    figures: Mapping[str, Mapping[str, Any]],
-    run: Mapping[str, Any],
-    changed: Sequence[str],
+    model: HRM, name: str, checkpoint: str, figures: Mapping[str, Mapping[str, Any]], run: Mapping[str, Any]
 ) -> str:
     """Returns the card: what the agent is, how to use it, how it was made, its figures, limits, licence and options.
 
@@ -40,7 +35,6 @@ def card(
         checkpoint: What ``--checkpoint`` takes.
         figures: Figures of each sweep by the name of its puzzles, checked.
         run: The ``result.json`` of its training, its figures checked; empty where there is none.
-        changed: Options of its core that are not those of its training, as name=value.
     """
     from hrm_agent.sb3.run_card import run_options, table
 
@@ -58,7 +52,7 @@ def card(
         "## Figures",
         "\n".join(columns + rows) if rows else "None.",
         "## Limits",
-        _limits(model, task, changed),
+        _limits(model, task),
         "## Licence",
         "MIT, as hrm-gym.",
         "## Options",
@@ -156,9 +150,8 @@ def _figure_row(title: str, found: Mapping[str, Any]) -> str:
     )
 
 
-def _limits(model: HRM, task: str, changed: Sequence[str]) -> str:
+def _limits(model: HRM, task: str) -> str:
     sizes = model.puzzles.sizes
-    since = f"- It computes with {', '.join(changed)}, which it was not trained with, nor measured with in training."
     return "\n".join(
         [
             f"- It knows {task} alone, {sizes.seq_len} cells of {sizes.vocab_size} tokens; others need other agents.",
@@ -166,6 +159,5 @@ def _limits(model: HRM, task: str, changed: Sequence[str]) -> str:
             "estimates; `verifier` halts on an answer that the puzzle's own check accepts.",
             f"- It was trained for up to {sizes.max_segments} segments. The figures are those of one training, on "
             "puzzles like those named; their intervals cover new puzzles, not new trainings.",
-            *([since] if changed else []),
         ]
     )

@@ -14,7 +14,6 @@ from hrm_env.files import atomic_write, check_writable
 
 from .options import parsed
 from .results import read_result
-from .trained import Changed
 
 if TYPE_CHECKING:
     from hrm_agent.sb3.agent import HRM
@@ -24,7 +23,7 @@ TAKEN = ("model.zip", "README.md", "best.zip", "result.json", "checkpoints")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Release(Changed):
+class Release:
     """Write the weights that act in bfloat16, without optimizer, as OUT/model.zip, and a model card as OUT/README.md.
 
     Attributes:
@@ -49,15 +48,16 @@ def main(arguments: list[str]) -> None:
         raise ValueError(f"--out: expected a folder without a run or a release, found {options.out / taken}")
     from hrm_agent.checkpoints.figures import check_figures
     from hrm_agent.checkpoints.names import zoo_folder
+    from hrm_agent.sb3.agent import HRM
 
     from .card import FIGURES, card
 
-    model = options.load_agent(options.checkpoint, device="cpu")
+    model = HRM.load(options.checkpoint, device="cpu")
     file, name = options.out / "model.zip", options.out.name
     run, figures = _run_of(options.checkpoint)
     figures |= {path.stem: check_figures(str(path), read_result(path), FIGURES) for path in options.evaluations}
     checkpoint = f"zoo:{name}" if options.out.absolute().parent == zoo_folder() else str(options.out)
-    written = card(model, name, checkpoint, figures, run, options.core_option).encode()
+    written = card(model, name, checkpoint, figures, run).encode()
     write_release(model, file)
     with atomic_write(options.out / "README.md") as text:
         text.write(written)

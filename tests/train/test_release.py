@@ -98,15 +98,6 @@ def test_a_result_without_figures_is_one_sentence(
     assert not (tmp_path / "out").exists()
 
 
-def test_an_option_of_its_core_may_be_another_one_than_in_training(release: Path, tmp_path: Path) -> None:
-    out = tmp_path / "deeper"
-    assert main(["release", "--checkpoint", str(release), "--out", str(out), "--core-option", "h_cycles=3"]) == 0
-    assert HRM.load(release, device="cpu").policy.core.config.h_cycles != 3
-    assert HRM.load(out, device="cpu").policy.core.config.h_cycles == 3
-    assert "computes with h_cycles=3, which it was not trained with" in (out / "README.md").read_text()
-    assert "not trained with" not in (release / "README.md").read_text()
-
-
 @pytest.mark.parametrize("taken", TAKEN)
 def test_nothing_is_overwritten(tmp_path: Path, agent: HRM, taken: str, capsys: pytest.CaptureFixture[str]) -> None:
     agent.save(tmp_path / "agent.zip")

@@ -1,6 +1,6 @@
 """How often an agent that may abstain is wrong, on generated Sudoku with one solution, without one, and with two.
 
-    python -m experiments.never_wrong --checkpoint runs/sudoku9-lattice-seed0 --max-segments 64 --threads 1
+    python -m experiments.never_wrong --checkpoint zoo:sudoku9-lattice --max-segments 64 --threads 1
 
 Every policy sees the same test puzzles. With one solution an answer is right if it equals that solution. With two, it
 may be either. Without a solution every answer is wrong, and the agent must abstain. Our solver counts the solutions.
